@@ -1,0 +1,23 @@
+//! corelog: a drop-in replacement for the Apache Kafka broker.
+//!
+//! The modules from the bottom up; imports point down only (a test proves it).
+//!
+//! ```text
+//! base         vocabulary: numbers with their own types, ids, error codes, time
+//! ring         the only unsafe and the only syscalls: pump, file, socket, timer, buffers
+//! record       Kafka's v2 record batches as views over bytes
+//! protocol     the wire codec, generated from the schema
+//! config       server.properties and topic configurations, typed
+//! log          one partition's segments on disk
+//! metadata     KRaft records -> immutable image -> published to the shards
+//! partition    leader state over a log: high watermark, waiting fetches and acknowledgements
+//! controller   admin requests -> metadata records, pure
+//! coordinator  group state machines over __consumer_offsets
+//! shard        one core: mailbox, its partitions, its coordinators
+//! router       partition -> shard: split a request, merge the answers
+//! api          one file per API key
+//! network      listeners, connections, order of replies
+//! broker       the composition root
+//! ```
+
+pub mod base;
