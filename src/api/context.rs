@@ -1,0 +1,42 @@
+//! What a handler knows of the request beside its body.
+
+use crate::base::Now;
+use crate::protocol::{ApiKey, Str};
+use crate::shard::Shard;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+
+/// One request's surroundings. Kept with the request until it is answered.
+pub struct RequestContext {
+    /// The core that accepted the connection.
+    pub shard: Rc<Shard>,
+    /// The connection it came on.
+    pub connection: Rc<ConnectionInfo>,
+    /// Which API.
+    pub api_key: ApiKey,
+    /// Its version; inside the range the table serves.
+    pub api_version: i16,
+    /// `client.id` of the request header.
+    pub client_id: Option<Str>,
+    /// When the request was read.
+    pub now: Now,
+}
+
+/// What stays the same for all requests of one connection.
+pub struct ConnectionInfo {
+    /// The name of the listener it arrived on (`PLAINTEXT`, `INTERNAL` ...): it decides which
+    /// advertised endpoint the client is told.
+    pub listener: Arc<str>,
+    /// The client's address.
+    pub peer: SocketAddr,
+    /// Who the client is; `User:ANONYMOUS` on a PLAINTEXT listener.
+    pub principal: Arc<str>,
+}
+
+impl RequestContext {
+    /// The client's id or the empty string, as Kafka logs it.
+    pub fn client_id(&self) -> &str {
+        self.client_id.as_deref().unwrap_or("")
+    }
+}

@@ -1,0 +1,53 @@
+//! From a frame to a running handler.
+
+use super::context::{ConnectionInfo, RequestContext};
+use super::reply::Close;
+use super::table::{self, ReplyFuture};
+use crate::protocol::messages::RequestHeader;
+use crate::protocol::{ApiKey, Decoder, Message};
+use crate::shard::Shard;
+use bytes::{Bytes, BytesMut, BufMut};
+use std::rc::Rc;
+
+/// A request under way: what its answer's header needs, and the handler.
+pub struct Started {
+    /// Size prefix excluded: correlation id and, where flexible, the empty tag section.
+    pub response_header: Bytes,
+    /// Polled once at once; its answer leaves in request order.
+    pub reply: ReplyFuture,
+}
+
+/// Reads the header of `frame` (without its size) and starts the handler.
+pub fn start(shard: &Rc<Shard>, connection: &Rc<ConnectionInfo>, frame: Bytes) -> Result<Started, Close> {
+    let (key, version) = peek(&frame)?;
+    let api = table::find(key).ok_or(Close::UnknownApi(key))?;
+    // ApiVersions of any version is answered (KIP-511): v0 tells the client what we speak.
+    let supported = api.versions.contains(&version);
+    if !supported && api.key != ApiKey::ApiVersions {
+        return Err(Close::UnsupportedVersion { key, version });
+    }
+    let mut decoder = Decoder::new(frame);
+    let header_version = if supported { api.key.request_header_version(version) } else { 1 };
+    let header = RequestHeader::decode(&mut decoder, header_version).map_err(Close::Malformed)?;
+    let context = Rc::new(RequestContext {
+        shard: shard.clone(),
+        connection: connection.clone(),
+        api_key: api.key,
+        api_version: version,
+        client_id: header.client_id,
+        now: shard.now(),
+    });
+    let mut response_header = BytesMut::with_capacity(5);
+    response_header.put_i32(header.correlation_id);
+    if supported && api.key.response_header_version(version) >= 1 {
+        response_header.put_u8(0);
+    }
+    Ok(Started { response_header: response_header.freeze(), reply: (api.handle)(context, decoder.rest()) })
+}
+
+fn peek(frame: &[u8]) -> Result<(i16, i16), Close> {
+    match frame {
+        [a, b, c, d, ..] => Ok((i16::from_be_bytes([*a, *b]), i16::from_be_bytes([*c, *d]))),
+        _ => Err(Close::Malformed(crate::protocol::DecodeError::Truncated)),
+    }
+}

@@ -1,0 +1,11 @@
+//! One file per API key; [`table`] names them all. A handler gets its decoded request and returns
+//! the response as a value; the connection sends the responses in request order.
+
+pub mod context;
+pub mod dispatch;
+pub mod reply;
+pub mod table;
+
+pub use context::{ConnectionInfo, RequestContext};
+pub use dispatch::start;
+pub use reply::{Close, Part, Reply, Response};

@@ -1,0 +1,80 @@
+//! Every API that is served: its key, its versions, its handler. ApiVersions answers from here.
+
+use super::context::RequestContext;
+use super::reply::{Close, Reply, Response};
+use crate::protocol::{self, ApiKey};
+use bytes::Bytes;
+use std::future::Future;
+use std::ops::RangeInclusive;
+use std::pin::Pin;
+use std::rc::Rc;
+
+/// A running handler.
+pub type ReplyFuture = Pin<Box<dyn Future<Output = Reply>>>;
+
+/// One line of the table.
+pub struct Api {
+    /// Which API.
+    pub key: ApiKey,
+    /// The versions served.
+    pub versions: RangeInclusive<i16>,
+    /// Advertised in ApiVersions below what is served (librdkafka wants to see Produce v0).
+    pub advertised_from: i16,
+    /// Decodes the body, answers it. The ordered part happens in the first poll.
+    pub handle: fn(Rc<RequestContext>, Bytes) -> ReplyFuture,
+}
+
+/// A handler over decoded messages: `module::handle(&ctx, request) -> Result<response, Close>`.
+macro_rules! api {
+    ($key:ident, $versions:expr, $module:ident) => {
+        Api {
+            key: ApiKey::$key,
+            versions: $versions,
+            advertised_from: *$versions.start(),
+            handle: |ctx, body| {
+                Box::pin(async move {
+                    let request = match protocol::decode_all(body, ctx.api_version) {
+                        Ok(request) => request,
+                        Err(e) => return Reply::Close(Close::Malformed(e)),
+                    };
+                    match super::$module::handle(&ctx, request).await {
+                        Ok(response) => encode(&response, ctx.api_version),
+                        Err(close) => Reply::Close(close),
+                    }
+                })
+            },
+        }
+    };
+}
+
+/// A handler that makes its own [`Reply`] (file ranges, silence): `module::handle(ctx, body)`.
+macro_rules! raw_api {
+    ($key:ident, $versions:expr, $from:expr, $module:ident) => {
+        Api {
+            key: ApiKey::$key,
+            versions: $versions,
+            advertised_from: $from,
+            handle: |ctx, body| Box::pin(super::$module::handle(ctx, body)),
+        }
+    };
+}
+
+fn encode<M: protocol::Message>(response: &M, version: i16) -> Reply {
+    match Response::of(response, version) {
+        Ok(response) => Reply::Send(response),
+        Err(close) => Reply::Close(close),
+    }
+}
+
+/// All that is served, by key.
+pub static APIS: &[Api] = &[
+    raw_api!(Produce, 3..=13, 0, produce),
+    raw_api!(Fetch, 4..=18, 4, fetch),
+    api!(ListOffsets, 0..=11, list_offsets),
+    api!(OffsetForLeaderEpoch, 2..=4, offset_for_leader_epoch),
+];
+
+/// The line for `key`.
+pub fn find(key: i16) -> Option<&'static Api> {
+    APIS.iter().find(|api| api.key as i16 == key)
+}

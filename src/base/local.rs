@@ -1,0 +1,157 @@
+//! Waiting within one core: a one-shot value and an event. Neither leaves its thread, so neither
+//! takes a lock. What crosses cores goes through `ring::mailbox`.
+
+use std::cell::{Cell, RefCell};
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+
+struct Slot<T> {
+    value: Option<T>,
+    waker: Option<Waker>,
+    sender_gone: bool,
+}
+
+/// Makes a pair over which one value passes once.
+pub fn oneshot<T>() -> (Sender<T>, Receiver<T>) {
+    let slot = Rc::new(RefCell::new(Slot { value: None, waker: None, sender_gone: false }));
+    (Sender(slot.clone()), Receiver(slot))
+}
+
+/// The giving end of [`oneshot`].
+pub struct Sender<T>(Rc<RefCell<Slot<T>>>);
+
+/// The waiting end of [`oneshot`]: a future of the value, or [`Dropped`].
+pub struct Receiver<T>(Rc<RefCell<Slot<T>>>);
+
+/// The sender went away without a word.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Dropped;
+
+impl<T> Sender<T> {
+    /// Hands over the value and wakes the waiting task.
+    pub fn send(self, value: T) {
+        self.0.borrow_mut().value = Some(value);
+    }
+
+    /// True when nobody waits any more.
+    pub fn is_abandoned(&self) -> bool {
+        Rc::strong_count(&self.0) == 1
+    }
+}
+
+impl<T> Drop for Sender<T> {
+    fn drop(&mut self) {
+        let waker = {
+            let mut slot = self.0.borrow_mut();
+            slot.sender_gone = true;
+            slot.waker.take()
+        };
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+}
+
+impl<T> Receiver<T> {
+    /// The value when it is already there.
+    pub fn try_take(&self) -> Option<T> {
+        self.0.borrow_mut().value.take()
+    }
+}
+
+impl<T> Future for Receiver<T> {
+    type Output = Result<T, Dropped>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut slot = self.0.borrow_mut();
+        if let Some(value) = slot.value.take() {
+            return Poll::Ready(Ok(value));
+        }
+        if slot.sender_gone {
+            return Poll::Ready(Err(Dropped));
+        }
+        slot.waker = Some(cx.waker().clone());
+        Poll::Pending
+    }
+}
+
+/// Wakes all who wait for it. Take a [`Listener`] *before* looking at the state it guards.
+#[derive(Default)]
+pub struct Event {
+    generation: Cell<u64>,
+    waiting: RefCell<Vec<Waker>>,
+}
+
+impl Event {
+    /// Wakes every listener taken so far.
+    pub fn notify(&self) {
+        self.generation.set(self.generation.get() + 1);
+        let waiting = std::mem::take(&mut *self.waiting.borrow_mut());
+        for waker in waiting {
+            waker.wake();
+        }
+    }
+
+    /// A future that ends at the next [`notify`](Self::notify) after this call.
+    pub fn listen(&self) -> Listener<'_> {
+        Listener { event: self, seen: self.generation.get() }
+    }
+}
+
+/// See [`Event::listen`].
+pub struct Listener<'a> {
+    event: &'a Event,
+    seen: u64,
+}
+
+impl Future for Listener<'_> {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        if self.event.generation.get() != self.seen {
+            return Poll::Ready(());
+        }
+        let mut waiting = self.event.waiting.borrow_mut();
+        if !waiting.iter().any(|w| w.will_wake(cx.waker())) {
+            waiting.push(cx.waker().clone());
+        }
+        Poll::Pending
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn poll_once<F: Future>(f: &mut Pin<&mut F>) -> Poll<F::Output> {
+        f.as_mut().poll(&mut Context::from_waker(Waker::noop()))
+    }
+
+    #[test]
+    fn a_value_arrives_once() {
+        let (tx, rx) = oneshot();
+        let mut rx = std::pin::pin!(rx);
+        assert!(poll_once(&mut rx).is_pending());
+        tx.send(7);
+        assert_eq!(poll_once(&mut rx), Poll::Ready(Ok(7)));
+    }
+
+    #[test]
+    fn a_dropped_sender_ends_the_wait() {
+        let (tx, rx) = oneshot::<u8>();
+        drop(tx);
+        assert_eq!(poll_once(&mut std::pin::pin!(rx)), Poll::Ready(Err(Dropped)));
+    }
+
+    #[test]
+    fn an_event_wakes_only_those_who_listened_before() {
+        let event = Event::default();
+        let mut before = std::pin::pin!(event.listen());
+        assert!(poll_once(&mut before).is_pending());
+        event.notify();
+        assert!(poll_once(&mut before).is_ready());
+        assert!(poll_once(&mut std::pin::pin!(event.listen())).is_pending());
+    }
+}

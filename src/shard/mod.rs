@@ -1,0 +1,105 @@
+//! One core: its mailbox, its partitions, its coordinators, its view of the metadata.
+//!
+//! A [`Shard`] is an `Rc` that never leaves its thread. Other cores reach it by mail only: a job
+//! that runs here and an answer that goes home. Everything a handler needs hangs off it.
+
+mod calls;
+mod flush;
+mod loading;
+mod partitions;
+mod services;
+mod stats;
+
+pub use calls::{Gone, Job};
+pub use services::{Services, SharedServices};
+pub use stats::ShardStats;
+
+use crate::base::{Now, TopicIdPartition};
+use crate::metadata::MetadataImage;
+use crate::partition::Partition;
+use crate::ring;
+use crate::ring::mailbox::Sender;
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::sync::Arc;
+
+/// A core's number among the broker's cores, from 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ShardIndex(pub usize);
+
+/// What lives on one core.
+pub struct Shard {
+    /// Which core this is.
+    pub index: ShardIndex,
+    /// What all cores share, read-only.
+    pub shared: Arc<SharedServices>,
+    /// What only the shard of the controller and other single places hold.
+    pub services: Services,
+    /// Plain counters, merged at scrape.
+    pub stats: ShardStats,
+    peers: Vec<Sender<Job>>,
+    calls: calls::Calls,
+    image: RefCell<Arc<MetadataImage>>,
+    partitions: RefCell<HashMap<TopicIdPartition, Rc<Partition>>>,
+    dirty: RefCell<Vec<Rc<Partition>>>,
+    flushing: Cell<bool>,
+    stopping: Cell<bool>,
+}
+
+impl Shard {
+    /// A shard without partitions yet; `peers` are the mailboxes of all cores, its own included.
+    pub fn new(
+        index: ShardIndex,
+        shared: Arc<SharedServices>,
+        peers: Vec<Sender<Job>>,
+        image: Arc<MetadataImage>,
+    ) -> Rc<Self> {
+        Rc::new(Self {
+            index,
+            shared,
+            services: Services::default(),
+            stats: ShardStats::default(),
+            peers,
+            calls: calls::Calls::default(),
+            image: RefCell::new(image),
+            partitions: RefCell::default(),
+            dirty: RefCell::default(),
+            flushing: Cell::new(false),
+            stopping: Cell::new(false),
+        })
+    }
+
+    /// Both clocks.
+    pub fn now(&self) -> Now {
+        ring::clock::now()
+    }
+
+    /// The newest metadata this core has taken.
+    pub fn image(&self) -> Arc<MetadataImage> {
+        self.image.borrow().clone()
+    }
+
+    /// How many cores the broker runs on.
+    pub fn shard_count(&self) -> usize {
+        self.peers.len()
+    }
+
+    /// The core that owns `partition`: partitions of a topic go round the cores, beginning at a
+    /// place its id decides.
+    pub fn owner_of(&self, partition: &TopicIdPartition) -> ShardIndex {
+        let id = partition.topic_id.0;
+        let start = u32::from_be_bytes([id[0], id[1], id[2], id[3]]) as usize;
+        ShardIndex((start + partition.partition.unsigned_abs() as usize) % self.shard_count())
+    }
+
+    /// The partition when this core owns it and has it open.
+    pub fn partition(&self, id: &TopicIdPartition) -> Option<Rc<Partition>> {
+        self.partitions.borrow().get(id).cloned()
+    }
+
+    /// True once the broker has begun to stop.
+    pub fn is_stopping(&self) -> bool {
+        self.stopping.get()
+    }
+}
