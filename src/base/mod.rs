@@ -8,6 +8,7 @@ pub mod local;
 pub mod time;
 pub mod topic;
 pub mod uuid;
+pub mod varint;
 
 pub use error_code::ErrorCode;
 pub use ids::{BrokerId, LeaderEpoch, Offset, PartitionEpoch, Position, ProducerEpoch, ProducerId};
