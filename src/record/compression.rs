@@ -1,0 +1,247 @@
+//! The codecs of attribute bits 0-2: gzip, snappy (raw or with xerial's framing), lz4 frames, zstd.
+
+use std::borrow::Cow;
+use std::io::{self, Read};
+
+/// How a batch's records are compressed (`CompressionType`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Compression {
+    /// Not at all.
+    None,
+    /// gzip.
+    Gzip,
+    /// snappy; Java frames it as xerial's library does, others send one raw block.
+    Snappy,
+    /// lz4 frames.
+    Lz4,
+    /// zstd.
+    Zstd,
+}
+
+impl Compression {
+    /// The codec with this number in the attributes.
+    pub const fn from_id(id: i16) -> Option<Self> {
+        Some(match id {
+            0 => Self::None,
+            1 => Self::Gzip,
+            2 => Self::Snappy,
+            3 => Self::Lz4,
+            4 => Self::Zstd,
+            _ => return None,
+        })
+    }
+
+    /// Its number in the attributes.
+    pub const fn id(self) -> i16 {
+        match self {
+            Self::None => 0,
+            Self::Gzip => 1,
+            Self::Snappy => 2,
+            Self::Lz4 => 3,
+            Self::Zstd => 4,
+        }
+    }
+}
+
+/// Why records could not be unpacked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DecompressError {
+    /// The attributes name a codec nobody defined.
+    UnknownType,
+    /// Unpacked they exceed the caller's bound.
+    TooLarge {
+        /// The bound, in bytes.
+        bytes_max: usize,
+    },
+    /// The compressed bytes are malformed; the codec's own words.
+    Corrupt(String),
+}
+
+impl std::fmt::Display for DecompressError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::UnknownType => f.write_str("unknown compression type"),
+            Self::TooLarge { bytes_max } => write!(f, "the records take more than {bytes_max} bytes unpacked"),
+            Self::Corrupt(why) => write!(f, "the compressed records are malformed: {why}"),
+        }
+    }
+}
+
+impl std::error::Error for DecompressError {}
+
+impl From<io::Error> for DecompressError {
+    fn from(error: io::Error) -> Self {
+        Self::Corrupt(error.to_string())
+    }
+}
+
+/// The largest block a framed snappy stream may claim to hold; Java writes 32 KiB.
+const SNAPPY_BLOCK_MAX: usize = 16 << 20;
+/// zstd's largest window, as a power of two: 2^27 is what zstd's own highest level uses and Java's limit.
+const ZSTD_WINDOW_LOG_MAX: u32 = 27;
+/// What xerial's snappy streams begin with; two version words follow.
+const XERIAL_MAGIC: [u8; 8] = [0x82, b'S', b'N', b'A', b'P', b'P', b'Y', 0];
+const XERIAL_HEADER_LEN: usize = 16;
+
+/// Unpacks all of `body`, borrowing it when it is not compressed. At most `bytes_max` bytes come out.
+pub fn unpack(compression: Compression, body: &[u8], bytes_max: usize) -> Result<Cow<'_, [u8]>, DecompressError> {
+    if compression == Compression::None {
+        return Ok(Cow::Borrowed(body));
+    }
+    let mut out = Vec::new();
+    let taken = reader(compression, body)?.take(bytes_max as u64 + 1).read_to_end(&mut out)?;
+    if taken > bytes_max { Err(DecompressError::TooLarge { bytes_max }) } else { Ok(Cow::Owned(out)) }
+}
+
+/// A stream of the unpacked bytes of `body`; memory stays within one block or window of the codec.
+pub fn reader<'a>(compression: Compression, body: &'a [u8]) -> Result<Box<dyn Read + 'a>, DecompressError> {
+    Ok(match compression {
+        Compression::None => Box::new(body),
+        Compression::Gzip => Box::new(flate2::read::MultiGzDecoder::new(body)),
+        Compression::Snappy => Box::new(SnappyReader::new(body)),
+        Compression::Lz4 => Box::new(lz4_flex::frame::FrameDecoder::new(body)),
+        Compression::Zstd => {
+            let mut decoder = zstd::stream::read::Decoder::with_buffer(body)?;
+            decoder.window_log_max(ZSTD_WINDOW_LOG_MAX)?;
+            Box::new(decoder)
+        }
+    })
+}
+
+/// Reads xerial's frames (i32 length, raw block, ...) or one raw block.
+struct SnappyReader<'a> {
+    rest: &'a [u8],
+    framed: bool,
+    block: Vec<u8>,
+    at: usize,
+}
+
+impl<'a> SnappyReader<'a> {
+    fn new(body: &'a [u8]) -> Self {
+        let framed = body.len() >= XERIAL_HEADER_LEN && body.starts_with(&XERIAL_MAGIC);
+        let rest = if framed { body.get(XERIAL_HEADER_LEN..).unwrap_or_default() } else { body };
+        Self { rest, framed, block: Vec::new(), at: 0 }
+    }
+
+    /// The next compressed block; `None` at the end.
+    fn next_block(&mut self) -> io::Result<Option<&'a [u8]>> {
+        if self.rest.is_empty() {
+            return Ok(None);
+        }
+        if !self.framed {
+            return Ok(Some(std::mem::take(&mut self.rest)));
+        }
+        // Lengths are compared as unsigned numbers with what is left: a negative one is too large (CVE-2023-34455).
+        let bad = || io::Error::new(io::ErrorKind::InvalidData, "a snappy frame is cut off");
+        let (len, rest) = self.rest.split_first_chunk::<4>().ok_or_else(bad)?;
+        let (block, rest) = rest.split_at_checked(u32::from_be_bytes(*len) as usize).ok_or_else(bad)?;
+        self.rest = rest;
+        Ok(Some(block))
+    }
+}
+
+impl Read for SnappyReader<'_> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        while self.at >= self.block.len() {
+            let Some(block) = self.next_block()? else { return Ok(0) };
+            let len = snap::raw::decompress_len(block).map_err(io::Error::other)?;
+            // A byte of snappy makes at most 64 of output (a copy of 64 takes 3): a claim beyond is a lie.
+            if len > SNAPPY_BLOCK_MAX.max(block.len()) || len > block.len().saturating_mul(64) {
+                return Err(io::Error::new(io::ErrorKind::InvalidData, "a snappy block claims an impossible size"));
+            }
+            self.block.resize(len, 0);
+            let written = snap::raw::Decoder::new().decompress(block, &mut self.block).map_err(io::Error::other)?;
+            self.block.truncate(written);
+            self.at = 0;
+        }
+        let from = self.block.get(self.at..).unwrap_or_default();
+        let n = from.len().min(out.len());
+        out[..n].copy_from_slice(&from[..n]);
+        self.at += n;
+        Ok(n)
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use std::io::Write;
+
+    /// Packs as a client would.
+    pub(crate) fn pack(compression: Compression, body: &[u8]) -> Vec<u8> {
+        match compression {
+            Compression::None => body.to_vec(),
+            Compression::Gzip => {
+                let mut w = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+                w.write_all(body).unwrap();
+                w.finish().unwrap()
+            }
+            Compression::Snappy => {
+                let mut out = XERIAL_MAGIC.to_vec();
+                out.extend_from_slice(&[0, 0, 0, 1, 0, 0, 0, 1]);
+                for block in body.chunks(32 * 1024) {
+                    let packed = snap::raw::Encoder::new().compress_vec(block).unwrap();
+                    out.extend_from_slice(&(packed.len() as u32).to_be_bytes());
+                    out.extend_from_slice(&packed);
+                }
+                out
+            }
+            Compression::Lz4 => {
+                let mut w = lz4_flex::frame::FrameEncoder::new(Vec::new());
+                w.write_all(body).unwrap();
+                w.finish().unwrap()
+            }
+            Compression::Zstd => zstd::stream::encode_all(body, 3).unwrap(),
+        }
+    }
+
+    pub(crate) const PACKED: [Compression; 4] =
+        [Compression::Gzip, Compression::Snappy, Compression::Lz4, Compression::Zstd];
+
+    fn text() -> Vec<u8> {
+        (0..20_000u32).flat_map(|i| format!("line {} of some text\n", i * 7919 % 1000).into_bytes()).collect()
+    }
+
+    #[test]
+    fn each_codec_gives_the_bytes_back_and_keeps_the_bound() {
+        let text = text();
+        for c in PACKED {
+            let packed = pack(c, &text);
+            assert_eq!(unpack(c, &packed, text.len()).unwrap(), text, "{c:?}");
+            assert_eq!(
+                unpack(c, &packed, text.len() - 1),
+                Err(DecompressError::TooLarge { bytes_max: text.len() - 1 }),
+                "{c:?}"
+            );
+        }
+        let raw = snap::raw::Encoder::new().compress_vec(&text).unwrap();
+        assert_eq!(unpack(Compression::Snappy, &raw, text.len()).unwrap(), text);
+    }
+
+    #[test]
+    fn cut_and_bent_streams_never_panic_nor_pass_the_bound() {
+        let text = text();
+        for c in PACKED {
+            let packed = pack(c, &text);
+            for at in (0..packed.len()).step_by(packed.len() / 200 + 1) {
+                assert!(
+                    unpack(c, &packed[..at], text.len()).is_ok_and(|out| out.len() <= text.len()) || at < packed.len()
+                );
+                let mut bent = packed.clone();
+                bent[at] ^= 0x40;
+                if let Ok(out) = unpack(c, &bent, 2 * text.len()) {
+                    assert!(out.len() <= 2 * text.len());
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_negative_snappy_frame_length_is_refused() {
+        let mut bytes = XERIAL_MAGIC.to_vec();
+        bytes.extend_from_slice(&[0, 0, 0, 1, 0, 0, 0, 1, 0xff, 0xff, 0xff, 0xff, 1, 2, 3]);
+        assert!(matches!(unpack(Compression::Snappy, &bytes, 1 << 20), Err(DecompressError::Corrupt(_))));
+        let claims_a_gigabyte = [0x80, 0x80, 0x80, 0x80, 0x04, 0];
+        assert!(matches!(unpack(Compression::Snappy, &claims_a_gigabyte, 1 << 20), Err(DecompressError::Corrupt(_))));
+    }
+}
