@@ -21,4 +21,5 @@
 //! ```
 
 pub mod base;
+pub mod protocol;
 pub mod record;
