@@ -21,5 +21,6 @@
 //! ```
 
 pub mod base;
+pub mod log;
 pub mod protocol;
 pub mod record;
