@@ -24,3 +24,4 @@ pub mod base;
 pub mod log;
 pub mod protocol;
 pub mod record;
+pub mod ring;
