@@ -25,3 +25,4 @@ pub mod log;
 pub mod protocol;
 pub mod record;
 pub mod ring;
+pub mod config;
