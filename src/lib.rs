@@ -21,8 +21,6 @@
 //! ```
 
 pub mod base;
-pub mod log;
+pub mod coordinator;
 pub mod protocol;
 pub mod record;
-pub mod ring;
-pub mod config;

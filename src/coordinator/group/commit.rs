@@ -1,0 +1,148 @@
+//! OffsetCommit (`OffsetMetadataManager.commitOffset`, `ClassicGroup.validateOffsetCommit`).
+
+use super::classic::ClassicGroup;
+use super::in_flight::{AnswerLater, Commit, Then};
+use super::offsets::{Key, OffsetAndMetadata};
+use super::request::{Caller, Request};
+use super::state::State;
+use super::{Groups, Step};
+use crate::base::{ErrorCode, Offset, TimestampMs};
+use crate::protocol::messages::offset_commit_request::{OffsetCommitRequestPartition, OffsetCommitRequestTopic};
+use crate::protocol::messages::offset_commit_response::{OffsetCommitResponsePartition, OffsetCommitResponseTopic};
+use crate::protocol::messages::{OffsetCommitRequest, OffsetCommitResponse};
+use std::sync::Arc;
+
+/// Since this version an unknown group is called that (69); before, its generation is wrong (22).
+const GROUP_ID_NOT_FOUND_FROM: i16 = 9;
+
+impl Groups {
+    pub(super) fn commit(&mut self, caller: Caller, request: OffsetCommitRequest, step: &mut Step) {
+        if let Err(error) = self.check_commit(&caller, &request, step) {
+            return step.answer(super::request::commit_error(&request, error));
+        }
+        let group: Arc<str> = Arc::from(&*request.group_id);
+        let mut records = Vec::new();
+        let mut entries = Vec::new();
+        let mut topics = Vec::with_capacity(request.topics.len());
+        for topic in &request.topics {
+            let name: Arc<str> = Arc::from(&*topic.name);
+            let mut answers = Vec::with_capacity(topic.partitions.len());
+            for partition in &topic.partitions {
+                let error = self.check_metadata(partition);
+                if error == ErrorCode::None {
+                    let committed = committed_offset(&request, topic, partition, step.now.wall);
+                    records.push(super::records::offset(&group, &name, partition.partition_index, &committed));
+                    entries.push((name.clone(), partition.partition_index, committed));
+                }
+                answers.push(OffsetCommitResponsePartition {
+                    partition_index: partition.partition_index,
+                    error_code: error as i16,
+                });
+            }
+            topics.push(OffsetCommitResponseTopic {
+                name: topic.name.clone(),
+                topic_id: topic.topic_id,
+                partitions: answers,
+            });
+        }
+        let response = OffsetCommitResponse { topics, ..Default::default() };
+        if records.is_empty() {
+            return step.answer(response);
+        }
+        if let Some(group) = self.groups.get_mut(&group) {
+            group.commits_in_flight += 1;
+        }
+        self.append(records, Then::Commit(Commit { group, entries }), step.fx);
+        let refused = Request::Commit(caller, request);
+        let later = AnswerLater { token: step.token, answer: response.into(), refused };
+        self.after_appends(Then::Answer(Box::new(later)));
+    }
+
+    fn check_commit(&mut self, caller: &Caller, request: &OffsetCommitRequest, step: &Step) -> Result<(), ErrorCode> {
+        let generation = request.generation_id_or_member_epoch;
+        if self.foreign.contains(&*request.group_id) {
+            // Members of other kinds of groups cannot be checked here; administrators may commit.
+            return if generation < 0 { Ok(()) } else { Err(ErrorCode::UnknownMemberId) };
+        }
+        let Some((id, group)) = self.groups.get_key_value(&*request.group_id) else {
+            return match generation {
+                ..0 if self.groups.len() >= self.config.groups_max => Err(ErrorCode::CoordinatorNotAvailable),
+                ..0 => Ok(()),
+                _ if caller.api_version >= GROUP_ID_NOT_FOUND_FROM => Err(ErrorCode::GroupIdNotFound),
+                _ => Err(ErrorCode::IllegalGeneration),
+            };
+        };
+        let id = id.clone();
+        validate(group, request)?;
+        if matches!(group.state(), State::Stable | State::PreparingRebalance) {
+            self.restart_session(&id, &request.member_id, step.now);
+        }
+        Ok(())
+    }
+
+    fn check_metadata(&self, partition: &OffsetCommitRequestPartition) -> ErrorCode {
+        let units = partition.committed_metadata.as_deref().map_or(0, |m| m.encode_utf16().count());
+        if units > self.config.offset_metadata_max { ErrorCode::OffsetMetadataTooLarge } else { ErrorCode::None }
+    }
+
+    /// The commit's records are in the log, the first at `outcome`; or they could not be written.
+    pub(super) fn commit_done(&mut self, commit: Commit, outcome: Result<Offset, ErrorCode>, now: TimestampMs) {
+        if let Some(group) = self.groups.get_mut(&commit.group) {
+            group.commits_in_flight = group.commits_in_flight.saturating_sub(1);
+        }
+        let Ok(Offset(first)) = outcome else { return };
+        self.hold_group(&commit.group, now);
+        for (record, (topic, partition, mut committed)) in (first..).zip(commit.entries) {
+            committed.record_offset = Offset(record);
+            self.offsets.put(Key { group: commit.group.clone(), topic, partition }, committed);
+        }
+    }
+
+    /// Offsets belong to a group: without any, a simple one comes into being.
+    pub(super) fn hold_group(&mut self, id: &Arc<str>, now: TimestampMs) {
+        if !self.foreign.contains(id) && !self.groups.contains_key(id) {
+            self.groups.insert(id.clone(), ClassicGroup::new(id.clone(), now));
+        }
+    }
+}
+
+fn validate(group: &ClassicGroup, request: &OffsetCommitRequest) -> Result<(), ErrorCode> {
+    let generation = request.generation_id_or_member_epoch;
+    if group.state() == State::Dead {
+        return Err(ErrorCode::CoordinatorNotAvailable);
+    }
+    // Administrators and consumers that assign partitions themselves have no generation.
+    if generation < 0 && group.state() == State::Empty {
+        return Ok(());
+    }
+    if generation >= 0 || !request.member_id.is_empty() || request.group_instance_id.is_some() {
+        group.validate_member(&request.member_id, request.group_instance_id.as_deref())?;
+        if generation != group.generation {
+            return Err(ErrorCode::IllegalGeneration);
+        }
+    } else if group.state() != State::Empty {
+        return Err(ErrorCode::UnknownMemberId);
+    }
+    if group.state() == State::CompletingRebalance {
+        return Err(ErrorCode::RebalanceInProgress);
+    }
+    Ok(())
+}
+
+fn committed_offset(
+    request: &OffsetCommitRequest,
+    topic: &OffsetCommitRequestTopic,
+    partition: &OffsetCommitRequestPartition,
+    now: TimestampMs,
+) -> OffsetAndMetadata {
+    let retention = request.retention_time_ms;
+    OffsetAndMetadata {
+        offset: partition.committed_offset,
+        leader_epoch: partition.committed_leader_epoch.max(-1),
+        metadata: Arc::from(partition.committed_metadata.as_deref().unwrap_or("")),
+        committed_at: now,
+        expires_at: (retention != -1).then(|| TimestampMs(now.0.saturating_add(retention))),
+        topic_id: topic.topic_id,
+        record_offset: Offset(-1),
+    }
+}

@@ -1,0 +1,130 @@
+//! Appends whose outcome is not known yet and what is to happen then.
+//!
+//! What a record says about offsets and assignments takes effect when the record is committed, in
+//! log order. So a failed append needs no rollback: nothing of it was applied.
+
+use super::effects::{Append, AppendId, Effects, Record, Token};
+use super::member::Member;
+use super::offsets::{Key, OffsetAndMetadata};
+use super::request::{Answer, Request, append_error};
+use super::{Groups, Step};
+use crate::base::{ErrorCode, Offset};
+use crate::protocol::messages::offset_fetch_request::OffsetFetchRequestGroup;
+use bytes::Bytes;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// What follows an append.
+pub(super) enum Then {
+    /// Nothing but a log line if it failed.
+    Nothing,
+    /// The members get their assignment.
+    Assignment(Assignment),
+    /// A static member gets its new id.
+    StaticRejoin(Box<StaticRejoin>),
+    /// Offsets take effect.
+    Commit(Commit),
+    /// Offsets and groups are gone.
+    Removed(Removed),
+    /// A request is answered; nothing else changes.
+    Answer(Box<AnswerLater>),
+    /// Offsets are read: all commits before the request have taken effect.
+    Fetch(Token, Box<OffsetFetchRequestGroup>),
+}
+
+/// See [`Then::Assignment`].
+pub(super) struct Assignment {
+    pub group: Arc<str>,
+    pub generation: i32,
+    pub assignment: HashMap<Arc<str>, Bytes>,
+}
+
+/// See [`Then::StaticRejoin`].
+pub(super) struct StaticRejoin {
+    pub group: Arc<str>,
+    pub new_id: Arc<str>,
+    /// The member under its old id, to go back to.
+    pub before: Option<Member>,
+    pub old_leader: Option<Arc<str>>,
+    /// The client understands SkipAssignment.
+    pub skip_assignment: bool,
+}
+
+/// See [`Then::Commit`]. Entry i is record i of the append.
+pub(super) struct Commit {
+    pub group: Arc<str>,
+    pub entries: Vec<(Arc<str>, i32, OffsetAndMetadata)>,
+}
+
+/// See [`Then::Removed`].
+#[derive(Default)]
+pub(super) struct Removed {
+    pub offsets: Vec<Key>,
+    pub groups: Vec<Arc<str>>,
+}
+
+/// See [`Then::Answer`].
+pub(super) struct AnswerLater {
+    pub token: Token,
+    pub answer: Answer,
+    /// Says no in the right form if the append fails.
+    pub refused: Request,
+}
+
+impl Groups {
+    pub(super) fn append(&mut self, records: Vec<Record>, then: Then, fx: &mut Effects) {
+        self.last_append.0 += 1;
+        fx.appends.push(Append { id: self.last_append, records });
+        self.in_flight.push_back((self.last_append, then));
+    }
+
+    /// `then` happens once all appends so far are done.
+    pub(super) fn after_appends(&mut self, then: Then) {
+        self.in_flight.push_back((self.last_append, then));
+    }
+
+    /// The outcome of append `id`: the offset of its first record, or why it failed. Outcomes come
+    /// in the order of the appends.
+    pub fn on_append(&mut self, id: AppendId, outcome: Result<Offset, ErrorCode>, step: &mut Step) {
+        while self.in_flight.front().is_some_and(|(next, _)| *next <= id) {
+            let Some((_, then)) = self.in_flight.pop_front() else { return };
+            self.run(then, outcome, step);
+        }
+    }
+
+    fn run(&mut self, then: Then, outcome: Result<Offset, ErrorCode>, step: &mut Step) {
+        if let Err(error) = outcome {
+            tracing::warn!(?error, "a record of the group coordinator could not be written");
+        }
+        let done = outcome.map(|_| ());
+        match then {
+            Then::Nothing => {}
+            Then::Assignment(assignment) => self.assignment_done(assignment, done, step),
+            Then::StaticRejoin(rejoin) => self.static_rejoin_done(*rejoin, done, step),
+            Then::Commit(commit) => self.commit_done(commit, outcome, step.now.wall),
+            Then::Removed(removed) => self.removal_done(removed, done),
+            Then::Answer(later) => {
+                let answer = match outcome {
+                    Ok(_) => later.answer,
+                    Err(error) => later.refused.refuse(append_error(error)),
+                };
+                step.fx.answer(later.token, answer);
+            }
+            Then::Fetch(token, request) => {
+                let answer = self.read_offsets(&request, true);
+                step.fx.answer(token, answer);
+            }
+        }
+    }
+
+    /// Offsets of `group` that are on their way into the log.
+    pub(super) fn commits_in_flight<'a>(&'a self, group: &'a str) -> impl Iterator<Item = Key> + 'a {
+        self.in_flight
+            .iter()
+            .filter_map(move |(_, then)| match then {
+                Then::Commit(commit) if &*commit.group == group => Some(commit),
+                _ => None,
+            })
+            .flat_map(|c| c.entries.iter().map(|(topic, partition, _)| Key::new(&c.group, topic, *partition)))
+    }
+}

@@ -1,0 +1,151 @@
+//! Reading the log back (`GroupMetadataManager.replay`, `OffsetMetadataManager.replay`), and what
+//! follows when it has been read, or when the partition goes elsewhere.
+
+use super::classic::ClassicGroup;
+use super::effects::Effects;
+use super::member::{Member, Protocol};
+use super::offsets::{Key, OffsetAndMetadata};
+use super::records::{self, Replayed};
+use super::state::State;
+use super::timers::Timer;
+use super::{Groups, Step};
+use crate::base::{ErrorCode, Now, Offset, ProducerId, TimestampMs};
+use crate::protocol::messages::group_metadata_value::MemberMetadata;
+use crate::protocol::messages::{GroupMetadataValue, OffsetCommitValue};
+use bytes::Bytes;
+use std::sync::Arc;
+
+impl Groups {
+    /// Takes a record of the log. Unknown types are counted and passed over: they belong to kinds
+    /// of groups that are not served here. An unreadable record is passed over with a log line.
+    pub fn replay(&mut self, at: Offset, producer: ProducerId, key: &Bytes, value: Option<&Bytes>, now: Now) {
+        match records::read(key, value) {
+            Ok(Replayed::Offset(key, value)) => self.replay_offset(at, producer, key, value, now.wall),
+            Ok(Replayed::Group(id, value)) => self.replay_group(id, value),
+            Ok(Replayed::ForeignGroup(id, exists)) => {
+                if exists {
+                    self.groups.remove(&id);
+                    self.foreign.insert(id);
+                } else {
+                    self.foreign.remove(&id);
+                }
+            }
+            Ok(Replayed::Other(_)) => self.passed_over += 1,
+            Err(error) => {
+                self.passed_over += 1;
+                tracing::warn!(offset = at.0, %error, "a record of __consumer_offsets cannot be read and is passed over");
+            }
+        }
+    }
+
+    /// A transaction's marker: its offsets count from here, or never.
+    pub fn replay_marker(&mut self, producer: ProducerId, committed: bool) {
+        self.offsets.end_transaction(producer.0, committed);
+    }
+
+    fn replay_offset(
+        &mut self,
+        at: Offset,
+        producer: ProducerId,
+        key: Key,
+        value: Option<OffsetCommitValue>,
+        now: TimestampMs,
+    ) {
+        let Some(value) = value else { return self.offsets.remove(&key) };
+        self.hold_group(&key.group, now);
+        let committed = OffsetAndMetadata {
+            offset: value.offset,
+            leader_epoch: value.leader_epoch.max(-1),
+            metadata: Arc::from(&*value.metadata),
+            committed_at: TimestampMs(value.commit_timestamp),
+            expires_at: (value.expire_timestamp != -1).then_some(TimestampMs(value.expire_timestamp)),
+            topic_id: value.topic_id,
+            record_offset: at,
+        };
+        if producer == ProducerId::NONE {
+            self.offsets.put(key, committed);
+        } else {
+            self.offsets.put_pending(producer.0, key, committed);
+        }
+    }
+
+    fn replay_group(&mut self, id: Arc<str>, value: Option<GroupMetadataValue>) {
+        let Some(value) = value else {
+            self.groups.remove(&id);
+            return;
+        };
+        self.foreign.remove(&id);
+        let protocol = value.protocol.as_deref().map(Arc::from);
+        let members = value.members.iter().map(|m| loaded_member(m, protocol.as_ref())).collect();
+        let protocol_type = Some(&*value.protocol_type).filter(|t| !t.is_empty()).map(Arc::from);
+        let mut group = ClassicGroup::loaded(id.clone(), members, protocol_type);
+        group.generation = value.generation;
+        group.protocol_name = protocol;
+        group.leader = value.leader.as_deref().map(Arc::from);
+        group.state_since = (value.current_state_timestamp != -1).then_some(TimestampMs(value.current_state_timestamp));
+        group.subscribed_topics = group.read_subscriptions();
+        self.groups.insert(id, group);
+    }
+
+    /// The log has been read to its end: the members' sessions begin.
+    pub fn loaded(&mut self, step: &mut Step) {
+        let ids: Vec<Arc<str>> = self.groups.keys().cloned().collect();
+        for id in &ids {
+            let Some(group) = self.groups.get(id) else { continue };
+            for member in group.members() {
+                let until = step.now.mono.plus_ms(i64::from(member.session_timeout_ms));
+                self.timers.schedule(Timer::Session(id.clone(), member.id.clone()), until);
+            }
+            if group.members().len() > self.config.members_per_group_max {
+                tracing::info!(group = %id, "a loaded group is over group.max.size and rebalances");
+                self.prepare_rebalance(id, step);
+            }
+        }
+        self.schedule_expiry(step.now);
+        if self.passed_over > 0 || !self.foreign.is_empty() {
+            let (records, groups) = (self.passed_over, self.foreign.len());
+            tracing::info!(records, groups, "records of kinds of groups that are not served were passed over");
+        }
+    }
+
+    /// The partition is led elsewhere, or lost: everybody who waits is told so (16).
+    pub fn resign(&mut self, now: Now, fx: &mut Effects) {
+        let outcome = Err(ErrorCode::NotLeaderOrFollower);
+        let last = self.last_append;
+        self.on_append(last, outcome, &mut Step::timer(now, fx));
+        for group in self.groups.values_mut() {
+            group.transition(State::Dead, now);
+            let ids: Vec<Arc<str>> = group.members().map(|m| m.id.clone()).collect();
+            for id in ids {
+                if let Some(token) = group.unpark_join(&id) {
+                    fx.answer(token, super::join::join_error(&id, ErrorCode::NotCoordinator));
+                }
+                if let Some(token) = group.member_mut(&id).and_then(|m| m.awaiting_sync.take()) {
+                    fx.answer(token, super::sync::sync_error(ErrorCode::NotCoordinator));
+                }
+            }
+        }
+        // What a rebalance set off by the failures wanted to write goes nowhere.
+        fx.appends.clear();
+        self.in_flight.clear();
+        self.timers.clear();
+    }
+}
+
+fn loaded_member(member: &MemberMetadata, protocol: Option<&Arc<str>>) -> Member {
+    let rebalance = member.rebalance_timeout;
+    let metadata = Bytes::copy_from_slice(&member.subscription);
+    Member {
+        id: Arc::from(&*member.member_id),
+        instance_id: member.group_instance_id.as_deref().map(Arc::from),
+        client_id: Arc::from(&*member.client_id),
+        client_host: Arc::from(&*member.client_host),
+        rebalance_timeout_ms: if rebalance == -1 { member.session_timeout } else { rebalance },
+        session_timeout_ms: member.session_timeout,
+        protocols: protocol.map(|name| Protocol { name: name.clone(), metadata }).into_iter().collect(),
+        assignment: Bytes::copy_from_slice(&member.assignment),
+        awaiting_join: None,
+        awaiting_sync: None,
+        is_new: false,
+    }
+}

@@ -1,0 +1,187 @@
+//! Requests as the state machine takes them, answers as it gives them.
+
+use crate::base::ErrorCode;
+use crate::protocol::Str;
+use crate::protocol::messages::delete_groups_response::DeletableGroupResult;
+use crate::protocol::messages::describe_groups_response::DescribedGroup;
+use crate::protocol::messages::leave_group_response::MemberResponse;
+use crate::protocol::messages::list_groups_response::ListedGroup;
+use crate::protocol::messages::offset_commit_response::{OffsetCommitResponsePartition, OffsetCommitResponseTopic};
+use crate::protocol::messages::offset_fetch_request::OffsetFetchRequestGroup;
+use crate::protocol::messages::offset_fetch_response::OffsetFetchResponseGroup;
+use crate::protocol::messages::{
+    HeartbeatRequest, HeartbeatResponse, JoinGroupRequest, JoinGroupResponse, LeaveGroupRequest, LeaveGroupResponse,
+    ListGroupsRequest, OffsetCommitRequest, OffsetCommitResponse, SyncGroupRequest, SyncGroupResponse,
+};
+
+/// Who sends a request, as far as groups care.
+#[derive(Clone, Debug, Default)]
+pub struct Caller {
+    /// `client.id`; it begins the generated member id.
+    pub client_id: String,
+    /// The client's address as Java prints it: `/127.0.0.1`.
+    pub client_host: String,
+    /// The version of the request.
+    pub api_version: i16,
+}
+
+/// A request to one coordinator partition.
+#[derive(Clone, Debug)]
+pub enum Request {
+    /// JoinGroup.
+    Join(Caller, JoinGroupRequest),
+    /// SyncGroup.
+    Sync(SyncGroupRequest),
+    /// Heartbeat.
+    Heartbeat(HeartbeatRequest),
+    /// LeaveGroup, with `members` filled in also for versions 0 to 2.
+    Leave(LeaveGroupRequest),
+    /// OffsetCommit: topics and partitions exist; `name` and `topic_id` are both set.
+    Commit(Caller, OffsetCommitRequest),
+    /// OffsetFetch of one group; `name` is set. True: wait for commits under way, and refuse
+    /// offsets a transaction may still change.
+    Fetch(OffsetFetchRequestGroup, bool),
+    /// DescribeGroups.
+    Describe(Caller, Vec<Str>),
+    /// ListGroups.
+    List(ListGroupsRequest),
+    /// DeleteGroups.
+    Delete(Vec<Str>),
+}
+
+/// The answer to a [`Request`], of the same name.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Answer {
+    /// JoinGroup.
+    Join(JoinGroupResponse),
+    /// SyncGroup.
+    Sync(SyncGroupResponse),
+    /// Heartbeat.
+    Heartbeat(HeartbeatResponse),
+    /// LeaveGroup.
+    Leave(LeaveGroupResponse),
+    /// OffsetCommit.
+    Commit(OffsetCommitResponse),
+    /// OffsetFetch of one group.
+    Fetch(OffsetFetchResponseGroup),
+    /// DescribeGroups of this partition's groups.
+    Describe(Vec<DescribedGroup>),
+    /// ListGroups of this partition's groups, or why not.
+    List(Result<Vec<ListedGroup>, ErrorCode>),
+    /// DeleteGroups of this partition's groups.
+    Delete(Vec<DeletableGroupResult>),
+}
+
+macro_rules! answers {
+    ($($name:ident: $type:ty),* $(,)?) => {$(
+        impl From<$type> for Answer {
+            fn from(response: $type) -> Self {
+                Self::$name(response)
+            }
+        }
+        impl TryFrom<Answer> for $type {
+            type Error = WrongAnswer;
+            fn try_from(answer: Answer) -> Result<Self, WrongAnswer> {
+                if let Answer::$name(response) = answer { Ok(response) } else { Err(WrongAnswer) }
+            }
+        }
+    )*};
+}
+
+answers! {
+    Join: JoinGroupResponse,
+    Sync: SyncGroupResponse,
+    Heartbeat: HeartbeatResponse,
+    Leave: LeaveGroupResponse,
+    Commit: OffsetCommitResponse,
+    Fetch: OffsetFetchResponseGroup,
+    Describe: Vec<DescribedGroup>,
+    List: Result<Vec<ListedGroup>, ErrorCode>,
+    Delete: Vec<DeletableGroupResult>,
+}
+
+/// An answer of another kind than the request: a defect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WrongAnswer;
+
+impl Request {
+    /// The answer that says `error` and nothing else, in each API's own way: what a coordinator
+    /// says that is loading (14), is not the coordinator (16), or could not write.
+    pub fn refuse(&self, error: ErrorCode) -> Answer {
+        let error_code = error as i16;
+        match self {
+            Self::Join(_, request) => {
+                JoinGroupResponse { error_code, member_id: request.member_id.clone(), ..Default::default() }.into()
+            }
+            Self::Sync(_) => SyncGroupResponse { error_code, ..Default::default() }.into(),
+            // While loading, heartbeats are taken on trust: sessions start anew afterwards.
+            Self::Heartbeat(_) if error == ErrorCode::CoordinatorLoadInProgress => HeartbeatResponse::default().into(),
+            Self::Heartbeat(_) => HeartbeatResponse { error_code, ..Default::default() }.into(),
+            Self::Leave(request) if error == ErrorCode::UnknownMemberId => unknown_members(request).into(),
+            Self::Leave(_) => LeaveGroupResponse { error_code, ..Default::default() }.into(),
+            Self::Commit(_, request) => commit_error(request, error).into(),
+            Self::Fetch(request, _) => {
+                OffsetFetchResponseGroup { group_id: request.group_id.clone(), error_code, ..Default::default() }.into()
+            }
+            Self::Describe(_, groups) => groups
+                .iter()
+                .map(|id| DescribedGroup { group_id: id.clone(), error_code, ..Default::default() })
+                .collect::<Vec<_>>()
+                .into(),
+            Self::List(_) => Answer::List(Err(error)),
+            Self::Delete(groups) => groups
+                .iter()
+                .map(|id| DeletableGroupResult { group_id: id.clone(), error_code, ..Default::default() })
+                .collect::<Vec<_>>()
+                .into(),
+        }
+    }
+}
+
+fn unknown_members(request: &LeaveGroupRequest) -> LeaveGroupResponse {
+    let members = request
+        .members
+        .iter()
+        .map(|m| MemberResponse {
+            member_id: m.member_id.clone(),
+            group_instance_id: m.group_instance_id.clone(),
+            error_code: ErrorCode::UnknownMemberId as i16,
+            ..Default::default()
+        })
+        .collect();
+    LeaveGroupResponse { members, ..Default::default() }
+}
+
+/// `error` for every partition of a commit.
+pub fn commit_error(request: &OffsetCommitRequest, error: ErrorCode) -> OffsetCommitResponse {
+    let topics = request.topics.iter().map(|topic| OffsetCommitResponseTopic {
+        name: topic.name.clone(),
+        topic_id: topic.topic_id,
+        partitions: topic
+            .partitions
+            .iter()
+            .map(|p| OffsetCommitResponsePartition {
+                partition_index: p.partition_index,
+                error_code: error as i16,
+                ..Default::default()
+            })
+            .collect(),
+        ..Default::default()
+    });
+    OffsetCommitResponse { topics: topics.collect(), ..Default::default() }
+}
+
+/// What the failure of an append means to a client of the coordinator
+/// (`CoordinatorOperationExceptionHelper`).
+pub fn append_error(error: ErrorCode) -> ErrorCode {
+    match error {
+        ErrorCode::UnknownTopicOrPartition | ErrorCode::NotEnoughReplicas | ErrorCode::RequestTimedOut => {
+            ErrorCode::CoordinatorNotAvailable
+        }
+        ErrorCode::NotLeaderOrFollower | ErrorCode::KafkaStorageError => ErrorCode::NotCoordinator,
+        ErrorCode::MessageTooLarge | ErrorCode::RecordListTooLarge | ErrorCode::InvalidFetchSize => {
+            ErrorCode::UnknownServerError
+        }
+        other => other,
+    }
+}

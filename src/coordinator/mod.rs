@@ -1,0 +1,3 @@
+//! Coordinators: state machines whose state is a partition of an internal topic.
+
+pub mod group;

@@ -1,3 +1,0 @@
-//! The process: cores, limits, signals, randomness, the kernel.
-
-pub mod cores;
