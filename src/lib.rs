@@ -22,5 +22,8 @@
 
 pub mod base;
 pub mod coordinator;
+pub mod log;
 pub mod protocol;
 pub mod record;
+pub mod ring;
+pub mod config;

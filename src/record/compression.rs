@@ -218,19 +218,22 @@ pub(crate) mod tests {
         assert_eq!(unpack(Compression::Snappy, &raw, text.len()).unwrap(), text);
     }
 
+    fn bent(bytes: &[u8], at: usize) -> Vec<u8> {
+        let mut bytes = bytes.to_vec();
+        bytes[at] ^= 0x40;
+        bytes
+    }
+
     #[test]
     fn cut_and_bent_streams_never_panic_nor_pass_the_bound() {
         let text = text();
         for c in PACKED {
             let packed = pack(c, &text);
             for at in (0..packed.len()).step_by(packed.len() / 200 + 1) {
-                assert!(
-                    unpack(c, &packed[..at], text.len()).is_ok_and(|out| out.len() <= text.len()) || at < packed.len()
-                );
-                let mut bent = packed.clone();
-                bent[at] ^= 0x40;
-                if let Ok(out) = unpack(c, &bent, 2 * text.len()) {
-                    assert!(out.len() <= 2 * text.len());
+                for bytes in [&packed[..at], &bent(&packed, at)] {
+                    if let Ok(out) = unpack(c, bytes, 2 * text.len()) {
+                        assert!(out.len() <= 2 * text.len());
+                    }
                 }
             }
         }

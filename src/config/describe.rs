@@ -1,0 +1,88 @@
+//! What DescribeConfigs answers: each key with its value, source and synonyms (KIP-226).
+
+use super::settings::{ConfigSource, Settings};
+use super::table::Table;
+use super::topic::TopicDefaults;
+use super::value::ConfigType;
+
+/// One value a key would have if nothing above it were set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Synonym {
+    /// The key at that level, e.g. `log.retention.hours`.
+    pub name: &'static str,
+    /// Its value as text.
+    pub value: Option<String>,
+    /// Where it comes from.
+    pub source: ConfigSource,
+}
+
+/// One row of a DescribeConfigs answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigEntry {
+    /// The key.
+    pub name: String,
+    /// The present value; `None` when there is none or it is sensitive.
+    pub value: Option<String>,
+    /// The type.
+    pub kind: ConfigType,
+    /// Where the present value comes from.
+    pub source: ConfigSource,
+    /// True when it cannot be changed while the broker runs.
+    pub read_only: bool,
+    /// True when the value must not be shown.
+    pub sensitive: bool,
+    /// The value at each level, the one in force first.
+    pub synonyms: Vec<Synonym>,
+}
+
+/// The DescribeConfigs rows of a topic, sorted by name.
+pub fn describe_topic<'a, I>(overrides: I, defaults: &TopicDefaults) -> Vec<ConfigEntry>
+where
+    I: IntoIterator<Item = (&'a str, &'a str)>,
+{
+    let overrides: Vec<_> = overrides.into_iter().collect();
+    let rows = Table::topic().keys().iter().map(|key| {
+        let set = overrides.iter().find(|(name, _)| *name == key.name).map(|(_, value)| (*value).to_owned());
+        let mut synonyms = defaults.synonyms(key.name).to_vec();
+        if let Some(value) = &set {
+            let own = Synonym { name: key.name, value: Some(value.clone()), source: ConfigSource::DynamicTopic };
+            synonyms.insert(0, own);
+        }
+        ConfigEntry {
+            name: key.name.to_owned(),
+            value: set.or_else(|| defaults.text(key.name).map(str::to_owned)),
+            kind: key.kind,
+            source: synonyms.first().map_or(ConfigSource::Default, |first| first.source),
+            read_only: false,
+            sensitive: false,
+            synonyms,
+        }
+    });
+    rows.collect()
+}
+
+/// The DescribeConfigs rows of a broker, sorted by name.
+pub fn describe_broker(settings: &Settings) -> Vec<ConfigEntry> {
+    let rows = settings.all().iter().map(|setting| {
+        let sensitive = setting.key.sensitive();
+        let value = setting.text.clone().filter(|_| !sensitive);
+        let mut synonyms = Vec::new();
+        if setting.source == ConfigSource::StaticBroker {
+            synonyms.push(Synonym { name: setting.key.name, value: value.clone(), source: setting.source });
+        }
+        if let Some(default) = setting.key.default {
+            let value = Some(default.to_owned()).filter(|_| !sensitive);
+            synonyms.push(Synonym { name: setting.key.name, value, source: ConfigSource::Default });
+        }
+        ConfigEntry {
+            name: setting.key.name.to_owned(),
+            value,
+            kind: setting.key.kind,
+            source: setting.source,
+            read_only: true,
+            sensitive,
+            synonyms,
+        }
+    });
+    rows.collect()
+}

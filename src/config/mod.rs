@@ -1,0 +1,25 @@
+//! The configuration: `server.properties` and `--override`, typed and checked, by Kafka's names and
+//! defaults. Pure: files and the environment are handed in as functions ([`Outside`]).
+
+mod broker;
+pub mod describe;
+pub mod listeners;
+mod load;
+pub mod properties;
+mod providers;
+mod rules;
+pub mod settings;
+pub mod table;
+pub mod topic;
+pub mod value;
+
+pub use broker::{
+    AppendPath, Config, CoreSelection, FetchPath, GroupConfig, LogManagerConfig, NetworkConfig, NodeConfig,
+    TopicPolicy, TransactionConfig,
+};
+pub use describe::{ConfigEntry, Synonym};
+pub use listeners::{ListenerConfig, Listeners, SecurityProtocol};
+pub use load::{ConfigError, Given, Outside};
+pub use settings::{ConfigSource, Setting, Settings};
+pub use topic::{TopicConfig, TopicDefaults};
+pub use value::{ConfigType, Value};

@@ -1,0 +1,325 @@
+//! Topic-level configuration: overrides over the broker's defaults.
+
+use super::describe::Synonym;
+use super::settings::{ConfigSource, Settings};
+use super::table::{KeyDef, Table};
+use super::value::Value;
+
+/// Everything a log is told about its topic; integers in the units their names end in.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TopicConfig {
+    /// `cleanup.policy` contains `delete`.
+    pub cleanup_delete: bool,
+    /// `cleanup.policy` contains `compact`.
+    pub cleanup_compact: bool,
+    /// `compression.type`.
+    pub compression: CompressionChoice,
+    /// `compression.gzip.level`; -1 means the codec's own default.
+    pub compression_gzip_level: i32,
+    /// `compression.lz4.level`.
+    pub compression_lz4_level: i32,
+    /// `compression.zstd.level`.
+    pub compression_zstd_level: i32,
+    /// `delete.retention.ms`.
+    pub delete_retention_ms: i64,
+    /// `file.delete.delay.ms`.
+    pub file_delete_delay_ms: i64,
+    /// `flush.messages`; 1 means fdatasync before the acknowledgement.
+    pub flush_messages: i64,
+    /// `flush.ms`.
+    pub flush_ms: i64,
+    /// `index.interval.bytes`.
+    pub index_interval_bytes: i32,
+    /// `max.compaction.lag.ms`.
+    pub max_compaction_lag_ms: i64,
+    /// `max.message.bytes`: the largest batch as sent.
+    pub max_message_bytes: i32,
+    /// `message.timestamp.after.max.ms`.
+    pub message_timestamp_after_max_ms: i64,
+    /// `message.timestamp.before.max.ms`.
+    pub message_timestamp_before_max_ms: i64,
+    /// `message.timestamp.type`.
+    pub message_timestamp_type: TimestampType,
+    /// `min.cleanable.dirty.ratio`.
+    pub min_cleanable_dirty_ratio: f64,
+    /// `min.compaction.lag.ms`.
+    pub min_compaction_lag_ms: i64,
+    /// `min.insync.replicas`.
+    pub min_insync_replicas: i32,
+    /// `preallocate`.
+    pub preallocate: bool,
+    /// `retention.bytes`; -1 means no limit.
+    pub retention_bytes: i64,
+    /// `retention.ms`; -1 means no limit.
+    pub retention_ms: i64,
+    /// `segment.bytes`.
+    pub segment_bytes: i32,
+    /// `segment.index.bytes`.
+    pub segment_index_bytes: i32,
+    /// `segment.jitter.ms`.
+    pub segment_jitter_ms: i64,
+    /// `segment.ms`.
+    pub segment_ms: i64,
+    /// `unclean.leader.election.enable`.
+    pub unclean_leader_election_enable: bool,
+}
+
+/// `compression.type` of a topic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CompressionChoice {
+    /// Batches stay as the producer sent them.
+    Producer,
+    /// No compression.
+    Uncompressed,
+    /// gzip.
+    Gzip,
+    /// snappy.
+    Snappy,
+    /// lz4.
+    Lz4,
+    /// zstd.
+    Zstd,
+}
+
+/// `message.timestamp.type` of a topic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TimestampType {
+    /// The producer's.
+    CreateTime,
+    /// The broker's, at the append.
+    LogAppendTime,
+}
+
+/// Topic keys and the broker keys that are their defaults, the first that is set wins
+/// (`ServerTopicConfigSynonyms`). The number turns the broker key's unit into the topic key's.
+const SYNONYMS: &[(&str, &[(&str, i64)])] = &[
+    ("cleanup.policy", &[("log.cleanup.policy", 1)]),
+    ("compression.gzip.level", &[("compression.gzip.level", 1)]),
+    ("compression.lz4.level", &[("compression.lz4.level", 1)]),
+    ("compression.type", &[("compression.type", 1)]),
+    ("compression.zstd.level", &[("compression.zstd.level", 1)]),
+    ("delete.retention.ms", &[("log.cleaner.delete.retention.ms", 1)]),
+    ("file.delete.delay.ms", &[("log.segment.delete.delay.ms", 1)]),
+    ("flush.messages", &[("log.flush.interval.messages", 1)]),
+    ("flush.ms", &[("log.flush.interval.ms", 1), ("log.flush.scheduler.interval.ms", 1)]),
+    ("index.interval.bytes", &[("log.index.interval.bytes", 1)]),
+    ("local.retention.bytes", &[("log.local.retention.bytes", 1)]),
+    ("local.retention.ms", &[("log.local.retention.ms", 1)]),
+    ("max.compaction.lag.ms", &[("log.cleaner.max.compaction.lag.ms", 1)]),
+    ("max.message.bytes", &[("message.max.bytes", 1)]),
+    ("message.timestamp.after.max.ms", &[("log.message.timestamp.after.max.ms", 1)]),
+    ("message.timestamp.before.max.ms", &[("log.message.timestamp.before.max.ms", 1)]),
+    ("message.timestamp.type", &[("log.message.timestamp.type", 1)]),
+    ("min.cleanable.dirty.ratio", &[("log.cleaner.min.cleanable.ratio", 1)]),
+    ("min.compaction.lag.ms", &[("log.cleaner.min.compaction.lag.ms", 1)]),
+    ("min.insync.replicas", &[("min.insync.replicas", 1)]),
+    ("preallocate", &[("log.preallocate", 1)]),
+    ("retention.bytes", &[("log.retention.bytes", 1)]),
+    ("retention.ms", &[("log.retention.ms", 1), ("log.retention.minutes", MINUTE), ("log.retention.hours", HOUR)]),
+    ("segment.bytes", &[("log.segment.bytes", 1)]),
+    ("segment.index.bytes", &[("log.index.size.max.bytes", 1)]),
+    ("segment.jitter.ms", &[("log.roll.jitter.ms", 1), ("log.roll.jitter.hours", HOUR)]),
+    ("segment.ms", &[("log.roll.ms", 1), ("log.roll.hours", HOUR)]),
+    ("unclean.leader.election.enable", &[("unclean.leader.election.enable", 1)]),
+];
+const MINUTE: i64 = 60_000;
+const HOUR: i64 = 3_600_000;
+
+/// The topic-level defaults of one broker, with where each came from.
+#[derive(Clone, Debug)]
+pub struct TopicDefaults {
+    /// In the order of [`Table::topic`].
+    rows: Vec<DefaultRow>,
+}
+
+#[derive(Clone, Debug)]
+struct DefaultRow {
+    text: Option<String>,
+    value: Value,
+    /// What of it the broker's own file set, then its defaults.
+    synonyms: Vec<Synonym>,
+}
+
+impl TopicDefaults {
+    /// Takes the defaults out of the broker's settings; the error is a sentence naming the broker key.
+    pub fn from_settings(settings: &Settings) -> Result<Self, String> {
+        let rows = Table::topic().keys().iter().map(|key| default_row(key, settings));
+        Ok(Self { rows: rows.collect::<Result<_, _>>()? })
+    }
+
+    /// The configuration of a topic without overrides.
+    pub fn config(&self) -> TopicConfig {
+        resolve::<[(&str, &str); 0], _, _>([], self)
+    }
+
+    /// The default of one key as text.
+    pub(super) fn text(&self, name: &str) -> Option<&str> {
+        self.row(name).and_then(|row| row.text.as_deref())
+    }
+
+    /// Where the default of one key comes from, the value in force first.
+    pub(super) fn synonyms(&self, name: &str) -> &[Synonym] {
+        self.row(name).map_or(&[], |row| &row.synonyms)
+    }
+
+    fn row(&self, name: &str) -> Option<&DefaultRow> {
+        Table::topic().index(name).and_then(|at| self.rows.get(at))
+    }
+}
+
+fn default_row(key: &'static KeyDef, settings: &Settings) -> Result<DefaultRow, String> {
+    let chain = SYNONYMS.iter().find(|(name, _)| *name == key.name).map(|(_, chain)| *chain).unwrap_or_default();
+    let mut synonyms = Vec::new();
+    let mut present = None;
+    let chain: Vec<_> = chain.iter().filter_map(|(name, unit)| Some((settings.get(name)?, *unit))).collect();
+    // All but the last of a chain have no default, so what is given wins by its order alone.
+    for (setting, unit) in chain.iter().filter(|(setting, _)| setting.value != Value::Null) {
+        if present.is_none() {
+            present = Some((setting.key.name, in_unit(&setting.value, *unit), setting.text.clone()));
+        }
+        if setting.source == ConfigSource::StaticBroker {
+            synonyms.push(Synonym { name: setting.key.name, value: setting.text.clone(), source: setting.source });
+        }
+    }
+    for (setting, _) in chain.iter().filter(|(setting, _)| setting.key.default.is_some()) {
+        let value = setting.key.default.map(str::to_owned);
+        synonyms.push(Synonym { name: setting.key.name, value, source: ConfigSource::Default });
+    }
+    let Some((name, value, text)) = present else {
+        let (value, text) = (key.default_value(), key.default.map(str::to_owned));
+        return Ok(DefaultRow { text, value, synonyms });
+    };
+    let text = match &value {
+        Value::Int(n) => Some(n.to_string()),
+        _ => text,
+    };
+    if let Some(text) = &text {
+        key.parse(text).map_err(|error| format!("{name}: {error}"))?;
+    }
+    Ok(DefaultRow { text, value, synonyms })
+}
+
+/// Times of -1 hours or minutes mean "no limit" in every unit.
+fn in_unit(value: &Value, unit: i64) -> Value {
+    match value {
+        Value::Int(n) if *n < 0 && unit > 1 => Value::Int(-1),
+        Value::Int(n) => Value::Int(n.saturating_mul(unit)),
+        other => other.clone(),
+    }
+}
+
+/// Checks one topic-level override as CreateTopics and IncrementalAlterConfigs need it. The error is
+/// Kafka's sentence for INVALID_CONFIG.
+pub fn validate(name: &str, value: &str) -> Result<(), String> {
+    match Table::topic().get(name) {
+        Some(key) => key.parse(value).map(drop),
+        None => Err(format!("Unknown topic config name: {name}")),
+    }
+}
+
+/// Checks what must hold between a topic's overrides, each of which is valid by itself.
+pub fn validate_together(config: &TopicConfig) -> Result<(), String> {
+    if config.min_compaction_lag_ms > config.max_compaction_lag_ms {
+        return Err(format!(
+            "conflict topic config setting min.compaction.lag.ms ({}) > max.compaction.lag.ms ({})",
+            config.min_compaction_lag_ms, config.max_compaction_lag_ms
+        ));
+    }
+    Ok(())
+}
+
+/// The configuration of a topic with `overrides` over the broker's `defaults`. An override that is
+/// unknown or not valid (a newer Kafka wrote it) leaves the default.
+pub fn resolve<I, N, V>(overrides: I, defaults: &TopicDefaults) -> TopicConfig
+where
+    I: IntoIterator<Item = (N, V)>,
+    N: AsRef<str>,
+    V: AsRef<str>,
+{
+    let mut values: Vec<Value> = defaults.rows.iter().map(|row| row.value.clone()).collect();
+    for (name, text) in overrides {
+        let Some(at) = Table::topic().index(name.as_ref()) else { continue };
+        if let (Some(slot), Some(Ok(value))) =
+            (values.get_mut(at), Table::topic().keys().get(at).map(|key| key.parse(text.as_ref())))
+        {
+            *slot = value;
+        }
+    }
+    Resolved(&values).config()
+}
+
+/// Values in the order of [`Table::topic`].
+struct Resolved<'a>(&'a [Value]);
+
+impl Resolved<'_> {
+    fn value(&self, name: &str) -> &Value {
+        let at = Table::topic().index(name);
+        debug_assert!(at.is_some(), "{name} is no key of the table");
+        at.and_then(|at| self.0.get(at)).unwrap_or(&Value::Null)
+    }
+
+    fn long(&self, name: &str) -> i64 {
+        if let Value::Int(n) = self.value(name) { *n } else { 0 }
+    }
+
+    fn int(&self, name: &str) -> i32 {
+        self.long(name).clamp(i32::MIN.into(), i32::MAX.into()) as i32
+    }
+
+    fn flag(&self, name: &str) -> bool {
+        matches!(self.value(name), Value::Bool(true))
+    }
+
+    fn text(&self, name: &str) -> &str {
+        if let Value::Text(text) = self.value(name) { text } else { "" }
+    }
+
+    fn has(&self, name: &str, element: &str) -> bool {
+        matches!(self.value(name), Value::List(list) if list.iter().any(|e| e == element))
+    }
+
+    fn config(&self) -> TopicConfig {
+        TopicConfig {
+            cleanup_delete: self.has("cleanup.policy", "delete"),
+            cleanup_compact: self.has("cleanup.policy", "compact"),
+            compression: match self.text("compression.type") {
+                "uncompressed" => CompressionChoice::Uncompressed,
+                "gzip" => CompressionChoice::Gzip,
+                "snappy" => CompressionChoice::Snappy,
+                "lz4" => CompressionChoice::Lz4,
+                "zstd" => CompressionChoice::Zstd,
+                _ => CompressionChoice::Producer,
+            },
+            compression_gzip_level: self.int("compression.gzip.level"),
+            compression_lz4_level: self.int("compression.lz4.level"),
+            compression_zstd_level: self.int("compression.zstd.level"),
+            delete_retention_ms: self.long("delete.retention.ms"),
+            file_delete_delay_ms: self.long("file.delete.delay.ms"),
+            flush_messages: self.long("flush.messages"),
+            flush_ms: self.long("flush.ms"),
+            index_interval_bytes: self.int("index.interval.bytes"),
+            max_compaction_lag_ms: self.long("max.compaction.lag.ms"),
+            max_message_bytes: self.int("max.message.bytes"),
+            message_timestamp_after_max_ms: self.long("message.timestamp.after.max.ms"),
+            message_timestamp_before_max_ms: self.long("message.timestamp.before.max.ms"),
+            message_timestamp_type: match self.text("message.timestamp.type") {
+                "LogAppendTime" => TimestampType::LogAppendTime,
+                _ => TimestampType::CreateTime,
+            },
+            min_cleanable_dirty_ratio: match self.value("min.cleanable.dirty.ratio") {
+                Value::Double(n) => *n,
+                _ => 0.0,
+            },
+            min_compaction_lag_ms: self.long("min.compaction.lag.ms"),
+            min_insync_replicas: self.int("min.insync.replicas"),
+            preallocate: self.flag("preallocate"),
+            retention_bytes: self.long("retention.bytes"),
+            retention_ms: self.long("retention.ms"),
+            segment_bytes: self.int("segment.bytes"),
+            segment_index_bytes: self.int("segment.index.bytes"),
+            segment_jitter_ms: self.long("segment.jitter.ms"),
+            segment_ms: self.long("segment.ms"),
+            unclean_leader_election_enable: self.flag("unclean.leader.election.enable"),
+        }
+    }
+}

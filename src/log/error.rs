@@ -1,0 +1,202 @@
+//! What can go wrong, one enum per operation. The partition layer maps each to Kafka's error code.
+
+use crate::base::{Offset, ProducerEpoch, ProducerId};
+use std::io;
+
+/// What is wrong with one record of a batch; travels in `record_errors` of the Produce response.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecordFault {
+    /// The record's index in the batch, from 0.
+    pub index: i32,
+    /// The reason, as the client shall read it.
+    pub message: String,
+}
+
+/// Why records were not appended. Kafka's code in parentheses; nothing was changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AppendError {
+    /// The bytes hold no batch, end inside one, or its length is impossible (CORRUPT_MESSAGE 2).
+    Malformed(String),
+    /// The checksum does not match (CORRUPT_MESSAGE 2).
+    CorruptCrc {
+        /// What the header says.
+        stored: u32,
+        /// What the bytes give.
+        computed: u32,
+    },
+    /// The format is 0 or 1 (UNSUPPORTED_FOR_MESSAGE_FORMAT 43 from Kafka's converter; INVALID_RECORD 87 for
+    /// Produce v3 and newer).
+    UnsupportedMagic(i8),
+    /// More than one batch where Produce allows one (INVALID_RECORD 87).
+    NotOneBatch(usize),
+    /// The batch is larger than `max.message.bytes` (MESSAGE_TOO_LARGE 10).
+    TooLarge {
+        /// The batch's size in bytes.
+        size: usize,
+        /// The limit in bytes.
+        max: u32,
+    },
+    /// The records are larger than a segment (RECORD_LIST_TOO_LARGE 18).
+    LargerThanSegment {
+        /// Their size in bytes.
+        size: usize,
+        /// `segment.bytes`.
+        max: u32,
+    },
+    /// The header contradicts itself, or says what a client may not say: offsets and count differ, a control
+    /// batch, a producer id without a sequence, a base offset other than 0, an unknown codec (INVALID_RECORD 87).
+    InvalidBatch(String),
+    /// Records that cannot be read under a good checksum (INVALID_RECORD 87).
+    InvalidRecords(String),
+    /// Records without a key in a compacted topic (INVALID_RECORD 87 with record errors).
+    NullKeys(Vec<RecordFault>),
+    /// Records dated too far from now, or stamped as only the broker may (INVALID_TIMESTAMP 32 with record errors).
+    InvalidTimestamps(Vec<RecordFault>),
+    /// The sequence number does not follow the producer's last, or repeats one older than the last five batches
+    /// (OUT_OF_ORDER_SEQUENCE_NUMBER 45).
+    OutOfOrderSequence {
+        /// Whose.
+        producer: ProducerId,
+        /// What came.
+        incoming: i32,
+        /// The last sequence number known.
+        last: i32,
+    },
+    /// The producer's epoch is older than one already seen (INVALID_PRODUCER_EPOCH 47).
+    InvalidProducerEpoch {
+        /// Whose.
+        producer: ProducerId,
+        /// What came.
+        incoming: ProducerEpoch,
+        /// The newest seen.
+        current: ProducerEpoch,
+    },
+    /// A write outside the transaction the producer has open (INVALID_TXN_STATE 48).
+    InvalidTxnState(ProducerId),
+    /// A marker of an older transaction coordinator (TRANSACTION_COORDINATOR_FENCED 52).
+    TransactionCoordinatorFenced {
+        /// What came.
+        incoming: i32,
+        /// The newest seen.
+        current: i32,
+    },
+    /// Append as follower: offsets not ascending (Kafka's OffsetsOutOfOrderException; the fetcher marks the
+    /// partition failed).
+    OffsetsOutOfOrder,
+    /// Append as follower: begins before the log's end (UnexpectedAppendOffsetException).
+    UnexpectedOffset {
+        /// The first offset that came.
+        first: Offset,
+        /// The offset the log expects next.
+        expected: Offset,
+    },
+    /// The log's directory failed, or the log was closed (KAFKA_STORAGE_ERROR 56).
+    Offline,
+}
+
+impl std::fmt::Display for AppendError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Malformed(why) | Self::InvalidBatch(why) | Self::InvalidRecords(why) => f.write_str(why),
+            Self::CorruptCrc { stored, computed } => {
+                write!(f, "Record is corrupt (stored crc = {stored}, computed crc = {computed})")
+            }
+            Self::UnsupportedMagic(magic) => write!(f, "Batches of magic {magic} are not supported"),
+            Self::NotOneBatch(n) => write!(f, "Produce requests must contain exactly one record batch, not {n}"),
+            Self::TooLarge { size, max } => {
+                write!(f, "The record batch size is {size} bytes which exceeds the maximum configured value of {max}")
+            }
+            Self::LargerThanSegment { size, max } => {
+                write!(
+                    f,
+                    "Message batch size is {size} bytes which exceeds the maximum configured segment size of {max}"
+                )
+            }
+            Self::NullKeys(_) => f.write_str("Compacted topic cannot accept message without key"),
+            Self::InvalidTimestamps(_) => {
+                f.write_str("One or more records have been rejected due to invalid timestamp")
+            }
+            Self::OutOfOrderSequence { producer, incoming, last } => write!(
+                f,
+                "Out of order sequence number for producer {producer}: {incoming} (incoming seq. number), {last} \
+                 (current end sequence number)"
+            ),
+            Self::InvalidProducerEpoch { producer, incoming, current } => {
+                write!(f, "Epoch of producer {producer} is {incoming}, smaller than the last seen epoch {current}")
+            }
+            Self::InvalidTxnState(producer) => write!(f, "Expected transactional write from producer {producer}"),
+            Self::TransactionCoordinatorFenced { incoming, current } => {
+                write!(f, "Invalid coordinator epoch: {incoming} (zombie), {current} (current)")
+            }
+            Self::OffsetsOutOfOrder => f.write_str("Out of order offsets found in append"),
+            Self::UnexpectedOffset { first, expected } => {
+                write!(f, "Unexpected offset in append: {first} is less than the next offset {expected}")
+            }
+            Self::Offline => f.write_str("The log directory is offline"),
+        }
+    }
+}
+
+impl std::error::Error for AppendError {}
+
+/// Why a log could not be read.
+#[derive(Debug)]
+pub enum ReadError {
+    /// The offset is before the log start offset or after the given end (OFFSET_OUT_OF_RANGE 1).
+    OutOfRange {
+        /// What was asked for.
+        offset: Offset,
+        /// The log start offset.
+        start: Offset,
+        /// The end of what may be read.
+        end: Offset,
+    },
+    /// The log was closed or its directory is offline (KAFKA_STORAGE_ERROR 56).
+    Offline,
+    /// The disk failed, or what it gave back is no log: the directory goes offline (KAFKA_STORAGE_ERROR 56).
+    Io(io::Error),
+}
+
+impl std::fmt::Display for ReadError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::OutOfRange { offset, start, end } => {
+                write!(
+                    f,
+                    "Received request for offset {offset}, but we only have log segments from {start} up to {end}"
+                )
+            }
+            Self::Offline => f.write_str("The log directory is offline"),
+            Self::Io(error) => write!(f, "reading the log failed: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for ReadError {}
+
+impl From<io::Error> for ReadError {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+/// Why a write job failed.
+#[derive(Debug)]
+pub enum WriteError {
+    /// No space or quota left (ENOSPC, EDQUOT). The torn tail was cut back to the last whole batch: the log stays
+    /// open, what was not written is answered with KAFKA_STORAGE_ERROR 56, and later appends may succeed.
+    DiskFull(io::Error),
+    /// Anything else: the log's directory goes offline for good.
+    Failed(io::Error),
+}
+
+impl std::fmt::Display for WriteError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::DiskFull(error) => write!(f, "no space left for the log: {error}"),
+            Self::Failed(error) => write!(f, "writing the log failed: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for WriteError {}

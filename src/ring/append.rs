@@ -1,0 +1,101 @@
+//! How appends reach the page cache, chosen per device and watched while running.
+//!
+//! XFS completes buffered io_uring writes inline. ext4 never does: each costs a kernel worker, two to four times
+//! the CPU. So on ext4 (and on tmpfs, which cannot block) a plain `pwritev` on the shard is taken while the device
+//! is healthy; after one that took over 5 ms the kernel's workers do it for a while, so that a slow disk stalls no shard.
+
+use super::fs::FsKind;
+use crate::base::Instant;
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+/// The ways an append can take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AppendPath {
+    /// `IORING_OP_WRITEV` on the core's ring.
+    Ring,
+    /// `pwritev(2)` on the shard's thread while the device is healthy.
+    Plain,
+}
+
+impl AppendPath {
+    /// The better one on this kind of file system, as measured (docs/PERFORMANCE.md).
+    pub fn for_fs(kind: &FsKind) -> Self {
+        match kind {
+            FsKind::Ext4 | FsKind::Tmpfs => Self::Plain,
+            FsKind::Xfs | FsKind::Other(_) => Self::Ring,
+        }
+    }
+
+    /// For the log at start.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Ring => "io_uring write",
+            Self::Plain => "pwritev while the device is healthy, else io_uring write",
+        }
+    }
+}
+
+/// A plain write longer than this sends the next ones to kernel workers.
+const SLOW_WRITE: Duration = Duration::from_millis(5);
+/// For this long.
+const AVOID_PLAIN_FOR: Duration = Duration::from_secs(2);
+
+/// One device's path and health, shared by all files on it.
+pub(crate) struct Device {
+    path: AppendPath,
+    plain_again_at: AtomicU64,
+}
+
+impl Device {
+    /// The device of a file just opened. `kind` is asked only the first time.
+    pub(crate) fn of(dev: u64, kind: impl FnOnce() -> FsKind) -> Arc<Self> {
+        static DEVICES: Mutex<Option<HashMap<u64, Arc<Device>>>> = Mutex::new(None);
+        let mut devices = DEVICES.lock().unwrap_or_else(PoisonError::into_inner);
+        let device = devices.get_or_insert_default().entry(dev).or_insert_with(|| Arc::new(Self::new(&kind())));
+        device.clone()
+    }
+
+    fn new(kind: &FsKind) -> Self {
+        Self::with_path(AppendPath::for_fs(kind))
+    }
+
+    pub(crate) fn with_path(path: AppendPath) -> Self {
+        Self { path, plain_again_at: AtomicU64::new(0) }
+    }
+
+    /// The path for a write that begins at `now`.
+    pub(crate) fn path(&self, now: Instant) -> AppendPath {
+        if self.path == AppendPath::Plain && now.0 < self.plain_again_at.load(Ordering::Relaxed) {
+            return AppendPath::Ring;
+        }
+        self.path
+    }
+
+    /// Takes note of a plain write's time.
+    pub(crate) fn plain_write_took(&self, from: Instant, to: Instant) {
+        if to.since(from) > SLOW_WRITE {
+            self.plain_again_at.store(to.plus(AVOID_PLAIN_FOR).0, Ordering::Relaxed);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_slow_write_sends_the_next_ones_to_kernel_workers_for_a_while() {
+        let device = Device::new(&FsKind::Ext4);
+        let start = Instant(1_000_000_000);
+        assert_eq!(device.path(start), AppendPath::Plain);
+        device.plain_write_took(start, start.plus(Duration::from_millis(4)));
+        assert_eq!(device.path(start.plus_ms(4)), AppendPath::Plain);
+        let slow = start.plus_ms(10);
+        device.plain_write_took(start, slow);
+        assert_eq!(device.path(slow.plus_ms(1_999)), AppendPath::Ring);
+        assert_eq!(device.path(slow.plus_ms(2_000)), AppendPath::Plain);
+    }
+}

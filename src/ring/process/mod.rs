@@ -1,0 +1,3 @@
+//! The process: cores, limits, signals, randomness, the kernel.
+
+pub mod cores;

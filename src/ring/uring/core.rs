@@ -1,0 +1,219 @@
+//! One core's data ring and what belongs to it. Lives in a thread-local; nothing of it leaves its thread.
+
+use super::op::{Slots, user_data};
+use crate::base::Instant;
+use crate::ring::doorbell::Doorbell;
+use crate::ring::runtime::RingConfig;
+use crate::ring::timer::Timers;
+use io_uring::{IoUring, opcode, squeue, types};
+use std::cell::{Cell, RefCell};
+use std::io;
+use std::os::fd::AsRawFd;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::Waker;
+
+/// `io_uring_enter`'s flag that lets it run deferred work and post completions.
+const GETEVENTS: u32 = 1;
+/// How long the end of a core waits for the kernel to give back what is in flight.
+const CANCEL_ROUNDS: usize = 1000;
+
+thread_local! {
+    static CORE: RefCell<Option<Rc<Core>>> = const { RefCell::new(None) };
+}
+
+/// One core's data ring, operations in flight, timers and bell.
+pub(crate) struct Core {
+    pub(super) ring: RefCell<IoUring>,
+    pub(super) slots: RefCell<Slots>,
+    pub(crate) timers: RefCell<Timers>,
+    pub(crate) doorbell: Arc<Doorbell>,
+    pub(crate) config: RingConfig,
+    /// The pump's waker while it is parked: whoever submits something on this core wakes it.
+    pub(super) parked_pump: Cell<Option<Waker>>,
+    /// The deadline the ring was asked to wake us at while parked.
+    pub(super) armed_timeout: Cell<Option<Instant>>,
+    pub(crate) background: Cell<Option<glommio::TaskQueueHandle>>,
+}
+
+impl Core {
+    /// Sets up the data ring of the calling thread, which becomes its single issuer.
+    pub(crate) fn install(config: RingConfig) -> io::Result<Rc<Self>> {
+        let ring = IoUring::builder()
+            .setup_single_issuer()
+            .setup_defer_taskrun()
+            .setup_coop_taskrun()
+            .setup_taskrun_flag()
+            .setup_clamp()
+            .setup_cqsize(config.ring_entries * 4)
+            .build(config.ring_entries)?;
+        let doorbell = Arc::new(Doorbell::new()?);
+        ring.submitter().register_eventfd(doorbell.event().as_raw_fd())?;
+        let core = Rc::new(Self {
+            ring: RefCell::new(ring),
+            slots: RefCell::default(),
+            timers: RefCell::default(),
+            doorbell,
+            config,
+            parked_pump: Cell::new(None),
+            armed_timeout: Cell::new(None),
+            background: Cell::new(None),
+        });
+        CORE.set(Some(core.clone()));
+        Ok(core)
+    }
+
+    /// Forgets the calling thread's core.
+    pub(crate) fn uninstall() {
+        drop(CORE.take());
+    }
+
+    /// Runs `f` with the calling thread's core.
+    ///
+    /// # Panics
+    /// Outside a core's runtime: a mistake of the caller, not of an input.
+    pub(crate) fn with<R>(f: impl FnOnce(&Rc<Self>) -> R) -> R {
+        Self::try_with(f).expect("ring's futures run on a core's runtime only (run_cores, block_on_test)")
+    }
+
+    /// Runs `f` with the calling thread's core, if it has one.
+    pub(crate) fn try_with<R>(f: impl FnOnce(&Rc<Self>) -> R) -> Option<R> {
+        CORE.try_with(|cell| cell.borrow().as_ref().map(f)).ok().flatten()
+    }
+
+    /// Queues an operation; it is submitted by the pump's next turn. A full queue is submitted at once.
+    pub(super) fn push(&self, entry: &squeue::Entry) {
+        let mut ring = self.ring.borrow_mut();
+        loop {
+            // SAFETY: what the entry points to is owned by its slot, which lives until the entry's CQE is reaped
+            // (`Op` keeps it there even when the future is dropped), and by the caller for entries without a slot.
+            if unsafe { ring.submission().push(entry) }.is_ok() {
+                break;
+            }
+            // EBUSY and EAGAIN pass with the completions reaped later; nothing is lost, the entry is not in yet.
+            let _ = ring.submit();
+        }
+        drop(ring);
+        self.wake_pump();
+    }
+
+    /// Makes a parked pump take a turn.
+    pub(crate) fn wake_pump(&self) {
+        if let Some(waker) = self.parked_pump.take() {
+            waker.wake();
+        }
+    }
+
+    /// Asks the kernel to cancel the operation in slot `id`. Its CQE still comes.
+    pub(super) fn cancel(&self, id: u64) {
+        self.push(&opcode::AsyncCancel::new(id).build().user_data(user_data::IGNORED));
+    }
+
+    /// Whether the kernel has something for us: queued submissions, deferred work, completions.
+    fn has_work(ring: &mut IoUring) -> bool {
+        let submission = ring.submission();
+        if !submission.is_empty() || submission.taskrun() || submission.cq_overflow() {
+            return true;
+        }
+        drop(submission);
+        !ring.completion().is_empty()
+    }
+
+    /// One turn: submit, let deferred work run, reap. Returns the number of events found.
+    pub(super) fn turn(&self, force_enter: bool) -> io::Result<usize> {
+        let mut found = 0;
+        {
+            let mut ring = self.ring.borrow_mut();
+            if force_enter || Self::has_work(&mut ring) {
+                let to_submit = ring.submission().len() as u32;
+                // SAFETY: no argument is passed; the entries themselves are sound by `push`'s reason.
+                let entered = unsafe { ring.submitter().enter::<libc::sigset_t>(to_submit, 0, GETEVENTS, None) };
+                match entered {
+                    Ok(_) => {}
+                    Err(e) if matches!(e.raw_os_error(), Some(libc::EINTR | libc::EAGAIN | libc::EBUSY)) => {}
+                    Err(e) => return Err(e),
+                }
+                found += to_submit as usize;
+            }
+        }
+        found += self.reap();
+        found += self.fire_timers();
+        found += self.doorbell.answer();
+        Ok(found)
+    }
+
+    /// Hands each completion to its slot. No borrow is held while tasks are woken or states called.
+    fn reap(&self) -> usize {
+        let mut found = 0;
+        loop {
+            let next = self.ring.borrow_mut().completion().next();
+            let Some(cqe) = next else { return found };
+            found += 1;
+            let (id, result, flags) = (cqe.user_data(), cqe.result(), cqe.flags());
+            match id {
+                user_data::IGNORED => {}
+                user_data::TIMEOUT => self.armed_timeout.set(None),
+                id => {
+                    let call = self.slots.borrow_mut().complete(id, result, flags);
+                    call.run(self, result, flags);
+                }
+            }
+        }
+    }
+
+    fn fire_timers(&self) -> usize {
+        if self.timers.borrow().earliest().is_none() {
+            return 0;
+        }
+        let now = crate::ring::clock::mono();
+        let mut fired = 0;
+        loop {
+            let due = self.timers.borrow_mut().pop_due(now);
+            let Some(waker) = due else { return fired };
+            waker.wake();
+            fired += 1;
+        }
+    }
+
+    /// Before parking: asks the ring to complete something at the earliest deadline.
+    pub(super) fn arm_timeout(&self) {
+        let Some(earliest) = self.timers.borrow().earliest() else { return };
+        if self.armed_timeout.get().is_some_and(|armed| armed <= earliest) {
+            return;
+        }
+        self.armed_timeout.set(Some(earliest));
+        let left = earliest.since(crate::ring::clock::mono());
+        let spec = types::Timespec::new().sec(left.as_secs()).nsec(left.subsec_nanos());
+        let entry = opcode::Timeout::new(&spec).build().user_data(user_data::TIMEOUT);
+        let mut ring = self.ring.borrow_mut();
+        // SAFETY: the kernel copies `spec` while the entry is submitted, which the next line does before `spec` ends.
+        let pushed = unsafe { ring.submission().push(&entry) };
+        let submitted = ring.submit();
+        if pushed.is_err() || submitted.is_err() {
+            self.armed_timeout.set(None);
+        }
+    }
+
+    /// Whether the ring's eventfd is signalled by completions. Off while the pump is awake anyway.
+    pub(super) fn completions_ring_the_bell(&self, on: bool) {
+        let mut ring = self.ring.borrow_mut();
+        let completion = ring.completion();
+        if on { completion.enable_eventfd() } else { completion.disable_eventfd() }
+    }
+
+    /// Takes back from the kernel all that is in flight, before the buffers are freed.
+    pub(crate) fn shut_down(&self) {
+        for _ in 0..CANCEL_ROUNDS {
+            if self.slots.borrow().in_flight() == 0 {
+                return;
+            }
+            let cancel = opcode::AsyncCancel2::new(types::CancelBuilder::any()).build().user_data(user_data::IGNORED);
+            self.push(&cancel);
+            if self.ring.borrow().submit_and_wait(1).is_err() || self.turn(true).is_err() {
+                break;
+            }
+        }
+        // The kernel would not give them back: leaking is sound, freeing is not.
+        self.slots.borrow_mut().leak();
+    }
+}
