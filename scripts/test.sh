@@ -1,0 +1,109 @@
+#!/usr/bin/env bash
+# Installs what the tests need, builds, and runs all tests. The last line is `N passed, N failed`.
+#   scripts/test.sh                        everything
+#   scripts/test.sh clients [ARGS...]      only the scenarios with real clients; ARGS go to pytest (tests/README.md)
+#   BROKER=apache-kafka scripts/test.sh clients    the same scenarios on Apache Kafka, to prove the scenarios
+# A suite that cannot run, and a test that is ignored or skipped, is a failure.
+set -uo pipefail
+cd "$(dirname "$0")/.." || exit 1
+exec </dev/null
+export LC_ALL=C.UTF-8 CARGO_TERM_COLOR=never PYTHONDONTWRITEBYTECODE=1 DEBIAN_FRONTEND=noninteractive
+target=$(realpath -m "${CARGO_TARGET_DIR:-target}"); export CARGO_TARGET_DIR=$target
+tools=$target/test-tools; logs=$target/test-logs; rm -rf "$logs"; mkdir -p "$tools" "$logs"
+[ -z "${CI:-}" ] || export CARGO_INCREMENTAL=0
+only=${1:-all}; [ $# -eq 0 ] || shift
+passed=0 failed=0 began=$SECONDS
+ulimit -n "$(ulimit -Hn)"
+
+say() { printf '== %4d s  %s\n' $((SECONDS - began)) "$*"; }
+# count SUITE PASSED FAILED
+count() { passed=$((passed + $2)) failed=$((failed + $3)); summary+=("$(printf '%-28s %4d passed, %d failed' "$1" "$2" "$3")"); }
+summary=()
+finish() {
+  printf '\n'; printf '%s\n' "${summary[@]}"; say "done"
+  echo "$passed passed, $failed failed"
+  [ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]; exit
+}
+# step NAME COMMAND...: something the suites stand on; without it nothing after can run, and that is a failure
+step() {
+  local name=$1; shift; say "$name"
+  "$@" >>"$logs/${name// /-}.log" 2>&1 && return
+  tail -40 "$logs/${name// /-}.log"; count "$name" 0 1; finish
+}
+has() { command -v "$1" >/dev/null; }
+
+packages() { # Debian packages of the commands that are missing
+  local want=()
+  has kcat || want+=(kcat)
+  has java || want+=(openjdk-17-jre-headless)
+  has mvn || want+=(maven)
+  has make || want+=(make)
+  has g++ || want+=(g++)
+  has curl || want+=(curl ca-certificates)
+  has ip || want+=(iproute2)
+  has python3 || want+=(python3)
+  python3 -c 'import ensurepip, venv' 2>/dev/null || want+=(python3-venv)
+  [ ${#want[@]} -eq 0 ] && return
+  local root=(); [ "$(id -u)" -eq 0 ] || root=(sudo)
+  "${root[@]}" apt-get update -q && "${root[@]}" apt-get install -y -q --no-install-recommends "${want[@]}"
+}
+python_packages() {
+  [ -x "$tools/venv/bin/python" ] || python3 -m venv "$tools/venv" || return
+  cmp -s tests/requirements.txt "$tools/venv/installed" && return
+  "$tools/venv/bin/python" -m pip install -q --disable-pip-version-check -r tests/requirements.txt && cp tests/requirements.txt "$tools/venv/installed"
+}
+kafka_jars() { # the tools (and the broker) of Apache Kafka, and sources, which serve as real text
+  cmp -s tests/pom.xml "$tools/kafka/pom.xml" && return
+  rm -rf "$tools/kafka" "$tools/kafka-sources"
+  mvn -q -B -f tests/pom.xml dependency:copy-dependencies -DincludeScope=runtime -DoutputDirectory="$tools/kafka" || return
+  mvn -q -B -f tests/pom.xml dependency:copy-dependencies -DincludeScope=runtime -Dclassifier=sources \
+    -Dmdep.failOnMissingClassifierArtifact=false -DoutputDirectory="$tools/kafka-sources" || return
+  cp tests/pom.xml "$tools/kafka/pom.xml"
+}
+franz_go() { # any Go since 1.21 fetches the version that go.mod names by itself
+  local go=go minor; minor=$(go version 2>/dev/null | sed -n 's/.*go1\.\([0-9]*\).*/\1/p')
+  if [ "${minor:-0}" -lt 21 ]; then
+    go=$tools/go/bin/go
+    [ -x "$go" ] || curl -fsSL --retry 3 "https://go.dev/dl/go1.26.0.linux-$(dpkg --print-architecture).tar.gz" | tar -xz -C "$tools" || return
+  fi
+  (cd tests/franz-go && "$go" build -o "$tools/franz-go" .)
+}
+
+# rust_tests SUITE ARGS...: runs cargo test and counts; ignored tests count as failed
+rust_tests() {
+  local suite=$1 log=$logs/$1.log code; shift; say "$suite"
+  cargo test --no-fail-fast "$@" >"$log" 2>&1; code=$?
+  local counts; counts=$(awk '/^test result:/ {p += $4; f += $6; i += $8} END {print p + 0, f + i}' "$log")
+  local p=${counts% *} f=${counts#* }
+  [ "$code" -eq 0 ] || [ "$f" -gt 0 ] || f=1 # it did not build, or a test ended the process
+  [ $((p + f)) -gt 0 ] || f=1
+  if [ "$f" -gt 0 ]; then grep -E '^error|^test .*(FAILED|ignored)|panicked at' -A4 "$log" | tail -150; fi
+  count "$suite" "$p" "$f"
+}
+# scenarios SUITE ARGS...: runs pytest and counts; skipped scenarios count as failed
+scenarios() {
+  local suite=$1 report=$logs/$1.xml; shift; say "$suite"; rm -f "$report"
+  "$tools/venv/bin/python" -m pytest -c tests/pytest.ini --junitxml "$report" --durations=8 "$@" 2>&1 | tee "$logs/$suite.log"
+  local counts; counts=$(python3 - "$report" <<'PY' || echo "0 1"
+import sys, xml.etree.ElementTree as tree
+suite = tree.parse(sys.argv[1]).getroot().find("testsuite")
+n = {key: int(suite.get(key)) for key in ("tests", "failures", "errors", "skipped")}
+bad = n["failures"] + n["errors"] + n["skipped"]
+print(max(n["tests"] - bad, 0), bad if n["tests"] else 1)
+PY
+  )
+  count "$suite" "${counts% *}" "${counts#* }"
+}
+
+step "packages" packages
+# What is fetched comes while the compiler works.
+(python_packages) >"$logs/python-packages.log" 2>&1 & python=$!
+(kafka_jars) >"$logs/Apache-Kafka-tools.log" 2>&1 & maven=$!
+step "release build" cargo build --release --bin corelog
+step "librdkafka" cargo build --release -p corelog-clients
+step "franz-go" franz_go
+if [ "$only" = all ]; then rust_tests rust; rust_tests bench -p bench; fi
+step "python packages" wait "$python"
+step "Apache Kafka tools" wait "$maven"
+scenarios clients "$@"
+finish

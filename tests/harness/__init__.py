@@ -1,0 +1,1 @@
+"""What the scenarios stand on: a broker under test, and real clients as programs."""
