@@ -205,6 +205,16 @@ impl Decoder {
         nullable(value, null_allowed)
     }
 
+    /// A struct in a tagged field that may be null where `null_allowed`: there a varint of 0 says so.
+    pub fn opt_tagged_structure<T: Element>(
+        &mut self,
+        version: i16,
+        null_allowed: bool,
+    ) -> Result<Option<T>, DecodeError> {
+        let value = if self.uvarint()? == 0 { None } else { Some(T::read(self, version)?) };
+        nullable(value, null_allowed)
+    }
+
     /// A count that the bytes left can hold.
     fn count(&mut self, element_size: usize) -> Result<Option<usize>, DecodeError> {
         let Some(count) = self.long_length()? else { return Ok(None) };

@@ -288,6 +288,20 @@ impl Encoder {
         }
     }
 
+    /// A struct in a tagged field that may be null where `null_allowed`: there a varint says which.
+    pub fn opt_tagged_structure<T: Element>(
+        &mut self,
+        value: &Option<T>,
+        version: i16,
+        null_allowed: bool,
+    ) -> Result<(), EncodeError> {
+        if value.is_none() && !null_allowed {
+            return Err(EncodeError::NullNotAllowed);
+        }
+        self.uvarint(u32::from(value.is_some()));
+        value.iter().try_for_each(|value| value.write(self, version))
+    }
+
     /// An array.
     pub fn vec<T: Element>(&mut self, elements: &Vec<T>, version: i16) -> Result<(), EncodeError> {
         self.long_length(Some(elements.len()))?;

@@ -110,7 +110,7 @@ impl Writer<'_> {
 
     fn null(&mut self, field: &Field, out: &mut Vec<u8>) {
         match field.ty.as_str() {
-            _ if field.is_struct() && !field.array => out.push(0xff),
+            _ if field.is_struct() && !field.array => out.push(if field.tag.is_some() { 0 } else { 0xff }),
             _ if self.flexible && !field.classic => out.push(0),
             "string" if !field.array => out.extend([0xff; 2]),
             _ => out.extend([0xff; 4]),
@@ -195,6 +195,9 @@ impl Writer<'_> {
             "float64" => out.extend((value as f64).to_be_bytes()),
             "uuid" => out.extend([0; 16]),
             name => {
+                if contains(field.nullable, self.version) {
+                    out.push(1);
+                }
                 let message = self.message;
                 let shared = message.shared.iter().find(|it| it.name == name);
                 let fields = if field.fields.is_empty() { &shared.unwrap().fields } else { &field.fields };

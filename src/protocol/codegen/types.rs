@@ -122,6 +122,8 @@ impl View<'_> {
             "string" => "str",
             "bytes" => "bytes",
             "records" => "records",
+            // Kafka marks the null of a tagged struct by a varint, not by a byte.
+            _ if self.field.is_struct() && self.nullable() && self.field.tag.is_some() => "tagged_structure",
             _ if self.field.is_struct() => "structure",
             _ => return self.element().to_ascii_lowercase(),
         };
