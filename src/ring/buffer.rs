@@ -1,6 +1,7 @@
 //! Buffers to fill: small ones from the allocator, large ones from a pool, so that the pages of a large frame or
 //! read are not faulted in and zeroed again each time. (Faulting in 1 MiB costs as much as copying it.)
 
+use super::net::Charge;
 use bytes::Bytes;
 use std::sync::{Mutex, PoisonError};
 
@@ -22,13 +23,15 @@ const IDLE_BYTES_MAX: usize = 32 << 20;
 /// A buffer being filled. Its memory returns to the pool when it, or the [`Bytes`] made of it, is dropped.
 pub struct Buffer {
     memory: Vec<u8>,
+    /// The budget its bytes are charged to, if any.
+    charge: Option<Charge>,
 }
 
 impl Buffer {
     /// An empty buffer with room for at least `capacity` bytes.
     pub fn with_capacity(capacity: usize) -> Self {
         if !(POOLED_BYTES_MIN..=POOLED_BYTES_MAX).contains(&capacity) {
-            return Self { memory: Vec::with_capacity(capacity) };
+            return Self { memory: Vec::with_capacity(capacity), charge: None };
         }
         let size = size_class(capacity);
         let mut pool = POOL.lock().unwrap_or_else(PoisonError::into_inner);
@@ -40,7 +43,7 @@ impl Buffer {
             }
             None => Vec::with_capacity(size),
         };
-        Self { memory }
+        Self { memory, charge: None }
     }
 
     /// Bytes filled.
@@ -56,10 +59,32 @@ impl Buffer {
     /// Copies `bytes` behind what is filled.
     pub fn extend(&mut self, bytes: &[u8]) {
         self.memory.extend_from_slice(bytes);
+        self.charge_more(bytes.len());
+    }
+
+    /// From now on what is filled is charged.
+    pub(super) fn charge_to(&mut self, charge: Charge) {
+        self.charge = Some(charge);
+    }
+
+    fn charge_more(&mut self, more: usize) {
+        if let Some(charge) = &mut self.charge {
+            charge.add(more);
+        }
+    }
+
+    /// Makes room behind what is filled if there is none, doubling, but not beyond `len_max` bytes in all.
+    /// False when there is no memory.
+    pub(super) fn make_room(&mut self, len_max: usize) -> bool {
+        let len = self.memory.len();
+        if len < self.memory.capacity() {
+            return true;
+        }
+        self.make_room_for(len.max(4096).min(len_max - len))
     }
 
     /// Makes room for `more` bytes behind what is filled. False when there is no memory.
-    pub fn reserve(&mut self, more: usize) -> bool {
+    pub(super) fn make_room_for(&mut self, more: usize) -> bool {
         self.memory.try_reserve_exact(more).is_ok()
     }
 
@@ -77,16 +102,12 @@ impl Buffer {
         debug_assert!(more <= self.memory.capacity() - self.memory.len());
         // SAFETY: the caller's promise.
         unsafe { self.memory.set_len(self.memory.len() + more) };
-    }
-
-    /// Shortens what is filled to `len` bytes.
-    pub(crate) fn truncate(&mut self, len: usize) {
-        self.memory.truncate(len);
+        self.charge_more(more);
     }
 
     /// What was filled, without a copy.
     pub fn freeze(self) -> Bytes {
-        if is_pooled(self.memory.capacity()) {
+        if self.charge.is_some() || is_pooled(self.memory.capacity()) {
             Bytes::from_owner(self)
         } else {
             let mut this = self;

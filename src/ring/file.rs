@@ -15,6 +15,10 @@ use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
 use std::sync::Arc;
 
+/// Linux 6.5; the same number on every architecture.
+const SYS_CACHESTAT: libc::c_long = 451;
+const PAGE_BYTES: u64 = 4096;
+
 /// How to open a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OpenMode {
@@ -223,6 +227,16 @@ impl File {
         // SAFETY: the kernel wrote `n` bytes into the spare room.
         unsafe { buffer.filled(n as usize) };
         Ok(n as usize)
+    }
+
+    /// Whether the whole range is in the page cache. Where the kernel cannot tell, it is taken not to be.
+    pub(crate) fn is_resident(&self, pos: u64, len: usize) -> bool {
+        let range = [pos, len as u64];
+        let mut stat = [0_u64; 5];
+        // SAFETY: cachestat(fd, {offset, length}, {five counters}, 0) reads and writes just these arrays.
+        let status = unsafe { libc::syscall(SYS_CACHESTAT, self.fd(), range.as_ptr(), stat.as_mut_ptr(), 0) };
+        let pages = (pos + len as u64).div_ceil(PAGE_BYTES) - pos / PAGE_BYTES;
+        status == 0 && stat[0] >= pages
     }
 
     fn read_blocking(&self, mut buffer: Buffer, pos: u64, len: usize) -> io::Result<Buffer> {

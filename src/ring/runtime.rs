@@ -182,8 +182,16 @@ fn run_one<F: Future>(
 /// # Panics
 /// When the runtime cannot be set up, or the future panics.
 pub fn block_on_test<T>(future: impl Future<Output = T>) -> T {
+    block_on_test_with(RingConfig::default(), future)
+}
+
+/// [`block_on_test`] with another configuration.
+///
+/// # Panics
+/// As that.
+pub fn block_on_test_with<T>(config: RingConfig, future: impl Future<Output = T>) -> T {
     let (ready, _readiness) = mpsc::channel();
-    run_one(Placement::Unbound, RingConfig::default(), &ready, || future).expect("a runtime for the test")
+    run_one(Placement::Unbound, config, &ready, || future).expect("a runtime for the test")
 }
 
 #[cfg(test)]

@@ -1,12 +1,15 @@
 //! One core's data ring and what belongs to it. Lives in a thread-local; nothing of it leaves its thread.
 
 use super::op::{Slots, user_data};
+use super::provided::Provided;
 use crate::base::Instant;
 use crate::ring::doorbell::Doorbell;
+use crate::ring::net::{Budget, Receive};
 use crate::ring::runtime::RingConfig;
 use crate::ring::timer::Timers;
 use io_uring::{IoUring, opcode, squeue, types};
 use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
 use std::io;
 use std::os::fd::AsRawFd;
 use std::rc::Rc;
@@ -28,7 +31,10 @@ pub(crate) struct Core {
     pub(super) slots: RefCell<Slots>,
     pub(crate) timers: RefCell<Timers>,
     pub(crate) doorbell: Arc<Doorbell>,
-    pub(crate) config: RingConfig,
+    pub(crate) provided: Provided,
+    /// Receives that found no buffer, the longest waiting first.
+    pub(crate) starved: RefCell<VecDeque<Rc<Receive>>>,
+    pub(crate) budget: Arc<Budget>,
     /// The pump's waker while it is parked: whoever submits something on this core wakes it.
     pub(super) parked_pump: Cell<Option<Waker>>,
     /// The deadline the ring was asked to wake us at while parked.
@@ -49,12 +55,15 @@ impl Core {
             .build(config.ring_entries)?;
         let doorbell = Arc::new(Doorbell::new()?);
         ring.submitter().register_eventfd(doorbell.event().as_raw_fd())?;
+        let provided = Provided::new(&ring, config.receive_buffers, config.receive_buffer_bytes, doorbell.clone())?;
         let core = Rc::new(Self {
             ring: RefCell::new(ring),
             slots: RefCell::default(),
             timers: RefCell::default(),
             doorbell,
-            config,
+            provided,
+            starved: RefCell::default(),
+            budget: Budget::new(config.large_frames_budget_bytes),
             parked_pump: Cell::new(None),
             armed_timeout: Cell::new(None),
             background: Cell::new(None),
@@ -137,6 +146,8 @@ impl Core {
             }
         }
         found += self.reap();
+        self.provided.collect();
+        self.rearm_starved();
         found += self.fire_timers();
         found += self.doorbell.answer();
         Ok(found)
@@ -159,6 +170,19 @@ impl Core {
                 }
             }
         }
+    }
+
+    /// As many as there are buffers, the longest waiting first.
+    fn rearm_starved(&self) {
+        if self.starved.borrow().is_empty() {
+            return;
+        }
+        for _ in 0..self.provided.free() {
+            let next = self.starved.borrow_mut().pop_front();
+            let Some(receive) = next else { break };
+            receive.buffers_are_back(self);
+        }
+        self.provided.set_wanted(!self.starved.borrow().is_empty());
     }
 
     fn fire_timers(&self) -> usize {
@@ -215,5 +239,6 @@ impl Core {
         }
         // The kernel would not give them back: leaking is sound, freeing is not.
         self.slots.borrow_mut().leak();
+        self.provided.leak();
     }
 }

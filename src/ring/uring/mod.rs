@@ -2,8 +2,10 @@
 
 mod core;
 mod op;
+mod provided;
 mod pump;
 
 pub(crate) use self::core::Core;
 pub(crate) use op::{Completion, Keep, Op, Owner, SendParts};
+pub(crate) use provided::GROUP;
 pub(crate) use pump::start;

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use io_uring::squeue;
 use std::any::Any;
 use std::future::Future;
+use std::os::fd::OwnedFd;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -35,6 +36,11 @@ impl Owner {
     /// A file, shared between cores.
     pub(crate) fn file(file: Arc<dyn Any + Send + Sync>) -> Self {
         Self { _file: Some(file), _socket: None }
+    }
+
+    /// A descriptor that is never closed.
+    pub(crate) fn nobody() -> Self {
+        Self { _file: None, _socket: None }
     }
 
     /// A socket of this core.
@@ -110,7 +116,11 @@ pub(crate) enum Keep {
     /// A buffer to fill.
     Buffer(crate::ring::buffer::Buffer),
     /// Eight bytes to fill (of an eventfd).
-    Counter(Box<u64>),
+    Counter(#[expect(dead_code, reason = "only its coming counts")] Box<u64>),
+    /// No memory, but a second descriptor beside the owner's.
+    File(#[expect(dead_code, reason = "held for its drop")] crate::ring::file::File),
+    /// As above.
+    Pipe(#[expect(dead_code, reason = "held for its drop")] Rc<(OwnedFd, OwnedFd)>),
 }
 
 enum State {
@@ -120,7 +130,7 @@ enum State {
     Multi(Rc<dyn Completion>),
 }
 
-struct Slot {
+pub(super) struct Slot {
     state: State,
     keep: Keep,
     /// Dropped with the slot, after the memory.

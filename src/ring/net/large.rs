@@ -1,0 +1,73 @@
+//! Large frames: received into one buffer of the frame's size, without a detour through provided buffers.
+
+use super::stream::Stream;
+use crate::ring::buffer::Buffer;
+use crate::ring::errno;
+use crate::ring::uring::{Core, Keep, Op, Owner};
+use bytes::Bytes;
+use io_uring::{opcode, types};
+use std::future::poll_fn;
+use std::io;
+
+/// A frame claimed to be larger gets room as its bytes arrive, doubling.
+const ROOM_AT_ONCE_BYTES_MAX: usize = 4 << 20;
+
+impl Stream {
+    /// A frame of `len` bytes in one buffer. `already` is what of it has been received so far, in order; the rest
+    /// is received straight into the buffer. What was received beyond the frame stays for [`Self::recv`].
+    ///
+    /// Bytes are charged to the core's budget as they arrive and released with the last clone of the frame.
+    /// Dropping the future gives the frame up; the connection cannot be used further then.
+    ///
+    /// # Errors
+    /// `UnexpectedEof` when the peer ends the stream within the frame, `OutOfMemory`, those of the connection.
+    pub async fn recv_exact(&self, len: usize, already: Vec<Bytes>) -> io::Result<Bytes> {
+        let core = Core::with(Clone::clone);
+        let ticket = core.budget.begin();
+        let mut buffer = Buffer::with_capacity(len.min(ROOM_AT_ONCE_BYTES_MAX));
+        buffer.charge_to(ticket.charge());
+        self.receive().disarm().await;
+        self.receive().enter_large_mode();
+        for chunk in already {
+            self.take_from(&mut buffer, chunk, len);
+        }
+        while buffer.len() < len {
+            let Some(chunk) = self.receive().take_chunk() else { break };
+            self.take_from(&mut buffer, chunk, len);
+        }
+        while buffer.len() < len {
+            let piece = poll_fn(|cx| ticket.poll_piece(cx)).await;
+            if !buffer.make_room(len) {
+                return Err(io::ErrorKind::OutOfMemory.into());
+            }
+            let (room, spare) = buffer.spare();
+            let want = piece.min(spare).min(len - buffer.len());
+            let fd = types::Fd(self.socket().fd());
+            let entry = opcode::Recv::new(fd, room, want as u32).build();
+            let owner = Owner::socket(self.socket().clone());
+            let (result, keep) = Op::new(&core, entry, Keep::Buffer(buffer), owner).await;
+            let Keep::Buffer(returned) = keep else { return Err(io::ErrorKind::Interrupted.into()) };
+            buffer = returned;
+            match errno::of(result) {
+                Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                // SAFETY: the kernel wrote `n` bytes into the spare room it was given.
+                Ok(n) => unsafe { buffer.filled(n) },
+                Err(e) if errno::is_passing(&e) => {}
+                Err(e) => return Err(e),
+            }
+        }
+        Ok(buffer.freeze())
+    }
+
+    /// Copies of `chunk` what belongs to the frame of `len` bytes; the rest waits for the next receive.
+    fn take_from(&self, buffer: &mut Buffer, mut chunk: Bytes, len: usize) {
+        let mine = chunk.len().min(len - buffer.len());
+        if mine < chunk.len() {
+            self.receive().put_back(chunk.split_off(mine));
+        }
+        // No memory for even this much: the caller's next step finds the room missing.
+        if buffer.make_room_for(mine) {
+            buffer.extend(&chunk);
+        }
+    }
+}

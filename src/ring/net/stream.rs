@@ -1,0 +1,88 @@
+//! A connection. Stays on the core that accepted it; its clones are the same connection.
+
+use super::receive::Receive;
+use crate::ring::uring::{Core, Op};
+use std::io;
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::rc::Rc;
+
+/// An open socket, closed when neither a stream nor an operation in flight refers to it.
+pub(crate) struct Socket(TcpStream);
+
+impl Socket {
+    pub(super) fn new(fd: OwnedFd) -> Rc<Self> {
+        Rc::new(Self(fd.into()))
+    }
+
+    pub(super) fn fd(&self) -> RawFd {
+        self.0.as_raw_fd()
+    }
+
+    pub(super) fn tcp(&self) -> &TcpStream {
+        &self.0
+    }
+}
+
+/// One connection. Receiving and sending may go on at once; at most one of each at a time.
+#[derive(Clone)]
+pub struct Stream(Rc<Inner>);
+
+struct Inner {
+    socket: Rc<Socket>,
+    receive: Rc<Receive>,
+}
+
+impl Stream {
+    pub(super) fn new(socket: Rc<Socket>) -> Self {
+        let receive = Receive::new(socket.clone());
+        Self(Rc::new(Inner { socket, receive }))
+    }
+
+    pub(super) fn socket(&self) -> &Rc<Socket> {
+        &self.0.socket
+    }
+
+    pub(super) fn receive(&self) -> &Rc<Receive> {
+        &self.0.receive
+    }
+
+    /// Who is at the other end.
+    pub fn peer_addr(&self) -> io::Result<SocketAddr> {
+        self.0.socket.tcp().peer_addr()
+    }
+
+    /// Our end.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.0.socket.tcp().local_addr()
+    }
+
+    /// Ends both directions at once: a receive waiting gets the end of the stream, a send an error.
+    pub fn shutdown(&self) {
+        // The only error is "not connected any more".
+        let _ = self.0.socket.tcp().shutdown(Shutdown::Both);
+    }
+
+    /// Bytes received from the peer's side so far, as the kernel counts them: whether a large frame makes
+    /// progress. One syscall: for a timer, not for each turn.
+    pub fn bytes_received(&self) -> u64 {
+        // SAFETY: all zeroes is a valid tcp_info, and the kernel writes at most `len` bytes into it.
+        let (status, info) = unsafe {
+            let mut info: libc::tcp_info = std::mem::zeroed();
+            let mut len = size_of::<libc::tcp_info>() as libc::socklen_t;
+            let at = (&raw mut info).cast();
+            let status = libc::getsockopt(self.0.socket.fd(), libc::IPPROTO_TCP, libc::TCP_INFO, at, &raw mut len);
+            (status, info)
+        };
+        if status == 0 { info.tcpi_bytes_received } else { 0 }
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        // The slot holds the receive and with it the socket until the cancelled operation's last completion.
+        if let Some(id) = self.receive.armed() {
+            Core::try_with(|core| Op::cancel_multi(core, id));
+        }
+    }
+}

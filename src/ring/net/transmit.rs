@@ -1,0 +1,150 @@
+//! Sending a range of a file: from the page cache where it is, without stalling the core where it is not.
+
+use super::stream::Stream;
+use crate::ring::buffer::Buffer;
+use crate::ring::errno;
+use crate::ring::file::File;
+use crate::ring::runtime::yield_now;
+use crate::ring::uring::{Core, Keep, Op, Owner};
+use io_uring::{opcode, types};
+use std::io;
+use std::net::SocketAddr;
+
+/// How the bytes of a fetch leave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum FetchPath {
+    /// The cheaper one for this peer and size, as measured (docs/PERFORMANCE.md).
+    #[default]
+    Auto,
+    /// `sendfile(2)` for what is in the page cache, read and send for the rest.
+    Sendfile,
+    /// Read into a buffer and send that.
+    ReadSend,
+    /// io_uring splice through a pipe.
+    Splice,
+}
+
+impl FetchPath {
+    /// `Auto` resolved: over loopback the pages of sendfile are copied by the receiver anyway, and page by page.
+    fn resolve(self, peer: Option<SocketAddr>, len: u64) -> Self {
+        match self {
+            Self::Auto if peer.is_none_or(|peer| peer.ip().is_loopback()) || len < SENDFILE_BYTES_MIN => Self::ReadSend,
+            Self::Auto => Self::Sendfile,
+            other => other,
+        }
+    }
+}
+
+/// Ranges below this are copied: the calls cost more than the bytes.
+const SENDFILE_BYTES_MIN: u64 = 16 << 10;
+/// Bytes sent between two chances for the other tasks of the core.
+const CHUNK_BYTES: usize = 256 << 10;
+
+impl Stream {
+    /// Sends `len` bytes of `file` from `position`. The shard never waits for the disk.
+    ///
+    /// # Errors
+    /// `UnexpectedEof` when the file is shorter than promised (close the connection: the peer was told a length);
+    /// those of the connection and the file.
+    pub async fn send_file(&self, file: &File, position: u64, len: u64, path: FetchPath) -> io::Result<()> {
+        match path.resolve(self.peer_addr().ok(), len) {
+            FetchPath::Sendfile => self.send_file_pages(file, position, len).await,
+            FetchPath::Splice => self.splice(file, position, len).await,
+            FetchPath::ReadSend | FetchPath::Auto => self.read_and_send(file, position, len).await,
+        }
+    }
+
+    async fn read_and_send(&self, file: &File, mut position: u64, mut left: u64) -> io::Result<()> {
+        while left > 0 {
+            let chunk = left.min(CHUNK_BYTES as u64) as usize;
+            let buffer = file.read_into(Buffer::with_capacity(chunk), position, chunk).await?;
+            if buffer.len() < chunk {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            left -= chunk as u64;
+            position += chunk as u64;
+            let more = if left > 0 { libc::MSG_MORE } else { 0 };
+            self.send_one(buffer.freeze(), more).await?;
+        }
+        Ok(())
+    }
+
+    async fn send_file_pages(&self, file: &File, mut position: u64, mut left: u64) -> io::Result<()> {
+        while left > 0 {
+            let chunk = left.min(CHUNK_BYTES as u64) as usize;
+            if !file.is_resident(position, chunk) {
+                self.read_and_send(file, position, chunk as u64).await?;
+                position += chunk as u64;
+                left -= chunk as u64;
+                continue;
+            }
+            match self.sendfile_now(file, position, chunk) {
+                Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                Ok(sent) => {
+                    position += sent as u64;
+                    left -= sent as u64;
+                    if left > 0 {
+                        yield_now().await;
+                    }
+                }
+                Err(e) if e.raw_os_error() == Some(libc::EAGAIN) => self.writable().await?,
+                Err(e) if e.raw_os_error() == Some(libc::EINTR) => {}
+                Err(e) => return Err(e),
+            }
+        }
+        Ok(())
+    }
+
+    /// One `sendfile(2)`. It does not block: the socket is non-blocking and the pages are there.
+    fn sendfile_now(&self, file: &File, position: u64, len: usize) -> io::Result<usize> {
+        let mut offset = position as libc::off_t;
+        // SAFETY: both descriptors are open as long as `self` and `file` live; `offset` is ours.
+        let n = unsafe { libc::sendfile(self.socket().fd(), file.fd(), &raw mut offset, len) };
+        if n < 0 { Err(io::Error::last_os_error()) } else { Ok(n as usize) }
+    }
+
+    /// Waits until the socket takes more.
+    async fn writable(&self) -> io::Result<()> {
+        let core = Core::with(Clone::clone);
+        let fd = types::Fd(self.socket().fd());
+        let entry = opcode::PollAdd::new(fd, libc::POLLOUT as u32).build();
+        let owner = Owner::socket(self.socket().clone());
+        let (result, _) = Op::new(&core, entry, Keep::Nothing, owner).await;
+        errno::of(result).map(drop)
+    }
+
+    async fn splice(&self, file: &File, mut position: u64, mut left: u64) -> io::Result<()> {
+        let pipe = std::rc::Rc::new(nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC)?);
+        let (read_end, write_end) = (as_fd(&pipe.0), as_fd(&pipe.1));
+        let socket = types::Fd(self.socket().fd());
+        let core = Core::with(Clone::clone);
+        while left > 0 {
+            // A pipe holds 64 KiB unless told otherwise; what is in it must leave before more goes in.
+            let chunk = left.min(64 << 10) as u32;
+            let from_file = opcode::Splice::new(types::Fd(file.fd()), position as i64, write_end, -1, chunk).build();
+            let into_pipe = Op::new(&core, from_file, Keep::File(file.clone()), Owner::socket(pipe.clone())).await.0;
+            let mut in_pipe = errno::of(into_pipe)?;
+            if in_pipe == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            position += in_pipe as u64;
+            left -= in_pipe as u64;
+            while in_pipe > 0 {
+                let to_socket = opcode::Splice::new(read_end, -1, socket, -1, in_pipe as u32).build();
+                let keep = Keep::Pipe(pipe.clone());
+                let result = Op::new(&core, to_socket, keep, Owner::socket(self.socket().clone())).await.0;
+                match errno::of(result) {
+                    Ok(n) => in_pipe -= n,
+                    Err(e) if e.raw_os_error() == Some(libc::EAGAIN) => self.writable().await?,
+                    Err(e) => return Err(e),
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn as_fd(fd: &std::os::fd::OwnedFd) -> types::Fd {
+    use std::os::fd::AsRawFd;
+    types::Fd(fd.as_raw_fd())
+}
