@@ -7,5 +7,5 @@ pub mod reply;
 pub mod table;
 
 pub use context::{ConnectionInfo, RequestContext};
-pub use dispatch::start;
+pub use dispatch::{Started, start};
 pub use reply::{Close, Part, Reply, Response};

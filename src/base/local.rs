@@ -121,6 +121,24 @@ impl Future for Listener<'_> {
     }
 }
 
+/// Runs futures side by side: all are polled from the first poll on, the answers come in the
+/// order of the futures.
+pub async fn join_all<F: Future + Unpin>(mut futures: Vec<F>) -> Vec<F::Output> {
+    let mut answers: Vec<Option<F::Output>> = futures.iter().map(|_| None).collect();
+    std::future::poll_fn(|cx| {
+        let mut waiting = false;
+        for (future, answer) in futures.iter_mut().zip(answers.iter_mut()).filter(|(_, a)| a.is_none()) {
+            match Pin::new(future).poll(cx) {
+                Poll::Ready(value) => *answer = Some(value),
+                Poll::Pending => waiting = true,
+            }
+        }
+        if waiting { Poll::Pending } else { Poll::Ready(()) }
+    })
+    .await;
+    answers.into_iter().flatten().collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -143,6 +161,17 @@ mod tests {
         let (tx, rx) = oneshot::<u8>();
         drop(tx);
         assert_eq!(poll_once(&mut std::pin::pin!(rx)), Poll::Ready(Err(Dropped)));
+    }
+
+    #[test]
+    fn joined_futures_all_start_at_the_first_poll() {
+        let (tx, rx) = oneshot();
+        let (other, second) = oneshot();
+        let mut joined = std::pin::pin!(join_all(vec![rx, second]));
+        other.send(2);
+        assert!(poll_once(&mut joined).is_pending());
+        tx.send(1);
+        assert_eq!(poll_once(&mut joined), Poll::Ready(vec![Ok(1), Ok(2)]));
     }
 
     #[test]

@@ -10,7 +10,7 @@ mod partitions;
 mod services;
 mod stats;
 
-pub use calls::{Gone, Job};
+pub use calls::{CallFuture, Gone, Job};
 pub use services::{Services, SharedServices};
 pub use stats::ShardStats;
 

@@ -1,0 +1,137 @@
+//! The rounds of a fetch: read, and while there is too little, wait and read what changed.
+//!
+//! Each owner registers the watch before it reads, so no append falls between. An owner on another
+//! core tells the fetch's home core once; the home asks it again, for the changed partitions only.
+
+use crate::base::local::join_all;
+use crate::base::{ErrorCode, Instant};
+use crate::partition::{Fetched, ReadAsk, Watch};
+use crate::ring::runtime;
+use crate::router::{self, Item, Share};
+use crate::shard::{Shard, ShardIndex};
+use futures_lite::future;
+use std::rc::Rc;
+
+/// Limits of a whole fetch.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Bytes to wait for.
+    pub min_bytes: u64,
+    /// Bytes to return at most, over all partitions (the first batch always fits).
+    pub max_bytes: u32,
+    /// When to answer with what there is.
+    pub deadline: Instant,
+}
+
+/// Reads all `items` under `limits`; one answer per slot.
+pub async fn run(shard: &Rc<Shard>, items: Vec<Item<ReadAsk>>, slots: usize, limits: Limits) -> Vec<Fetched> {
+    let mut answers = vec![Fetched::failed(ErrorCode::NotLeaderOrFollower); slots];
+    let owners = router::split(shard, items);
+    let at_once = shard.now().mono >= limits.deadline || limits.min_bytes == 0;
+    let all_local = owners.iter().all(|share| share.owner == shard.index);
+    if at_once || all_local {
+        // Local reads cost no hop, so whether to wait is decided after looking.
+        round(shard, owners.iter().map(copy_share).collect(), limits, None, &mut answers).await;
+        if at_once || satisfied(&answers, limits) {
+            return answers;
+        }
+    }
+    let (id, wait) = shard.begin_wait();
+    let owners_asked: Vec<ShardIndex> = owners.iter().map(|share| share.owner).collect();
+    let _ended = EndWait { shard, id, owners: &owners_asked };
+    round(shard, owners.iter().map(copy_share).collect(), limits, Some(id), &mut answers).await;
+    while !satisfied(&answers, limits) {
+        let timeout = async {
+            runtime::sleep_until(limits.deadline).await;
+            Vec::new()
+        };
+        let changed = future::or(wait.changed(), timeout).await;
+        if changed.is_empty() {
+            break;
+        }
+        let again = owners.iter().filter(|share| changed.contains(&share.owner)).map(copy_share).collect();
+        round(shard, again, limits, Some(id), &mut answers).await;
+    }
+    answers
+}
+
+/// Ends the wait also when the connection goes away in the middle of it.
+struct EndWait<'a> {
+    shard: &'a Rc<Shard>,
+    id: u64,
+    owners: &'a [ShardIndex],
+}
+
+impl Drop for EndWait<'_> {
+    fn drop(&mut self) {
+        self.shard.end_wait(self.id, self.owners);
+    }
+}
+
+fn copy_share(share: &Share<ReadAsk>) -> Share<ReadAsk> {
+    let items = share.items.iter().map(|i| Item { slot: i.slot, id: i.id, ask: i.ask.clone() }).collect();
+    Share { owner: share.owner, items }
+}
+
+fn satisfied(answers: &[Fetched], limits: Limits) -> bool {
+    let bytes: u64 = answers.iter().map(|a| u64::from(a.len())).sum();
+    bytes >= limits.min_bytes || answers.iter().any(Fetched::is_urgent)
+}
+
+/// One reading round: every share on its owner, side by side.
+async fn round(
+    shard: &Rc<Shard>,
+    shares: Vec<Share<ReadAsk>>,
+    limits: Limits,
+    wait: Option<u64>,
+    answers: &mut [Fetched],
+) {
+    let home = shard.index;
+    let work = move |owner: Rc<Shard>, items: Vec<Item<ReadAsk>>| async move {
+        let watch = wait.map(|id| owner.watch_for(home, id));
+        read_here(&owner, items, limits, watch).await
+    };
+    for share in join_all(router::scatter(shard, shares, work)).await {
+        for (slot, fetched) in share.unwrap_or_default() {
+            if let Some(place) = answers.get_mut(slot) {
+                *place = fetched;
+            }
+        }
+    }
+}
+
+/// On the owner: the partitions in order, each within what the ones before left.
+async fn read_here(
+    shard: &Rc<Shard>,
+    items: Vec<Item<ReadAsk>>,
+    limits: Limits,
+    watch: Option<Rc<Watch>>,
+) -> Vec<(usize, Fetched)> {
+    let changed = watch.as_ref().map(|w| w.take_changed());
+    let first_round = watch.as_ref().is_none_or(|w| !w.was_read());
+    let mut left = limits.max_bytes;
+    let mut nothing_yet = true;
+    let mut answers = Vec::with_capacity(items.len());
+    for Item { slot, id, mut ask } in items {
+        // In later rounds only what changed is read: the rest still stands at home.
+        if !first_round && changed.as_ref().is_some_and(|c| !c.contains(&slot)) {
+            continue;
+        }
+        let Some(partition) = shard.partition(&id) else {
+            answers.push((slot, Fetched::failed(shard.why_absent(&id))));
+            continue;
+        };
+        if let Some(watch) = &watch {
+            partition.watches.add(watch, slot);
+        }
+        ask.max_bytes = ask.max_bytes.min(left);
+        let fetched = partition.read(ask, nothing_yet).await;
+        nothing_yet &= fetched.is_empty();
+        left = left.saturating_sub(fetched.len());
+        answers.push((slot, fetched));
+    }
+    if let Some(watch) = &watch {
+        watch.set_read();
+    }
+    answers
+}

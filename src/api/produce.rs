@@ -1,0 +1,183 @@
+//! Produce (key 0, v3-13): batches to their partitions' owners, answers when they are committed.
+//!
+//! The ordered step (validate, assign offsets, enqueue) happens on each owner in the order in which
+//! requests arrive; the answer follows when the append is written (acks=1) or committed (acks=-1).
+
+use super::RequestContext;
+use super::reply::{Close, Reply, Response};
+use crate::base::topic::is_internal;
+use crate::base::{ErrorCode, TopicIdPartition};
+use crate::metadata::MetadataImage;
+use crate::partition::{AppendAsk, AppendOutcome, RequiredAcks};
+use crate::protocol::messages::produce_request::{PartitionProduceData, ProduceRequest, TopicProduceData};
+use crate::protocol::messages::produce_response::{
+    BatchIndexAndErrorMessage, LeaderIdAndEpoch, NodeEndpoint, PartitionProduceResponse, ProduceResponse,
+    TopicProduceResponse,
+};
+use crate::protocol::{Str, decode_all};
+use crate::router::{self, Item};
+use crate::shard::Shard;
+use bytes::Bytes;
+use std::rc::Rc;
+
+/// The admin client's way to write internal topics, as Kafka allows it.
+const ADMIN_CLIENT: &str = "__admin_client";
+/// First version that names topics by id.
+const BY_TOPIC_ID: i16 = 13;
+/// First version that tells the current leader on an error.
+const WITH_LEADER: i16 = 10;
+
+/// Answers one produce request.
+pub async fn handle(ctx: Rc<RequestContext>, body: Bytes) -> Reply {
+    let request: ProduceRequest = match decode_all(body, ctx.api_version) {
+        Ok(request) => request,
+        Err(e) => return Reply::Close(Close::Malformed(e)),
+    };
+    let Some(acks) = RequiredAcks::from_wire(request.acks) else {
+        return respond(&ctx, &request, &fail_all(&request, ErrorCode::InvalidRequiredAcks));
+    };
+    if request.transactional_id.is_some() {
+        // Transactions are not served yet: nobody was given a transactional producer id.
+        return respond(&ctx, &request, &fail_all(&request, ErrorCode::InvalidTxnState));
+    }
+    let outcomes = append(&ctx, &request, acks).await;
+    if acks == RequiredAcks::None {
+        let failed = outcomes.iter().any(|o| o.error != ErrorCode::None);
+        return if failed { Reply::Close(Close::FailedWithoutAcks) } else { Reply::Silent };
+    }
+    respond(&ctx, &request, &outcomes)
+}
+
+/// One outcome per partition, in the request's order.
+async fn append(ctx: &RequestContext, request: &ProduceRequest, acks: RequiredAcks) -> Vec<AppendOutcome> {
+    let image = ctx.shard.image();
+    let deadline = ctx.now.mono.plus_ms(i64::from(request.timeout_ms));
+    let mut early: Vec<Option<AppendOutcome>> = Vec::new();
+    let mut items = Vec::new();
+    for topic in request.topic_data.iter() {
+        let named = resolve(ctx, &image, &topic);
+        for partition in topic.partition_data.iter() {
+            let slot = early.len();
+            match &named {
+                Ok(topic_id) => {
+                    let id = TopicIdPartition { topic_id: *topic_id, partition: partition.index };
+                    if image.partition(&id).is_none() {
+                        early.push(Some(AppendOutcome::failed(ErrorCode::UnknownTopicOrPartition)));
+                        continue;
+                    }
+                    let ask = AppendAsk {
+                        records: records_of(&partition),
+                        acks,
+                        deadline,
+                        version: ctx.api_version,
+                    };
+                    items.push(Item { slot, id, ask });
+                    early.push(None);
+                }
+                Err(error) => early.push(Some(AppendOutcome::failed(*error))),
+            }
+        }
+    }
+    let answers = router::ask(&ctx.shard, items, early.len(), append_here).await;
+    early
+        .into_iter()
+        .zip(answers)
+        .map(|(early, answer)| early.or(answer).unwrap_or_else(|| AppendOutcome::failed(ErrorCode::NotLeaderOrFollower)))
+        .collect()
+}
+
+fn records_of(partition: &PartitionProduceData) -> Bytes {
+    partition.records.clone().unwrap_or_default()
+}
+
+fn resolve(ctx: &RequestContext, image: &MetadataImage, topic: &TopicProduceData) -> Result<crate::base::Uuid, ErrorCode> {
+    let found = if ctx.api_version >= BY_TOPIC_ID {
+        image.topic_by_id(&topic.topic_id).ok_or(ErrorCode::UnknownTopicId)?
+    } else {
+        image.topic_by_name(&topic.name).ok_or(ErrorCode::UnknownTopicOrPartition)?
+    };
+    if is_internal(&found.name) && ctx.client_id() != ADMIN_CLIENT {
+        return Err(ErrorCode::InvalidTopicException);
+    }
+    Ok(found.id)
+}
+
+/// On the owner: the ordered step for all items at once, then the wait for each.
+async fn append_here(shard: Rc<Shard>, items: Vec<Item<AppendAsk>>) -> Vec<(usize, AppendOutcome)> {
+    let now = shard.now();
+    let begun: Vec<_> = items.into_iter().map(|item| (item.slot, shard.append(&item.id, item.ask, now))).collect();
+    let mut outcomes = Vec::with_capacity(begun.len());
+    for (slot, appending) in begun {
+        outcomes.push((slot, appending.finish().await));
+    }
+    outcomes
+}
+
+fn fail_all(request: &ProduceRequest, error: ErrorCode) -> Vec<AppendOutcome> {
+    request
+        .topic_data
+        .iter()
+        .flat_map(|topic| topic.partition_data.iter().map(|_| AppendOutcome::failed(error)).collect::<Vec<_>>())
+        .collect()
+}
+
+fn respond(ctx: &RequestContext, request: &ProduceRequest, outcomes: &[AppendOutcome]) -> Reply {
+    let mut next = outcomes.iter();
+    let mut tell_leader = false;
+    let responses = request
+        .topic_data
+        .iter()
+        .map(|topic| TopicProduceResponse {
+            name: topic.name.clone(),
+            topic_id: topic.topic_id,
+            partition_responses: topic
+                .partition_data
+                .iter()
+                .filter_map(|partition| next.next().map(|outcome| (partition.index, outcome)))
+                .map(|(index, outcome)| {
+                    tell_leader |= outcome.current_leader.is_some();
+                    partition_response(ctx, index, outcome)
+                })
+                .collect(),
+        })
+        .collect();
+    let mut response = ProduceResponse { responses, ..ProduceResponse::default() };
+    if tell_leader && ctx.api_version >= WITH_LEADER {
+        response.node_endpoints = own_endpoint(ctx);
+    }
+    match Response::of(&response, ctx.api_version) {
+        Ok(response) => Reply::Send(response),
+        Err(close) => Reply::Close(close),
+    }
+}
+
+fn partition_response(ctx: &RequestContext, index: i32, outcome: &AppendOutcome) -> PartitionProduceResponse {
+    let mut response = PartitionProduceResponse {
+        index,
+        error_code: outcome.error.code(),
+        base_offset: outcome.base_offset,
+        log_append_time_ms: outcome.log_append_time_ms,
+        log_start_offset: outcome.log_start_offset,
+        ..PartitionProduceResponse::default()
+    };
+    if ctx.api_version >= 8 {
+        response.error_message = outcome.message.as_deref().map(Str::from);
+        response.record_errors = outcome
+            .record_errors
+            .iter()
+            .map(|(batch_index, message)| BatchIndexAndErrorMessage {
+                batch_index: *batch_index,
+                batch_index_error_message: Some(Str::from(message.as_str())),
+            })
+            .collect();
+    }
+    if let Some((leader, epoch)) = outcome.current_leader.filter(|_| ctx.api_version >= WITH_LEADER) {
+        response.current_leader = LeaderIdAndEpoch { leader_id: leader.0, leader_epoch: epoch.0 };
+    }
+    response
+}
+
+fn own_endpoint(ctx: &RequestContext) -> Vec<NodeEndpoint> {
+    let Some((node_id, host, port)) = ctx.own_endpoint() else { return Vec::new() };
+    vec![NodeEndpoint { node_id: node_id.0, host: Str::from(host.as_str()), port: i32::from(port), rack: None }]
+}

@@ -1,0 +1,136 @@
+//! One connection: a reader that starts requests in order, a writer that answers in that order.
+
+use super::frame::{Assembler, Step};
+use super::pending::{InFlight, Pending};
+use super::send;
+use crate::api::{self, Close, ConnectionInfo, Part, Reply};
+use crate::base::Instant;
+use crate::ring::net::Stream;
+use crate::ring::runtime;
+use crate::shard::Shard;
+use bytes::{BufMut, Bytes, BytesMut};
+use std::cell::Cell;
+use std::rc::Rc;
+
+/// Chunks of a dribbling small frame held in receive buffers before they are copied together.
+const CHUNKS_HELD_MAX: usize = 4;
+
+/// Answers ready at the same time leave in one send up to about this many bytes.
+const COALESCE_BYTES: usize = 256 << 10;
+
+/// A live connection as its shard knows it.
+pub struct Connection {
+    /// What its requests are told of it.
+    pub info: Rc<ConnectionInfo>,
+    stream: Stream,
+    pending: Pending,
+    last_active: Cell<Instant>,
+}
+
+impl Connection {
+    /// Wraps an accepted socket.
+    pub fn new(stream: Stream, info: ConnectionInfo, now: Instant) -> Rc<Self> {
+        Rc::new(Self { info: Rc::new(info), stream, pending: Pending::default(), last_active: Cell::new(now) })
+    }
+
+    /// When a request last arrived or an answer last left; `None` while something is in flight.
+    pub fn idle_since(&self) -> Option<Instant> {
+        self.pending.is_idle().then(|| self.last_active.get())
+    }
+
+    /// Ends the connection from our side.
+    pub fn close(&self) {
+        self.pending.close();
+        self.stream.shutdown();
+    }
+
+    /// Serves until either side ends it.
+    pub async fn serve(self: Rc<Self>, shard: Rc<Shard>) {
+        let writer = runtime::spawn(self.clone().write(shard.clone()));
+        let end = self.clone().read(&shard).await;
+        if let Err(why) = end {
+            shard.shared.log_limits.warn_closed(&self.info, &why);
+        }
+        self.close();
+        writer.await;
+    }
+
+    async fn read(self: Rc<Self>, shard: &Rc<Shard>) -> Result<(), String> {
+        let network = &shard.shared.config.network;
+        let mut assembler = Assembler::new(network.socket_request_max_bytes, crate::ring::net::CHUNK_BYTES);
+        loop {
+            let step = assembler.next_step().map_err(|e| e.to_string())?;
+            let frame = match step {
+                Step::Frame(frame) => frame,
+                Step::NeedMore => {
+                    if assembler.chunks() > CHUNKS_HELD_MAX {
+                        assembler.compact();
+                    }
+                    let chunk = self.stream.recv().await.map_err(|e| quiet(&e))?;
+                    if chunk.is_empty() {
+                        return Ok(());
+                    }
+                    assembler.push(chunk);
+                    continue;
+                }
+                Step::Large { len, arrived } => {
+                    self.stream.recv_exact(len, arrived).await.map_err(|e| quiet(&e))?
+                }
+            };
+            if !self.pending.has_room().await {
+                return Ok(());
+            }
+            self.start(shard, frame).await.map_err(|e| e.to_string())?;
+        }
+    }
+
+    async fn start(&self, shard: &Rc<Shard>, frame: Bytes) -> Result<(), Close> {
+        let frame_len = frame.len();
+        let started = api::start(shard, &self.info, frame)?;
+        shard.stats.requests.set(shard.stats.requests.get() + 1);
+        self.last_active.set(shard.now().mono);
+        self.pending.push(InFlight { started, frame_len }).await;
+        Ok(())
+    }
+
+    async fn write(self: Rc<Self>, shard: Rc<Shard>) {
+        while let Some((header, reply)) = self.pending.next_reply().await {
+            let mut batch = send::Batch::default();
+            let mut end = self.add(&mut batch, header, reply);
+            while end.is_none() && batch.bytes() < COALESCE_BYTES {
+                let Some((header, reply)) = self.pending.ready_reply().await else { break };
+                end = self.add(&mut batch, header, reply);
+            }
+            let sent = batch.send(&self.stream, shard.shared.config.fetch_path).await;
+            self.last_active.set(shard.now().mono);
+            if let Some(why) = end {
+                shard.shared.log_limits.warn_closed(&self.info, &why.to_string());
+            } else if sent.is_ok() {
+                continue;
+            }
+            self.close();
+            return;
+        }
+    }
+
+    fn add(&self, batch: &mut send::Batch, header: Bytes, reply: Reply) -> Option<Close> {
+        match reply {
+            Reply::Silent => None,
+            Reply::Close(why) => Some(why),
+            Reply::Send(response) => {
+                let mut prefix = BytesMut::with_capacity(4 + header.len());
+                prefix.put_i32((header.len() + response.len()) as i32);
+                prefix.put_slice(&header);
+                batch.push(Part::Bytes(prefix.freeze()));
+                response.parts.into_iter().for_each(|part| batch.push(part));
+                None
+            }
+        }
+    }
+}
+
+/// A peer that goes away is no news; anything else is told.
+fn quiet(e: &std::io::Error) -> String {
+    use std::io::ErrorKind::{BrokenPipe, ConnectionReset, UnexpectedEof};
+    if matches!(e.kind(), ConnectionReset | BrokenPipe | UnexpectedEof) { String::new() } else { e.to_string() }
+}

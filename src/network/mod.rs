@@ -1,0 +1,12 @@
+//! Connections: frames in, replies out in request order, all of it bounded.
+
+mod connection;
+mod frame;
+mod idle;
+mod limits;
+mod listener;
+mod pending;
+mod send;
+
+pub use limits::ConnectionLimits;
+pub use listener::{BoundListener, serve};

@@ -1,0 +1,1 @@
+//! From the log's errors to Kafka's codes, exhaustively.
