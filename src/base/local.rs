@@ -121,6 +121,36 @@ impl Future for Listener<'_> {
     }
 }
 
+/// One at a time, across awaits.
+#[derive(Default)]
+pub struct Lock {
+    held: Cell<bool>,
+    released: Event,
+}
+
+/// Held until dropped.
+pub struct Guard<'a>(&'a Lock);
+
+impl Lock {
+    /// Waits until nobody else holds it.
+    pub async fn lock(&self) -> Guard<'_> {
+        loop {
+            let released = self.released.listen();
+            if !self.held.replace(true) {
+                return Guard(self);
+            }
+            released.await;
+        }
+    }
+}
+
+impl Drop for Guard<'_> {
+    fn drop(&mut self) {
+        self.0.held.set(false);
+        self.0.released.notify();
+    }
+}
+
 /// Runs futures side by side: all are polled from the first poll on, the answers come in the
 /// order of the futures.
 pub async fn join_all<F: Future + Unpin>(mut futures: Vec<F>) -> Vec<F::Output> {
@@ -161,6 +191,17 @@ mod tests {
         let (tx, rx) = oneshot::<u8>();
         drop(tx);
         assert_eq!(poll_once(&mut std::pin::pin!(rx)), Poll::Ready(Err(Dropped)));
+    }
+
+    #[test]
+    fn a_lock_lets_one_in_at_a_time() {
+        let lock = Lock::default();
+        let mut first = std::pin::pin!(lock.lock());
+        let Poll::Ready(guard) = poll_once(&mut first) else { panic!("free") };
+        let mut second = std::pin::pin!(lock.lock());
+        assert!(poll_once(&mut second).is_pending());
+        drop(guard);
+        assert!(poll_once(&mut second).is_ready());
     }
 
     #[test]

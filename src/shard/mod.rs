@@ -4,11 +4,14 @@
 //! that runs here and an answer that goes home. Everything a handler needs hangs off it.
 
 mod calls;
+mod changes;
+pub mod fetch_session;
 mod flush;
-mod loading;
+mod image;
 mod partitions;
 mod services;
 mod stats;
+mod waits;
 
 pub use calls::{CallFuture, Gone, Job};
 pub use services::{Services, SharedServices};
@@ -42,8 +45,13 @@ pub struct Shard {
     calls: calls::Calls,
     image: RefCell<Arc<MetadataImage>>,
     partitions: RefCell<HashMap<TopicIdPartition, Rc<Partition>>>,
+    offline: RefCell<HashSet<TopicIdPartition>>,
     dirty: RefCell<Vec<Rc<Partition>>>,
-    flushing: Cell<bool>,
+    dirty_event: Event,
+    sweeping: Cell<bool>,
+    waits: waits::Waits,
+    /// Incremental fetch sessions opened on this core.
+    pub fetch_sessions: RefCell<SessionCache>,
     stopping: Cell<bool>,
 }
 
@@ -91,11 +99,6 @@ impl Shard {
         let id = partition.topic_id.0;
         let start = u32::from_be_bytes([id[0], id[1], id[2], id[3]]) as usize;
         ShardIndex((start + partition.partition.unsigned_abs() as usize) % self.shard_count())
-    }
-
-    /// The partition when this core owns it and has it open.
-    pub fn partition(&self, id: &TopicIdPartition) -> Option<Rc<Partition>> {
-        self.partitions.borrow().get(id).cloned()
     }
 
     /// True once the broker has begun to stop.

@@ -1,0 +1,109 @@
+//! ListOffsets (key 2, v0-11): the offset at a time, the first, the last (KIP-79, 207, 734, 1023).
+
+use super::RequestContext;
+use super::reply::Close;
+use crate::base::{ErrorCode, LeaderEpoch, TopicIdPartition};
+use crate::partition::{OffsetAnswer, OffsetAsk, Reader};
+use crate::protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsRequest};
+use crate::protocol::messages::list_offsets_response::{
+    ListOffsetsPartitionResponse, ListOffsetsResponse, ListOffsetsTopicResponse,
+};
+use crate::router::{self, Item};
+use crate::shard::Shard;
+use std::collections::HashSet;
+use std::rc::Rc;
+
+/// Answers one request.
+pub async fn handle(ctx: &RequestContext, request: ListOffsetsRequest) -> Result<ListOffsetsResponse, Close> {
+    let reader = match (request.replica_id, request.isolation_level) {
+        (id, _) if id >= 0 => Reader::Replica { id: id.into(), epoch: -1 },
+        (_, 1) => Reader::CommittedConsumer,
+        _ => Reader::Consumer,
+    };
+    let image = ctx.shard.image();
+    let twice = named_twice(&request);
+    let mut early = Vec::new();
+    let mut items = Vec::new();
+    for topic in &request.topics {
+        let found = image.topic_by_name(&topic.name);
+        for partition in &topic.partitions {
+            let slot = early.len();
+            let id = found.map(|t| TopicIdPartition { topic_id: t.id, partition: partition.partition_index });
+            let known = id.filter(|id| image.partition(id).is_some());
+            if twice.contains(&(&*topic.name, partition.partition_index)) {
+                early.push(Some(ErrorCode::InvalidRequest));
+            } else if let Some(id) = known {
+                items.push(Item { slot, id, ask: ask(partition, reader) });
+                early.push(None);
+            } else {
+                early.push(Some(ErrorCode::UnknownTopicOrPartition));
+            }
+        }
+    }
+    let slots = early.len();
+    let mut answers = router::ask(&ctx.shard, items, slots, look_up_here).await.into_iter().zip(early).map(
+        |(answer, early)| match early {
+            Some(error) => OffsetAnswer::failed(error),
+            None => answer.unwrap_or(OffsetAnswer::failed(ErrorCode::NotLeaderOrFollower)),
+        },
+    );
+    let topics = request
+        .topics
+        .iter()
+        .map(|topic| ListOffsetsTopicResponse {
+            name: topic.name.clone(),
+            partitions: topic
+                .partitions
+                .iter()
+                .zip(&mut answers)
+                .map(|(partition, answer)| response(ctx.api_version, partition, &answer))
+                .collect(),
+        })
+        .collect();
+    Ok(ListOffsetsResponse { topics, ..ListOffsetsResponse::default() })
+}
+
+fn ask(partition: &ListOffsetsPartition, reader: Reader) -> OffsetAsk {
+    OffsetAsk {
+        timestamp: partition.timestamp,
+        current_leader_epoch: LeaderEpoch(partition.current_leader_epoch),
+        reader,
+    }
+}
+
+async fn look_up_here(shard: Rc<Shard>, items: Vec<Item<OffsetAsk>>) -> Vec<(usize, OffsetAnswer)> {
+    let mut answers = Vec::with_capacity(items.len());
+    for item in items {
+        let answer = match shard.partition(&item.id) {
+            Some(partition) => partition.list_offset(item.ask).await,
+            None => OffsetAnswer::failed(shard.why_absent(&item.id)),
+        };
+        answers.push((item.slot, answer));
+    }
+    answers
+}
+
+fn response(version: i16, partition: &ListOffsetsPartition, answer: &OffsetAnswer) -> ListOffsetsPartitionResponse {
+    let base = ListOffsetsPartitionResponse {
+        partition_index: partition.partition_index,
+        error_code: answer.error.code(),
+        ..ListOffsetsPartitionResponse::default()
+    };
+    if version == 0 {
+        // The oldest clients take a list, newest first.
+        let found = Some(answer.offset).filter(|offset| *offset >= 0);
+        return ListOffsetsPartitionResponse { old_style_offsets: found.into_iter().collect(), ..base };
+    }
+    ListOffsetsPartitionResponse {
+        timestamp: answer.timestamp,
+        offset: answer.offset,
+        leader_epoch: if version >= 4 { answer.leader_epoch } else { -1 },
+        ..base
+    }
+}
+
+fn named_twice(request: &ListOffsetsRequest) -> HashSet<(&str, i32)> {
+    let mut seen = HashSet::new();
+    let all = request.topics.iter().flat_map(|t| t.partitions.iter().map(|p| (&*t.name, p.partition_index)));
+    all.filter(|name| !seen.insert(*name)).collect()
+}

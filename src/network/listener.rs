@@ -1,0 +1,72 @@
+//! Listening: each address is bound once, then every core accepts on it with SO_REUSEPORT.
+
+use super::connection::Connection;
+use super::idle::Connections;
+use crate::api::ConnectionInfo;
+use crate::ring::net::{Listener, Stream};
+use crate::ring::runtime;
+use crate::shard::Shard;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Who everyone is on a PLAINTEXT listener.
+const ANONYMOUS: &str = "User:ANONYMOUS";
+
+/// A named listener's address, as bound.
+#[derive(Clone, Debug)]
+pub struct BoundListener {
+    /// `PLAINTEXT`, `INTERNAL` ...
+    pub name: Arc<str>,
+    /// Where it listens; the port is the real one.
+    pub address: SocketAddr,
+}
+
+/// Accepts on all `listeners` on this core until the broker stops, and serves what connects.
+pub fn serve(shard: &Rc<Shard>, listeners: &[BoundListener]) -> std::io::Result<Rc<Connections>> {
+    let connections = Rc::new(Connections::default());
+    let backlog = shard.shared.config.network.socket_listen_backlog_size;
+    for bound in listeners {
+        let listener = Listener::bind(bound.address, backlog)?;
+        runtime::spawn(accept(shard.clone(), connections.clone(), listener, bound.name.clone())).detach();
+    }
+    if let Ok(max_idle @ 1..) = u64::try_from(shard.shared.config.network.connections_max_idle_ms) {
+        let sweep = connections.clone().sweep_idle(shard.clone(), Duration::from_millis(max_idle));
+        runtime::spawn(sweep).detach();
+    }
+    Ok(connections)
+}
+
+async fn accept(shard: Rc<Shard>, connections: Rc<Connections>, listener: Listener, name: Arc<str>) {
+    loop {
+        match listener.accept().await {
+            Ok((stream, peer)) => begin(&shard, &connections, stream, peer, &name),
+            Err(e) => {
+                shard.shared.log_limits.warn("accept", &format!("cannot accept connections on {name}: {e}"));
+            }
+        }
+        if shard.is_stopping() {
+            return;
+        }
+    }
+}
+
+fn begin(shard: &Rc<Shard>, connections: &Rc<Connections>, stream: Stream, peer: SocketAddr, name: &Arc<str>) {
+    let Some(permit) = shard.shared.connection_limits.admit(peer.ip()) else {
+        shard.shared.log_limits.warn("limit", &format!("connection from {peer} refused: max.connections reached"));
+        return;
+    };
+    let info = ConnectionInfo { listener: name.clone(), peer, principal: ANONYMOUS.into() };
+    let connection = Connection::new(stream, info, shard.now().mono);
+    connections.add(&connection);
+    let shard = shard.clone();
+    runtime::spawn(async move {
+        let open = &shard.stats.connections;
+        open.set(open.get() + 1);
+        connection.serve(shard.clone()).await;
+        open.set(open.get() - 1);
+        drop(permit);
+    })
+    .detach();
+}

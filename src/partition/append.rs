@@ -1,0 +1,159 @@
+//! Producing in two steps: accept in order, answer when written or committed.
+
+use super::acks::AckResult;
+use super::ask::{AppendAsk, AppendOutcome, RequiredAcks};
+use super::error::append_outcome;
+use super::Partition;
+use super::state::State;
+use crate::base::local::Receiver;
+use crate::base::{ErrorCode, Now};
+use crate::log::{AppendInfo, AppendOrigin, WriteError};
+use bytes::Bytes;
+use std::rc::Rc;
+
+/// An append that is accepted or refused; [`finish`](Self::finish) waits for its acknowledgement.
+pub struct Appending {
+    outcome: AppendOutcome,
+    waiting: Option<Receiver<AckResult>>,
+}
+
+impl Appending {
+    /// Refused before anything was appended.
+    pub fn failed(outcome: AppendOutcome) -> Self {
+        Self { outcome, waiting: None }
+    }
+
+    /// True where something was queued for writing.
+    pub fn is_accepted(&self) -> bool {
+        self.outcome.error == ErrorCode::None
+    }
+
+    /// The answer, once it is due.
+    pub async fn finish(self) -> AppendOutcome {
+        let Some(waiting) = self.waiting else { return self.outcome };
+        match waiting.await {
+            Ok(Ok(())) => self.outcome,
+            Ok(Err(error)) => AppendOutcome::failed(error),
+            Err(_) => AppendOutcome::failed(ErrorCode::NotLeaderOrFollower),
+        }
+    }
+}
+
+impl Partition {
+    /// Step 1 for a client's batch.
+    pub fn append(&self, ask: AppendAsk, now: Now) -> Appending {
+        let mut state = self.state.borrow_mut();
+        if let Err(error) = self.may_append(&state, ask.acks) {
+            let current_leader = state.current_leader();
+            return Appending::failed(AppendOutcome { current_leader, ..AppendOutcome::failed(error) });
+        }
+        let origin = AppendOrigin::Client { produce_version: ask.version };
+        let epoch = state.leader_epoch();
+        match state.log.append_as_leader(ask.records, origin, epoch, now) {
+            Ok(info) => {
+                let required = info.last_offset.plus(1);
+                let outcome = outcome(&info);
+                let waiting = match ask.acks {
+                    RequiredAcks::None => None,
+                    _ => Some(wait(&mut state, required, ask.deadline, ask.acks)),
+                };
+                Appending { outcome, waiting: waiting.flatten() }
+            }
+            Err(error) => Appending::failed(append_outcome(&error)),
+        }
+    }
+
+    /// Step 1 for a coordinator's batch: always waits for the commit.
+    pub fn append_internal(&self, records: Bytes, deadline: crate::base::Instant, now: Now) -> Appending {
+        let mut state = self.state.borrow_mut();
+        if let Err(error) = self.may_append(&state, RequiredAcks::All) {
+            return Appending::failed(AppendOutcome::failed(error));
+        }
+        let epoch = state.leader_epoch();
+        match state.log.append_as_leader(records, AppendOrigin::Coordinator, epoch, now) {
+            Ok(info) => {
+                let waiting = wait(&mut state, info.last_offset.plus(1), deadline, RequiredAcks::All);
+                Appending { outcome: outcome(&info), waiting }
+            }
+            Err(error) => Appending::failed(append_outcome(&error)),
+        }
+    }
+
+    fn may_append(&self, state: &State, acks: RequiredAcks) -> Result<(), ErrorCode> {
+        state.check_leader(crate::base::LeaderEpoch::UNKNOWN)?;
+        if acks == RequiredAcks::All && !state.has_min_isr(state.log.config().min_insync_replicas) {
+            return Err(ErrorCode::NotEnoughReplicas);
+        }
+        Ok(())
+    }
+
+    /// Step 2: writes all that is accepted, moves the high watermark, tells who waits. Returns when
+    /// nothing is left to write; a second call meanwhile returns at once. The error is a failed
+    /// disk: the log dir goes offline.
+    pub async fn write_accepted(self: Rc<Self>) -> Result<(), std::io::Error> {
+        if self.writing.replace(true) {
+            return Ok(());
+        }
+        let result = self.write_all().await;
+        self.writing.set(false);
+        result
+    }
+
+    async fn write_all(&self) -> Result<(), std::io::Error> {
+        loop {
+            let job = self.state.borrow_mut().log.take_write();
+            let Some(mut job) = job else { return Ok(()) };
+            let outcome = job.run().await;
+            let written = self.state.borrow_mut().log.complete_write(job, outcome);
+            match written {
+                Ok(_) => self.committed(),
+                Err(WriteError::DiskFull(e)) => {
+                    tracing::error!("{}: {e}: the disk is full, writes are refused until there is space", self.name);
+                    self.state.borrow_mut().acks.fail_all(ErrorCode::KafkaStorageError);
+                }
+                Err(WriteError::Failed(e)) => {
+                    self.close(ErrorCode::KafkaStorageError);
+                    return Err(e);
+                }
+            }
+        }
+    }
+
+    fn committed(&self) {
+        let mut state = self.state.borrow_mut();
+        let min_isr = state.log.config().min_insync_replicas;
+        if !state.advance(min_isr) {
+            return;
+        }
+        let committed = state.high_watermark;
+        let verdict = if state.has_min_isr(min_isr) { Ok(()) } else { Err(ErrorCode::NotEnoughReplicasAfterAppend) };
+        state.acks.complete(committed, verdict);
+        drop(state);
+        self.watches.fire();
+    }
+}
+
+fn wait(
+    state: &mut State,
+    required: crate::base::Offset,
+    deadline: crate::base::Instant,
+    acks: RequiredAcks,
+) -> Option<Receiver<AckResult>> {
+    let done = match acks {
+        RequiredAcks::All => state.high_watermark,
+        _ => state.log.written_offset(),
+    };
+    (required > done).then(|| state.acks.wait_for(required, deadline))
+}
+
+fn outcome(info: &AppendInfo) -> AppendOutcome {
+    AppendOutcome {
+        error: ErrorCode::None,
+        base_offset: info.first_offset.0,
+        log_append_time_ms: info.log_append_time.0,
+        log_start_offset: info.log_start_offset.0,
+        record_errors: Vec::new(),
+        message: None,
+        current_leader: None,
+    }
+}

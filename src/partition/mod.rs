@@ -1,0 +1,96 @@
+//! One partition on its owning core: leader state over a [`Log`](crate::log::Log), the high
+//! watermark, waiting acknowledgements and waiting fetches.
+//!
+//! Cursors, checked after every change (a replica's names beside):
+//!
+//! ```text
+//! log start <= last stable offset <= high watermark <= written <= accepted
+//! ```
+
+mod acks;
+mod append;
+mod ask;
+mod error;
+mod lookup;
+mod read;
+mod state;
+mod watch;
+
+pub use acks::AckResult;
+pub use append::Appending;
+pub use ask::{AppendAsk, AppendOutcome, Fetched, FileRange, ReadAsk, Reader, RequiredAcks};
+pub use lookup::{EpochAnswer, OffsetAnswer, OffsetAsk};
+pub use watch::{Watch, Watches};
+
+use crate::base::{ErrorCode, Instant, Offset, TopicIdPartition, TopicPartition};
+use crate::log::Log;
+use crate::metadata::PartitionRegistration;
+use state::State;
+use std::cell::{Cell, RefCell};
+use std::sync::Arc;
+
+/// A partition this core owns. Shared by the tasks of its core, never held across an await inside.
+pub struct Partition {
+    /// Topic id and index.
+    pub id: TopicIdPartition,
+    /// Topic name and index, for directories and messages.
+    pub name: TopicPartition,
+    /// Fetches waiting for something to read.
+    pub watches: Watches,
+    state: RefCell<State>,
+    writing: Cell<bool>,
+}
+
+impl Partition {
+    /// Takes over an open log; [`apply`](Self::apply) makes it a leader.
+    pub fn new(id: TopicIdPartition, name: TopicPartition, log: Log) -> Self {
+        Self { id, name, watches: Watches::default(), state: RefCell::new(State::new(log)), writing: Cell::new(false) }
+    }
+
+    /// Follows the metadata: leader epoch, in-sync replicas. A registration with a partition epoch
+    /// below the current one is old news and ignored.
+    pub fn apply(&self, registration: Arc<PartitionRegistration>, node: crate::base::BrokerId) {
+        let mut state = self.state.borrow_mut();
+        if state.apply(registration, node) {
+            state.acks.fail_all(ErrorCode::NotLeaderOrFollower);
+        }
+        drop(state);
+        self.watches.fire();
+    }
+
+    /// Below this, records are committed and visible to consumers.
+    pub fn high_watermark(&self) -> Offset {
+        self.state.borrow().high_watermark
+    }
+
+    /// Where the next record goes.
+    pub fn end_offset(&self) -> Offset {
+        self.state.borrow().log.end_offset()
+    }
+
+    /// The first offset there still is.
+    pub fn start_offset(&self) -> Offset {
+        self.state.borrow().log.start_offset()
+    }
+
+    /// Looks at the log; `look` must not wait.
+    pub fn with_log<R>(&self, look: impl FnOnce(&mut Log) -> R) -> R {
+        look(&mut self.state.borrow_mut().log)
+    }
+
+    /// True while producers wait for this partition.
+    pub fn has_waiting_acks(&self) -> bool {
+        !self.state.borrow().acks.is_empty()
+    }
+
+    /// Answers REQUEST_TIMED_OUT to producers whose time is over.
+    pub fn expire_acks(&self, now: Instant) {
+        self.state.borrow_mut().acks.expire(now);
+    }
+
+    /// The partition goes away (deleted, moved, its disk failed): everyone waiting is told `error`.
+    pub fn close(&self, error: ErrorCode) {
+        self.state.borrow_mut().acks.fail_all(error);
+        self.watches.fire();
+    }
+}

@@ -1,0 +1,96 @@
+//! Reading for a fetch: ranges of segment files, bounded by who reads.
+
+use super::Partition;
+use super::ask::{Fetched, FileRange, ReadAsk, Reader};
+use super::error::read_code;
+use super::state::State;
+use crate::base::{ErrorCode, LeaderEpoch, Offset};
+use crate::log::LogRead;
+
+enum Begin {
+    Answer(Fetched),
+    Read(LogRead, Fetched),
+}
+
+impl Partition {
+    /// Reads from `ask.offset`. With `at_least_one` a first batch larger than the limit is returned
+    /// whole, so that every consumer gets on.
+    pub async fn read(&self, ask: ReadAsk, at_least_one: bool) -> Fetched {
+        let begun = self.begin_read(&ask, at_least_one);
+        let (read, mut fetched) = match begun {
+            Begin::Answer(fetched) => return fetched,
+            Begin::Read(read, fetched) => (read, fetched),
+        };
+        match read.run().await {
+            Ok(data) => {
+                self.with_log(|log| log.note_read(&data));
+                fetched.records = data.range.map(|r| FileRange { file: r.file, position: r.position, len: r.len });
+                fetched
+            }
+            Err(error) => {
+                if !matches!(error, crate::log::ReadError::OutOfRange { .. }) {
+                    tracing::error!("{}: {error}", self.name);
+                }
+                Fetched::failed(read_code(&error))
+            }
+        }
+    }
+
+    fn begin_read(&self, ask: &ReadAsk, at_least_one: bool) -> Begin {
+        let mut state = self.state.borrow_mut();
+        if let Err(error) = state.check_leader(ask.current_leader_epoch) {
+            let current_leader = state.current_leader();
+            return Begin::Answer(Fetched { current_leader, ..Fetched::failed(error) });
+        }
+        if let Reader::Replica { id, .. } = ask.reader
+            && !state.is_replica(id)
+        {
+            // A client that calls itself a follower gets nothing a client may not have.
+            return Begin::Answer(Fetched::failed(ErrorCode::UnknownLeaderEpoch));
+        }
+        let base = told(&state, ask.reader);
+        if let Some(diverging) = diverging(&state, ask) {
+            return Begin::Answer(Fetched { diverging: Some(diverging), ..base });
+        }
+        let (start, end) = (state.log.start_offset(), state.log.written_offset());
+        if ask.offset < start || ask.offset > end {
+            return Begin::Answer(Fetched::failed(ErrorCode::OffsetOutOfRange));
+        }
+        let upto = match ask.reader {
+            Reader::Consumer => state.high_watermark,
+            Reader::CommittedConsumer => state.last_stable_offset(),
+            Reader::Replica { .. } => end,
+        };
+        if ask.offset >= upto || (ask.max_bytes == 0 && !at_least_one) {
+            return Begin::Answer(base);
+        }
+        match state.log.read(ask.offset, ask.max_bytes, upto, at_least_one) {
+            Ok(read) => Begin::Read(read, base),
+            Err(error) => Begin::Answer(Fetched::failed(read_code(&error))),
+        }
+    }
+}
+
+fn told(state: &State, reader: Reader) -> Fetched {
+    Fetched {
+        error: ErrorCode::None,
+        high_watermark: state.high_watermark.0,
+        last_stable_offset: state.last_stable_offset().0,
+        log_start_offset: state.log.start_offset().0,
+        records: None,
+        diverging: None,
+        aborted: (reader == Reader::CommittedConsumer).then(Vec::new),
+        current_leader: None,
+    }
+}
+
+/// Where the reader's log left ours, when its last epoch says so (KIP-595).
+fn diverging(state: &State, ask: &ReadAsk) -> Option<(i32, i64)> {
+    if ask.last_fetched_epoch == LeaderEpoch::UNKNOWN {
+        return None;
+    }
+    let end = state.log.epoch_end(ask.last_fetched_epoch);
+    let (epoch, offset) = (end.epoch, end.offset);
+    let unknown = epoch == LeaderEpoch::UNKNOWN || offset == Offset(-1);
+    (!unknown && (epoch < ask.last_fetched_epoch || offset < ask.offset)).then_some((epoch.0, offset.0))
+}
