@@ -1,6 +1,6 @@
 //! What a handler knows of the request beside its body.
 
-use crate::base::Now;
+use crate::base::{BrokerId, Now};
 use crate::protocol::{ApiKey, Str};
 use crate::shard::Shard;
 use std::net::SocketAddr;
@@ -35,6 +35,13 @@ pub struct ConnectionInfo {
 }
 
 impl RequestContext {
+    /// This node's id, host and port as clients of this listener are told.
+    pub fn own_endpoint(&self) -> Option<(BrokerId, Arc<str>, u16)> {
+        let shared = &self.shard.shared;
+        let endpoint = shared.endpoint(&self.connection.listener)?;
+        Some((shared.identity.node_id, endpoint.host.clone(), endpoint.port))
+    }
+
     /// The client's id or the empty string, as Kafka logs it.
     pub fn client_id(&self) -> &str {
         self.client_id.as_deref().unwrap_or("")

@@ -179,5 +179,5 @@ fn partition_response(ctx: &RequestContext, index: i32, outcome: &AppendOutcome)
 
 fn own_endpoint(ctx: &RequestContext) -> Vec<NodeEndpoint> {
     let Some((node_id, host, port)) = ctx.own_endpoint() else { return Vec::new() };
-    vec![NodeEndpoint { node_id: node_id.0, host: Str::from(host.as_str()), port: i32::from(port), rack: None }]
+    vec![NodeEndpoint { node_id: node_id.0, host: Str::from(&*host), port: i32::from(port), rack: None }]
 }

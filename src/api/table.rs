@@ -71,6 +71,7 @@ pub static APIS: &[Api] = &[
     raw_api!(Produce, 3..=13, 0, produce),
     raw_api!(Fetch, 4..=18, 4, fetch),
     api!(ListOffsets, 0..=11, list_offsets),
+    raw_api!(ApiVersions, 0..=4, 0, api_versions),
     api!(OffsetForLeaderEpoch, 2..=4, offset_for_leader_epoch),
 ];
 

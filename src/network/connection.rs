@@ -49,7 +49,7 @@ impl Connection {
         let writer = runtime::spawn(self.clone().write(shard.clone()));
         let end = self.clone().read(&shard).await;
         if let Err(why) = end {
-            shard.shared.log_limits.warn_closed(&self.info, &why);
+            self.warn(&shard, &why);
         }
         self.close();
         writer.await;
@@ -104,12 +104,20 @@ impl Connection {
             let sent = batch.send(&self.stream, shard.shared.config.fetch_path).await;
             self.last_active.set(shard.now().mono);
             if let Some(why) = end {
-                shard.shared.log_limits.warn_closed(&self.info, &why.to_string());
+                self.warn(&shard, &why.to_string());
             } else if sent.is_ok() {
                 continue;
             }
             self.close();
             return;
+        }
+    }
+
+    fn warn(&self, shard: &Shard, why: &str) {
+        // A peer that went away says nothing; see `quiet`.
+        if !why.is_empty() {
+            let text = format!("connection of {} closed: {why}", self.info.peer);
+            shard.shared.log_limits.warn("closed", &text, shard.now().mono);
         }
     }
 

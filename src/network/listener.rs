@@ -43,7 +43,7 @@ async fn accept(shard: Rc<Shard>, connections: Rc<Connections>, listener: Listen
         match listener.accept().await {
             Ok((stream, peer)) => begin(&shard, &connections, stream, peer, &name),
             Err(e) => {
-                shard.shared.log_limits.warn("accept", &format!("cannot accept connections on {name}: {e}"));
+                shard.shared.log_limits.warn("accept", &format!("cannot accept connections on {name}: {e}"), shard.now().mono);
             }
         }
         if shard.is_stopping() {
@@ -54,7 +54,8 @@ async fn accept(shard: Rc<Shard>, connections: Rc<Connections>, listener: Listen
 
 fn begin(shard: &Rc<Shard>, connections: &Rc<Connections>, stream: Stream, peer: SocketAddr, name: &Arc<str>) {
     let Some(permit) = shard.shared.connection_limits.admit(peer.ip()) else {
-        shard.shared.log_limits.warn("limit", &format!("connection from {peer} refused: max.connections reached"));
+        let text = format!("connection from {peer} refused: max.connections or max.connections.per.ip is reached");
+        shard.shared.log_limits.warn("limit", &text, shard.now().mono);
         return;
     };
     let info = ConnectionInfo { listener: name.clone(), peer, principal: ANONYMOUS.into() };

@@ -48,7 +48,7 @@ pub fn answer(ctx: &RequestContext, plan: Plan, mut answers: Vec<Fetched>, max_b
             .own_endpoint()
             .map(|(id, host, port)| NodeEndpoint {
                 node_id: id.0,
-                host: Str::from(host.as_str()),
+                host: Str::from(&*host),
                 port: i32::from(port),
                 rack: None,
             })
