@@ -23,6 +23,7 @@
 pub mod base;
 pub mod coordinator;
 pub mod log;
+pub mod metadata;
 pub mod protocol;
 pub mod record;
 pub mod ring;
