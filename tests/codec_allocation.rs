@@ -74,7 +74,7 @@ fn fetch_is_decoded_without_allocating() {
     for version in 4..=18 {
         let request = FetchRequest {
             topics: topics.iter().cloned().collect(),
-            forgotten_topics_data: forgotten.iter().cloned().filter(|_| version >= 7).collect(),
+            forgotten_topics_data: forgotten.iter().filter(|_| version >= 7).cloned().collect(),
             ..Default::default()
         };
         let frame = frame(encode_to_bytes(&request, version).unwrap());

@@ -31,7 +31,7 @@ impl ApiKey {
 
     /// The versions the codec knows; which of them are served is the API table's affair.
     pub fn codec_versions(self) -> RangeInclusive<i16> {
-        self.row().map_or(0..=-1, |row| row.low..=row.high)
+        self.row().map_or(RangeInclusive::new(0, -1), |row| row.low..=row.high)
     }
 
     /// True where this version has tagged fields and compact lengths (KIP-482).

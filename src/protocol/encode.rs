@@ -185,7 +185,7 @@ impl Encoder {
             None => -1,
         };
         if self.flexible {
-            self.uvarint((value + 1).cast_unsigned())
+            self.uvarint((value + 1) as u32)
         } else {
             self.i32(value)
         }
@@ -303,7 +303,7 @@ impl Encoder {
     }
 
     /// An array.
-    pub fn vec<T: Element>(&mut self, elements: &Vec<T>, version: i16) -> Result<(), EncodeError> {
+    pub fn vec<T: Element>(&mut self, elements: &[T], version: i16) -> Result<(), EncodeError> {
         self.long_length(Some(elements.len()))?;
         elements.iter().try_for_each(|element| element.write(self, version))
     }

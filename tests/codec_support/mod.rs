@@ -10,7 +10,6 @@ use corelog::base::varint::put_u32;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use schema::{Field, Message};
-use versions::Versions;
 
 /// All messages of the schema.
 pub fn messages() -> Vec<Message> {
@@ -40,15 +39,11 @@ pub fn rng(seed: u64, label: &str) -> StdRng {
 
 /// A random message in its only encoding.
 pub fn random_bytes(message: &Message, version: i16, rng: &mut StdRng) -> Vec<u8> {
-    let flexible = contains(message.flexible, version);
+    let flexible = message.flexible.contains(version);
     let mut writer = Writer { message, version, flexible, rng };
     let mut out = Vec::new();
     writer.fields(&message.fields, &mut out);
     out
-}
-
-fn contains(range: Versions, version: i16) -> bool {
-    range.condition(Versions { low: version, high: version }).text() == "true"
 }
 
 struct Writer<'a> {
@@ -60,7 +55,7 @@ struct Writer<'a> {
 
 impl Writer<'_> {
     fn fields(&mut self, fields: &[Field], out: &mut Vec<u8>) {
-        let present: Vec<&Field> = fields.iter().filter(|field| contains(field.versions, self.version)).collect();
+        let present: Vec<&Field> = fields.iter().filter(|field| field.versions.contains(self.version)).collect();
         for field in present.iter().filter(|field| field.tag.is_none()) {
             self.field(field, out);
         }
@@ -90,7 +85,7 @@ impl Writer<'_> {
     }
 
     fn field(&mut self, field: &Field, out: &mut Vec<u8>) {
-        let null = contains(field.nullable, self.version) && self.rng.random_bool(0.25);
+        let null = field.nullable.contains(self.version) && self.rng.random_bool(0.25);
         if null {
             return self.null(field, out);
         }
@@ -101,7 +96,7 @@ impl Writer<'_> {
                 self.value(field, out);
             }
         } else {
-            if field.is_struct() && contains(field.nullable, self.version) {
+            if field.is_struct() && field.nullable.contains(self.version) {
                 out.push(1);
             }
             self.value(field, out);
@@ -195,14 +190,14 @@ impl Writer<'_> {
             "float64" => out.extend((value as f64).to_be_bytes()),
             "uuid" => out.extend([0; 16]),
             name => {
-                if contains(field.nullable, self.version) {
+                if field.nullable.contains(self.version) {
                     out.push(1);
                 }
                 let message = self.message;
                 let shared = message.shared.iter().find(|it| it.name == name);
                 let fields = if field.fields.is_empty() { &shared.unwrap().fields } else { &field.fields };
                 for inner in fields.iter().filter(|inner| inner.tag.is_none()) {
-                    if contains(inner.versions, self.version) {
+                    if inner.versions.contains(self.version) {
                         self.default(inner, out);
                     }
                 }

@@ -3,10 +3,11 @@
 use std::collections::HashMap;
 use std::fmt::Write;
 
+use super::conditions::Condition;
 use super::names;
 use super::schema::{Field, Message};
 use super::types::View;
-use super::versions::{Condition, Versions};
+use super::versions::Versions;
 
 const MODULE_IMPORTS: &str = "    use crate::protocol::generated::*;\n";
 
@@ -180,22 +181,23 @@ impl<'a> Emitter<'a> {
                 None
             } else {
                 let name = format!("{}.{}", it.name, field.name);
-                Some(format!("if {} {{ return Err(lacks(\"{name}\", v)); }}", view.differs(&place)))
+                Some((view.differs(&place), format!("{{ return Err(lacks(\"{name}\", v)); }}")))
             };
             if field.tag.is_some() {
                 tagged.push(field);
-                if let (Some(lacks), Condition::When(text)) = (&lacks, &condition) {
-                    let _ = writeln!(body, "            if !({text}) {{ {lacks} }}");
+                if let (Some((differs, refuse)), Some(outside)) = (&lacks, field.versions.outside(it.context)) {
+                    let _ = writeln!(body, "            if {outside} && {differs} {refuse}");
                 }
                 continue;
             }
             let write = statement(&view, &place);
             match (condition, lacks) {
                 (Condition::Always, _) => writeln!(body, "            {write}"),
-                (Condition::Never, lacks) => writeln!(body, "            {}", lacks.unwrap_or_default()),
+                (Condition::Never, Some((differs, refuse))) => writeln!(body, "            if {differs} {refuse}"),
+                (Condition::Never, None) => Ok(()),
                 (Condition::When(text), None) => writeln!(body, "            if {text} {{ {write} }}"),
-                (Condition::When(text), Some(lacks)) => {
-                    writeln!(body, "            if {text} {{ {write} }} else {lacks}")
+                (Condition::When(text), Some((differs, refuse))) => {
+                    writeln!(body, "            if {text} {{ {write} }} else if {differs} {refuse}")
                 }
             }
             .expect("write to a string");
@@ -225,7 +227,7 @@ impl<'a> Emitter<'a> {
             let place = format!("self.{}", names::field(&field.name));
             let tag = field.tag.unwrap_or_default();
             let present = match field.versions.condition(it.context) {
-                Condition::When(text) => format!("{text} && ({})", view.differs(&place)),
+                Condition::When(text) => format!("{text} && {}", view.differs(&place)),
                 _ => view.differs(&place),
             };
             let _ = writeln!(body, "                let tag_{tag} = {present};");
@@ -250,9 +252,8 @@ impl<'a> Emitter<'a> {
             inner.insert(field.ty.as_str(), self.measure(&field.ty));
         }
         let size_in = |version: i16| {
-            let here = Versions { low: version, high: version };
-            let flexible = !self.message.flexible.intersect(here).is_empty();
-            let present = fields.iter().filter(|f| !f.versions.intersect(here).is_empty() && f.tag.is_none());
+            let flexible = self.message.flexible.contains(version);
+            let present = fields.iter().filter(|f| f.versions.contains(version) && f.tag.is_none());
             let it = &self.structs[at];
             present.map(|f| self.view(it, f).min_size(flexible, |name| inner[name])).sum::<usize>()
                 + usize::from(flexible)

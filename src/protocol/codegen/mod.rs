@@ -2,6 +2,7 @@
 //! A schema that does not parse stops the build with the line; nothing here runs in the broker.
 
 mod api_keys;
+mod conditions;
 mod emit;
 mod names;
 mod schema;

@@ -1,7 +1,8 @@
 //! What a schema type is in Rust: its type, default, minimal size and the calls that read and write it.
 
+use super::conditions::Condition;
 use super::schema::Field;
-use super::versions::{Condition, Versions};
+use super::versions::Versions;
 
 /// A field seen inside its message.
 pub struct View<'a> {
