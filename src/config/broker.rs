@@ -73,17 +73,6 @@ pub enum FetchPath {
     Read,
 }
 
-/// How appended bytes reach a file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AppendPath {
-    /// By the log dir's file system.
-    Auto,
-    /// The ring's write.
-    Ring,
-    /// A plain `pwritev2` from the shard's thread.
-    Pwritev2,
-}
-
 /// Limits of connections and requests.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NetworkConfig {
@@ -126,8 +115,6 @@ pub struct LogManagerConfig {
     pub flush_scheduler_interval_ms: i64,
     /// `log.retention.check.interval.ms`.
     pub retention_check_interval_ms: i64,
-    /// `corelog.append.path`.
-    pub append_path: AppendPath,
 }
 
 /// How topics come and go.
@@ -288,11 +275,6 @@ fn log_manager_config(s: &Settings) -> LogManagerConfig {
         high_watermark_checkpoint_interval_ms: s.number("replica.high.watermark.checkpoint.interval.ms"),
         flush_scheduler_interval_ms: s.number("log.flush.scheduler.interval.ms"),
         retention_check_interval_ms: s.number("log.retention.check.interval.ms"),
-        append_path: match s.text("corelog.append.path") {
-            Some("ring") => AppendPath::Ring,
-            Some("pwritev2") => AppendPath::Pwritev2,
-            _ => AppendPath::Auto,
-        },
     }
 }
 

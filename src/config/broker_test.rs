@@ -67,8 +67,14 @@ fn log_dirs_win_over_log_dir_and_none_stands_twice() {
 }
 
 #[test]
-fn own_paths_are_forced_by_name() {
-    let config = Config::from_overrides(&[("corelog.fetch.path", "splice"), ("corelog.append.path", "ring")]).unwrap();
-    assert_eq!((config.fetch_path, config.log.append_path), (FetchPath::Splice, AppendPath::Ring));
+fn the_fetch_path_is_forced_by_name() {
+    for (text, path) in [
+        ("auto", FetchPath::Auto),
+        ("sendfile", FetchPath::Sendfile),
+        ("splice", FetchPath::Splice),
+        ("read", FetchPath::Read),
+    ] {
+        assert_eq!(Config::from_overrides(&[("corelog.fetch.path", text)]).unwrap().fetch_path, path);
+    }
     assert!(Config::from_overrides(&[("corelog.fetch.path", "teleport")]).is_err());
 }

@@ -86,3 +86,7 @@ pub fn describe_broker(settings: &Settings) -> Vec<ConfigEntry> {
     });
     rows.collect()
 }
+
+#[cfg(test)]
+#[path = "describe_test.rs"]
+mod tests;

@@ -176,21 +176,29 @@ fn endpoint(text: &str, map: &ProtocolMap) -> Result<ListenerConfig, String> {
     Ok(ListenerConfig { name, host: host.to_owned(), port, protocol })
 }
 
-/// Several addresses may carry one name (the advertised endpoint is then the first), but no address
-/// and port twice.
+/// Several addresses may carry one name (its advertised endpoint is then the first's), but no address
+/// may be listened on twice.
 fn check_distinct(broker: &[ListenerConfig]) -> Result<(), String> {
     for (at, listener) in broker.iter().enumerate() {
-        let same = |other: &&ListenerConfig| {
-            other.port == listener.port
-                && (other.host == listener.host || other.name == listener.name && other.host.is_empty())
-        };
-        if listener.port != 0 && broker[..at].iter().any(|other| same(&other)) {
+        let clashes = |other: &ListenerConfig| other.port == listener.port && overlap(&other.host, &listener.host);
+        if listener.port != 0 && broker[..at].iter().any(clashes) {
             return Err(format!(
-                "Invalid value {listener} for configuration listeners: each listener must have a different address or port"
+                "Invalid value {listener} for configuration listeners: another listener has that address and port"
             ));
         }
     }
     Ok(())
+}
+
+/// Whether two hosts name a common address, as far as their texts tell.
+fn overlap(a: &str, b: &str) -> bool {
+    let same_family = a.contains(':') == b.contains(':');
+    a == b || a.is_empty() || b.is_empty() || (same_family && (is_meta_address(a) || is_meta_address(b)))
+}
+
+/// Every address of the machine: good to listen on, useless to tell a client.
+fn is_meta_address(host: &str) -> bool {
+    matches!(host, "0.0.0.0" | "::")
 }
 
 fn advertised(
@@ -202,8 +210,11 @@ fn advertised(
     const KEY: &str = "advertised.listeners";
     let mut told = endpoints(KEY, settings.list(KEY), map)?;
     told.retain(|listener| !controller_names.contains(&listener.name));
-    for listener in &told {
-        if matches!(listener.host.as_str(), "0.0.0.0" | "::") {
+    for (at, listener) in told.iter().enumerate() {
+        if told[..at].iter().any(|other| other.name == listener.name) {
+            return Err(format!("Invalid value {listener} for configuration {KEY}: its name stands there twice"));
+        }
+        if is_meta_address(&listener.host) {
             return Err(format!(
                 "Invalid value {listener} for configuration {KEY}: clients cannot connect to the meta-address {}, name \
                  an address or a host they can reach",
@@ -219,7 +230,7 @@ fn advertised(
     }
     if told.is_empty() {
         for listener in broker {
-            if matches!(listener.host.as_str(), "0.0.0.0" | "::") {
+            if is_meta_address(&listener.host) {
                 return Err(format!(
                     "Invalid value {listener} for configuration listeners: advertised.listeners must be set, because \
                      clients cannot connect to the meta-address {}",
@@ -232,7 +243,8 @@ fn advertised(
     // advertised.listeners is not set.
     for listener in broker {
         if !told.iter().any(|t| t.name == listener.name) {
-            told.push(listener.clone());
+            let host = if is_meta_address(&listener.host) { String::new() } else { listener.host.clone() };
+            told.push(ListenerConfig { host, ..listener.clone() });
         }
     }
     Ok(told)
@@ -258,3 +270,7 @@ fn inter_broker(settings: &Settings, advertised: &[ListenerConfig]) -> Result<St
         }
     }
 }
+
+#[cfg(test)]
+#[path = "listeners_test.rs"]
+mod tests;

@@ -126,3 +126,7 @@ impl Given {
         Ok((given, properties_file))
     }
 }
+
+#[cfg(test)]
+#[path = "load_test.rs"]
+mod tests;

@@ -1,10 +1,12 @@
 //! The configuration: `server.properties` and `--override`, typed and checked, by Kafka's names and
 //! defaults. Pure: files and the environment are handed in as functions ([`Outside`]).
 
+pub mod arguments;
 mod broker;
 pub mod describe;
 pub mod listeners;
 mod load;
+pub mod meta_properties;
 pub mod properties;
 mod providers;
 mod rules;
@@ -14,8 +16,8 @@ pub mod topic;
 pub mod value;
 
 pub use broker::{
-    AppendPath, Config, CoreSelection, FetchPath, GroupConfig, LogManagerConfig, NetworkConfig, NodeConfig,
-    TopicPolicy, TransactionConfig,
+    Config, CoreSelection, FetchPath, GroupConfig, LogManagerConfig, NetworkConfig, NodeConfig, TopicPolicy,
+    TransactionConfig,
 };
 pub use describe::{ConfigEntry, Synonym};
 pub use listeners::{ListenerConfig, Listeners, SecurityProtocol};

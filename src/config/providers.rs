@@ -118,3 +118,7 @@ impl Provider {
         (outside.read_file)(path).map_err(|error| format!("cannot read {}: {error}", path.display()))
     }
 }
+
+#[cfg(test)]
+#[path = "providers_test.rs"]
+mod tests;

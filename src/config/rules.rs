@@ -183,3 +183,7 @@ pub(super) fn warnings(settings: &Settings) -> Vec<String> {
     }
     told
 }
+
+#[cfg(test)]
+#[path = "rules_test.rs"]
+mod tests;

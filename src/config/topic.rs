@@ -323,3 +323,7 @@ impl Resolved<'_> {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "topic_test.rs"]
+mod tests;

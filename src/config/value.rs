@@ -171,10 +171,10 @@ impl Valid {
                 Some(max) => format!("Value must be from {min} to {max}, or {or}"),
                 None => format!("Value must be at least {min}, or {or}"),
             },
-            Self::OneOf { names, .. } => format!("Value must be one of {}", names.join(", ")),
+            Self::OneOf { names, .. } => format!("String must be one of: {}", names.join(", ")),
             Self::NonEmpty => "Value must not be empty".into(),
             Self::ThrottledReplicas => {
-                "Value must be a list of partition:broker pairs, the literal '*', or empty".into()
+                "Value must be the literal '*' or a list of replicas: [partitionId]:[brokerId],[partitionId]:[brokerId],...".into()
             }
             Self::AutoOffsetReset => "Value must be latest, earliest or by_duration:PnDTnHnMn.nS".into(),
         }
@@ -195,9 +195,9 @@ pub(super) fn parse(kind: ConfigType, valid: &Valid, text: &str) -> Result<Value
             "false" => Value::Bool(false),
             _ => return Err("Expected value to be either true or false".into()),
         },
-        ConfigType::Int => integer(trimmed, i32::MIN.into(), i32::MAX.into(), "32")?,
-        ConfigType::Short => integer(trimmed, i16::MIN.into(), i16::MAX.into(), "16")?,
-        ConfigType::Long => integer(trimmed, i64::MIN, i64::MAX, "64")?,
+        ConfigType::Int => integer(trimmed, i32::MIN.into(), i32::MAX.into(), "INT")?,
+        ConfigType::Short => integer(trimmed, i16::MIN.into(), i16::MAX.into(), "SHORT")?,
+        ConfigType::Long => integer(trimmed, i64::MIN, i64::MAX, "LONG")?,
         ConfigType::Double => match trimmed.trim_end_matches(['d', 'f', 'D', 'F']).parse::<f64>() {
             Ok(n) if !n.is_nan() => Value::Double(n),
             _ => return Err("Not a number of type DOUBLE".into()),
@@ -210,10 +210,10 @@ pub(super) fn parse(kind: ConfigType, valid: &Valid, text: &str) -> Result<Value
     Ok(value)
 }
 
-fn integer(text: &str, min: i64, max: i64, bits: &str) -> Result<Value, String> {
+fn integer(text: &str, min: i64, max: i64, kind: &str) -> Result<Value, String> {
     match text.parse::<i64>() {
         Ok(n) if (min..=max).contains(&n) => Ok(Value::Int(n)),
-        _ => Err(format!("Not a {bits}-bit integer ({min} to {max})")),
+        _ => Err(format!("Not a number of type {kind} (from {min} to {max})")),
     }
 }
 
