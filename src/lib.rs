@@ -21,6 +21,7 @@
 //! ```
 
 pub mod base;
+pub mod controller;
 pub mod coordinator;
 pub mod log;
 pub mod metadata;

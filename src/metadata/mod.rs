@@ -1,13 +1,17 @@
-//! The cluster's metadata: KRaft records become an immutable image, a delta says what changed.
+//! The cluster's metadata: KRaft records, the immutable image they add up to, and the log they live in.
+//!
+//! Shards see metadata only as `(delta, image)`: a change is decided (`controller`), appended to the metadata log,
+//! made durable, applied, published to every shard, and only then answered. Nothing writes an image directly.
 
-mod delta;
-mod image;
-mod record;
-mod registration;
-mod security;
+pub mod delta;
+pub mod features;
+pub mod image;
+pub mod loader;
+pub mod record;
 
-pub use delta::{Inconsistent, MetadataDelta};
-pub use image::{ConfigMap, MetadataImage, ResourceType, TopicImage};
-pub use record::{Record, RecordError};
-pub use registration::{NO_LEADER_CHANGE, PartitionRegistration};
-pub use security::SecurityImage;
+pub use delta::{MetadataDelta, TopicDelta};
+pub use image::{
+    BrokerEndpoint, BrokerRegistration, ConfigMap, ConfigResource, FeatureRange, LeaderRecoveryState, MetadataImage,
+    PartitionRegistration, ResourceType, TopicImage,
+};
+pub use record::MetadataRecord;

@@ -1,129 +1,204 @@
-//! The records of `__cluster_metadata` and their frame: uvarint frame version 1, uvarint type,
-//! uvarint version, flexible body (`AbstractApiMessageSerde`).
+//! The values of `__cluster_metadata`: uvarint frame version 1, uvarint record type, uvarint record version, then the
+//! record in its flexible form (`MetadataRecordSerde`).
 
-use crate::base::varint::{put_u32, read_u32};
-use crate::protocol::messages as m;
-use crate::protocol::{DecodeError, EncodeError, Message, decode_all, encode_to_bytes};
+use crate::base::varint;
+use crate::protocol::messages::*;
+use crate::protocol::{DecodeError, Decoder, EncodeError, Encoder, Message, Part};
 use bytes::{Bytes, BytesMut};
 
-/// The frame's own version.
+/// The only frame version there is.
 const FRAME_VERSION: u32 = 1;
 
-/// Why a record of the metadata log could not be read.
-#[derive(Debug, PartialEq, Eq)]
-pub enum RecordError {
-    /// The frame ends early or has another version.
-    BadFrame,
-    /// A type Kafka 4.3 does not define.
+/// Why a value of the metadata log is no record we can apply.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum MetadataRecordError {
+    /// A frame version other than 1.
+    FrameVersion(u32),
+    /// A record type this version of corelog does not know: a newer Kafka wrote it.
     UnknownType(u32),
-    /// The body cannot be read.
-    Body(DecodeError),
+    /// A version of a known type that is too new.
+    UnknownVersion(&'static str, u32),
+    /// The bytes are not the record they claim to be.
+    Malformed(DecodeError),
 }
 
-impl std::fmt::Display for RecordError {
+impl std::fmt::Display for MetadataRecordError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::BadFrame => f.write_str("the record's frame cannot be read"),
-            Self::UnknownType(t) => write!(f, "record type {t} is not known"),
-            Self::Body(e) => write!(f, "the record's body cannot be read: {e}"),
+            Self::FrameVersion(version) => write!(f, "metadata record with unknown frame version {version}"),
+            Self::UnknownType(kind) => write!(f, "metadata record of unknown type {kind}"),
+            Self::UnknownVersion(name, version) => write!(f, "{name} of unknown version {version}"),
+            Self::Malformed(error) => write!(f, "malformed metadata record: {error}"),
         }
     }
 }
 
-impl std::error::Error for RecordError {}
+impl std::error::Error for MetadataRecordError {}
+
+impl From<DecodeError> for MetadataRecordError {
+    fn from(error: DecodeError) -> Self {
+        Self::Malformed(error)
+    }
+}
+
+impl From<varint::VarintError> for MetadataRecordError {
+    fn from(error: varint::VarintError) -> Self {
+        Self::Malformed(error.into())
+    }
+}
 
 macro_rules! records {
-    ($($variant:ident($message:ident) $doc:literal),* $(,)?) => {
-        /// One record, decoded.
+    ($($variant:ident($message:ident),)*) => {
+        /// One record of the metadata log, by its type.
         #[derive(Clone, Debug, PartialEq)]
-        pub enum Record {
-            $(#[doc = $doc] $variant(m::$message),)*
+        pub enum MetadataRecord {
+            $(
+                #[doc = concat!("Kafka's `", stringify!($message), "`.")]
+                $variant($message),
+            )*
         }
 
-        impl Record {
-            /// Reads a framed record.
-            pub fn decode(framed: &Bytes) -> Result<Self, RecordError> {
-                let (kind, version, body) = unframe(framed)?;
-                match i16::try_from(kind).map_err(|_| RecordError::UnknownType(kind))? {
-                    $(m::$message::KEY => decode_all(body, version).map(Self::$variant).map_err(RecordError::Body),)*
-                    _ => Err(RecordError::UnknownType(kind)),
+        impl MetadataRecord {
+            /// Reads a value of the metadata log.
+            pub fn decode(value: &Bytes) -> Result<Self, MetadataRecordError> {
+                let (frame, kind, version, body) = unframe(value)?;
+                if frame != FRAME_VERSION {
+                    return Err(MetadataRecordError::FrameVersion(frame));
                 }
+                $(
+                    if kind == <$message>::KEY as u32 {
+                        return body_of::<$message>(body, version).map(Self::$variant);
+                    }
+                )*
+                Err(MetadataRecordError::UnknownType(kind))
             }
 
-            /// Writes the record in its frame, as `version` of its type.
+            /// Writes the value in record version `version`.
             pub fn encode(&self, version: i16) -> Result<Bytes, EncodeError> {
                 match self {
-                    $(Self::$variant(message) => frame(m::$message::KEY, version, &encode_to_bytes(message, version)?),)*
+                    $(Self::$variant(record) => framed(record, version),)*
                 }
             }
 
-            /// The newest version of this record's type.
-            pub fn newest_version(&self) -> i16 {
+            /// Kafka's name of the record.
+            pub fn name(&self) -> &'static str {
                 match self {
-                    $(Self::$variant(_) => *m::$message::VERSIONS.end(),)*
+                    $(Self::$variant(_) => <$message>::NAME,)*
                 }
             }
         }
 
-        $(impl From<m::$message> for Record {
-            fn from(message: m::$message) -> Self {
-                Self::$variant(message)
+        $(
+            impl From<$message> for MetadataRecord {
+                fn from(record: $message) -> Self {
+                    Self::$variant(record)
+                }
             }
-        })*
+        )*
     };
 }
 
 records! {
-    RegisterBroker(RegisterBrokerRecord) "A broker came.",
-    UnregisterBroker(UnregisterBrokerRecord) "A broker was removed for good.",
-    Topic(TopicRecord) "A topic was created.",
-    Partition(PartitionRecord) "A partition was created.",
-    Config(ConfigRecord) "A configuration was set, or removed (null).",
-    PartitionChange(PartitionChangeRecord) "A partition changed.",
-    FenceBroker(FenceBrokerRecord) "A broker was fenced.",
-    UnfenceBroker(UnfenceBrokerRecord) "A broker was unfenced.",
-    RemoveTopic(RemoveTopicRecord) "A topic was deleted.",
-    DelegationToken(DelegationTokenRecord) "A delegation token.",
-    UserScramCredential(UserScramCredentialRecord) "A SCRAM credential.",
-    FeatureLevel(FeatureLevelRecord) "A feature was finalized.",
-    ClientQuota(ClientQuotaRecord) "A client quota.",
-    ProducerIds(ProducerIdsRecord) "A block of producer ids was handed out.",
-    BrokerRegistrationChange(BrokerRegistrationChangeRecord) "A broker's registration changed.",
-    AccessControlEntry(AccessControlEntryRecord) "An ACL.",
-    RemoveAccessControlEntry(RemoveAccessControlEntryRecord) "An ACL was removed.",
-    NoOp(NoOpRecord) "Keeps the log moving.",
-    ZkMigrationState(ZkMigrationStateRecord) "Left by a migration from ZooKeeper.",
-    RemoveUserScramCredential(RemoveUserScramCredentialRecord) "A SCRAM credential was removed.",
-    BeginTransaction(BeginTransactionRecord) "What follows applies together.",
-    EndTransaction(EndTransactionRecord) "Apply it.",
-    AbortTransaction(AbortTransactionRecord) "Forget it.",
-    RemoveDelegationToken(RemoveDelegationTokenRecord) "A delegation token was removed.",
-    RegisterController(RegisterControllerRecord) "A controller came.",
-    ClearElr(ClearElrRecord) "Eligible leader replicas are forgotten.",
+    RegisterBroker(RegisterBrokerRecord),
+    UnregisterBroker(UnregisterBrokerRecord),
+    Topic(TopicRecord),
+    Partition(PartitionRecord),
+    Config(ConfigRecord),
+    PartitionChange(PartitionChangeRecord),
+    FenceBroker(FenceBrokerRecord),
+    UnfenceBroker(UnfenceBrokerRecord),
+    RemoveTopic(RemoveTopicRecord),
+    DelegationToken(DelegationTokenRecord),
+    UserScramCredential(UserScramCredentialRecord),
+    FeatureLevel(FeatureLevelRecord),
+    ClientQuota(ClientQuotaRecord),
+    ProducerIds(ProducerIdsRecord),
+    BrokerRegistrationChange(BrokerRegistrationChangeRecord),
+    AccessControlEntry(AccessControlEntryRecord),
+    RemoveAccessControlEntry(RemoveAccessControlEntryRecord),
+    NoOp(NoOpRecord),
+    ZkMigrationState(ZkMigrationStateRecord),
+    RemoveUserScramCredential(RemoveUserScramCredentialRecord),
+    BeginTransaction(BeginTransactionRecord),
+    EndTransaction(EndTransactionRecord),
+    AbortTransaction(AbortTransactionRecord),
+    RemoveDelegationToken(RemoveDelegationTokenRecord),
+    RegisterController(RegisterControllerRecord),
+    ClearElr(ClearElrRecord),
 }
 
-fn unframe(framed: &Bytes) -> Result<(u32, i16, Bytes), RecordError> {
-    let mut at = 0;
-    let mut next = || {
-        let (value, len) = framed.get(at..).and_then(|b| read_u32(b).ok()).ok_or(RecordError::BadFrame)?;
-        at += len;
-        Ok::<u32, RecordError>(value)
-    };
-    if next()? != FRAME_VERSION {
-        return Err(RecordError::BadFrame);
+impl MetadataRecord {
+    /// Writes the value in the version a log of this `metadata.version` takes.
+    pub fn encode_for(&self, metadata_version: i16) -> Result<Bytes, EncodeError> {
+        self.encode(self.version_for(metadata_version))
     }
-    let kind = next()?;
-    let version = i16::try_from(next()?).map_err(|_| RecordError::BadFrame)?;
-    Ok((kind, version, framed.slice(at..)))
+
+    /// The record version Kafka writes at this `metadata.version` (`MetadataVersion`). A registration change takes
+    /// the lowest version that holds its fields, as Kafka's does.
+    fn version_for(&self, metadata_version: i16) -> i16 {
+        match self {
+            Self::RegisterBroker(_) => match metadata_version {
+                ..7 => 0,
+                7 => 1,
+                8..17 => 2,
+                17..30 => 3,
+                30.. => 4,
+            },
+            Self::Partition(_) | Self::PartitionChange(_) => match metadata_version {
+                ..17 => 0,
+                17..23 => 1,
+                23.. => 2,
+            },
+            Self::BrokerRegistrationChange(change) => {
+                if change.cordoned_log_dirs.is_some() {
+                    3
+                } else if !change.log_dirs.is_empty() {
+                    2
+                } else {
+                    i16::from(change.in_controlled_shutdown != 0)
+                }
+            }
+            _ => 0,
+        }
+    }
 }
 
-fn frame(kind: i16, version: i16, body: &[u8]) -> Result<Bytes, EncodeError> {
-    let mut framed = BytesMut::with_capacity(body.len() + 6);
-    put_u32(&mut framed, FRAME_VERSION);
-    put_u32(&mut framed, u32::from(kind.unsigned_abs()));
-    put_u32(&mut framed, u32::from(version.unsigned_abs()));
-    framed.extend_from_slice(body);
-    Ok(framed.freeze())
+fn unframe(value: &Bytes) -> Result<(u32, u32, u32, Bytes), MetadataRecordError> {
+    let mut at = 0;
+    let mut next = || -> Result<u32, MetadataRecordError> {
+        let (number, len) = varint::read_u32(value.get(at..).unwrap_or_default())?;
+        at += len;
+        Ok(number)
+    };
+    let (frame, kind, version) = (next()?, next()?, next()?);
+    Ok((frame, kind, version, value.slice(at..)))
+}
+
+fn body_of<M: Message>(body: Bytes, version: u32) -> Result<M, MetadataRecordError> {
+    let known = i16::try_from(version).ok().filter(|version| M::VERSIONS.contains(version));
+    let known = known.ok_or(MetadataRecordError::UnknownVersion(M::NAME, version))?;
+    let mut decoder = Decoder::new(body);
+    let record = M::decode(&mut decoder, known)?;
+    match decoder.remaining() {
+        0 => Ok(record),
+        left => Err(DecodeError::TrailingBytes(left).into()),
+    }
+}
+
+fn framed<M: Message>(record: &M, version: i16) -> Result<Bytes, EncodeError> {
+    let mut encoder = Encoder::with_capacity(record.size(version)?);
+    record.encode(&mut encoder, version)?;
+    let mut value = BytesMut::new();
+    varint::put_u32(&mut value, FRAME_VERSION);
+    varint::put_u32(&mut value, M::KEY as u32);
+    varint::put_u32(&mut value, version as u32);
+    for part in encoder.finish() {
+        match part {
+            Part::Bytes(bytes) => value.extend_from_slice(&bytes),
+            Part::Gap(_) => return Err(EncodeError::Gap),
+        }
+    }
+    Ok(value.freeze())
 }
 
 #[cfg(test)]
@@ -132,19 +207,33 @@ mod tests {
     use crate::base::Uuid;
 
     #[test]
-    fn a_record_survives_its_frame() {
-        let record = Record::from(m::TopicRecord { name: "orders".into(), topic_id: Uuid::ONE });
-        let bytes = record.encode(record.newest_version()).expect("encodable");
-        assert_eq!(&bytes[..3], &[1, 2, 0]);
-        assert_eq!(Record::decode(&bytes), Ok(record));
+    fn a_feature_level_has_kafkas_bytes() {
+        let record = MetadataRecord::from(FeatureLevelRecord {
+            name: "metadata.version".into(),
+            feature_level: 30,
+            ..Default::default()
+        });
+        let bytes = record.encode_for(30).unwrap();
+        assert_eq!(&bytes[..], b"\x01\x0c\x00\x11metadata.version\x00\x1e\x00");
+        assert_eq!(MetadataRecord::decode(&bytes), Ok(record));
     }
 
     #[test]
-    fn broken_frames_are_told_apart() {
-        let decode = |bytes: &[u8]| Record::decode(&Bytes::copy_from_slice(bytes));
-        assert_eq!(decode(&[]), Err(RecordError::BadFrame));
-        assert_eq!(decode(&[2, 2, 0]), Err(RecordError::BadFrame));
-        assert_eq!(decode(&[1, 99, 0]), Err(RecordError::UnknownType(99)));
-        assert!(matches!(decode(&[1, 2, 0, 9]), Err(RecordError::Body(_))));
+    fn unknown_frames_types_and_versions_are_told_apart() {
+        let decode = |bytes: &'static [u8]| MetadataRecord::decode(&Bytes::from_static(bytes));
+        assert_eq!(decode(&[2, 20, 0, 0]), Err(MetadataRecordError::FrameVersion(2)));
+        assert_eq!(decode(&[1, 6, 0, 0]), Err(MetadataRecordError::UnknownType(6)));
+        assert_eq!(decode(&[1, 20, 7, 0]), Err(MetadataRecordError::UnknownVersion("NoOpRecord", 7)));
+        assert_eq!(decode(&[1, 20]), Err(MetadataRecordError::Malformed(DecodeError::Truncated)));
+        assert_eq!(decode(&[1, 20, 0, 0, 9]), Err(MetadataRecordError::Malformed(DecodeError::TrailingBytes(1))));
+    }
+
+    #[test]
+    fn record_versions_follow_the_metadata_version() {
+        let partition = MetadataRecord::from(PartitionRecord { topic_id: Uuid::ONE, ..Default::default() });
+        let versions: Vec<_> = [7, 16, 17, 22, 25, 30].map(|v| partition.encode_for(v).unwrap()[2]).into();
+        assert_eq!(versions, [0, 0, 1, 1, 2, 2]);
+        let broker = MetadataRecord::from(RegisterBrokerRecord::default());
+        assert_eq!(broker.encode_for(25).unwrap()[2], 3);
     }
 }
