@@ -1,20 +1,10 @@
 //! What DescribeConfigs answers: each key with its value, source and synonyms (KIP-226).
 
 use super::settings::{ConfigSource, Settings};
+use super::synonyms::{Synonym, of_broker_key};
 use super::table::Table;
 use super::topic::TopicDefaults;
 use super::value::ConfigType;
-
-/// One value a key would have if nothing above it were set.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Synonym {
-    /// The key at that level, e.g. `log.retention.hours`.
-    pub name: &'static str,
-    /// Its value as text.
-    pub value: Option<String>,
-    /// Where it comes from.
-    pub source: ConfigSource,
-}
 
 /// One row of a DescribeConfigs answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,13 +56,9 @@ pub fn describe_broker(settings: &Settings) -> Vec<ConfigEntry> {
     let rows = settings.all().iter().map(|setting| {
         let sensitive = setting.key.sensitive();
         let value = setting.text.clone().filter(|_| !sensitive);
-        let mut synonyms = Vec::new();
-        if setting.source == ConfigSource::StaticBroker {
-            synonyms.push(Synonym { name: setting.key.name, value: value.clone(), source: setting.source });
-        }
-        if let Some(default) = setting.key.default {
-            let value = Some(default.to_owned()).filter(|_| !sensitive);
-            synonyms.push(Synonym { name: setting.key.name, value, source: ConfigSource::Default });
+        let mut synonyms = of_broker_key(setting.key.name, settings);
+        if sensitive {
+            synonyms.iter_mut().for_each(|synonym| synonym.value = None);
         }
         ConfigEntry {
             name: setting.key.name.to_owned(),

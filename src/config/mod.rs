@@ -11,6 +11,7 @@ pub mod properties;
 mod providers;
 mod rules;
 pub mod settings;
+mod synonyms;
 pub mod table;
 pub mod topic;
 pub mod value;
@@ -19,9 +20,10 @@ pub use broker::{
     Config, CoreSelection, FetchPath, GroupConfig, LogManagerConfig, NetworkConfig, NodeConfig, TopicPolicy,
     TransactionConfig,
 };
-pub use describe::{ConfigEntry, Synonym};
+pub use describe::ConfigEntry;
 pub use listeners::{ListenerConfig, Listeners, SecurityProtocol};
 pub use load::{ConfigError, Given, Outside};
 pub use settings::{ConfigSource, Setting, Settings};
+pub use synonyms::Synonym;
 pub use topic::{TopicConfig, TopicDefaults};
 pub use value::{ConfigType, Value};

@@ -25,8 +25,11 @@ pub(super) fn map_old_keys(mut given: Keys, warnings: &mut Vec<String>) -> Keys 
         let value = format!("{name}://{host}:{port}");
         map_to(&mut given, "advertised.listeners", "advertised.host.name and advertised.port", value, warnings);
     }
+    // The two name one thing, and each answers for the other.
     if let Some(id) = given.get("broker.id").map(|id| id.trim().to_owned()).filter(|id| id != "-1") {
         given.entry("node.id".into()).or_insert(id);
+    } else if let Some(id) = given.get("node.id").cloned() {
+        given.insert("broker.id".into(), id);
     }
     given
 }

@@ -1,7 +1,7 @@
 //! Topic-level configuration: overrides over the broker's defaults.
 
-use super::describe::Synonym;
-use super::settings::{ConfigSource, Settings};
+use super::settings::Settings;
+use super::synonyms::{SYNONYMS, Synonym, of_broker_key};
 use super::table::{KeyDef, Table};
 use super::value::Value;
 
@@ -90,41 +90,6 @@ pub enum TimestampType {
     LogAppendTime,
 }
 
-/// Topic keys and the broker keys that are their defaults, the first that is set wins
-/// (`ServerTopicConfigSynonyms`). The number turns the broker key's unit into the topic key's.
-const SYNONYMS: &[(&str, &[(&str, i64)])] = &[
-    ("cleanup.policy", &[("log.cleanup.policy", 1)]),
-    ("compression.gzip.level", &[("compression.gzip.level", 1)]),
-    ("compression.lz4.level", &[("compression.lz4.level", 1)]),
-    ("compression.type", &[("compression.type", 1)]),
-    ("compression.zstd.level", &[("compression.zstd.level", 1)]),
-    ("delete.retention.ms", &[("log.cleaner.delete.retention.ms", 1)]),
-    ("file.delete.delay.ms", &[("log.segment.delete.delay.ms", 1)]),
-    ("flush.messages", &[("log.flush.interval.messages", 1)]),
-    ("flush.ms", &[("log.flush.interval.ms", 1), ("log.flush.scheduler.interval.ms", 1)]),
-    ("index.interval.bytes", &[("log.index.interval.bytes", 1)]),
-    ("local.retention.bytes", &[("log.local.retention.bytes", 1)]),
-    ("local.retention.ms", &[("log.local.retention.ms", 1)]),
-    ("max.compaction.lag.ms", &[("log.cleaner.max.compaction.lag.ms", 1)]),
-    ("max.message.bytes", &[("message.max.bytes", 1)]),
-    ("message.timestamp.after.max.ms", &[("log.message.timestamp.after.max.ms", 1)]),
-    ("message.timestamp.before.max.ms", &[("log.message.timestamp.before.max.ms", 1)]),
-    ("message.timestamp.type", &[("log.message.timestamp.type", 1)]),
-    ("min.cleanable.dirty.ratio", &[("log.cleaner.min.cleanable.ratio", 1)]),
-    ("min.compaction.lag.ms", &[("log.cleaner.min.compaction.lag.ms", 1)]),
-    ("min.insync.replicas", &[("min.insync.replicas", 1)]),
-    ("preallocate", &[("log.preallocate", 1)]),
-    ("retention.bytes", &[("log.retention.bytes", 1)]),
-    ("retention.ms", &[("log.retention.ms", 1), ("log.retention.minutes", MINUTE), ("log.retention.hours", HOUR)]),
-    ("segment.bytes", &[("log.segment.bytes", 1)]),
-    ("segment.index.bytes", &[("log.index.size.max.bytes", 1)]),
-    ("segment.jitter.ms", &[("log.roll.jitter.ms", 1), ("log.roll.jitter.hours", HOUR)]),
-    ("segment.ms", &[("log.roll.ms", 1), ("log.roll.hours", HOUR)]),
-    ("unclean.leader.election.enable", &[("unclean.leader.election.enable", 1)]),
-];
-const MINUTE: i64 = 60_000;
-const HOUR: i64 = 3_600_000;
-
 /// The topic-level defaults of one broker, with where each came from.
 #[derive(Clone, Debug)]
 pub struct TopicDefaults {
@@ -136,7 +101,7 @@ pub struct TopicDefaults {
 struct DefaultRow {
     text: Option<String>,
     value: Value,
-    /// What of it the broker's own file set, then its defaults.
+    /// What DescribeConfigs tells of the broker keys behind it.
     synonyms: Vec<Synonym>,
 }
 
@@ -169,22 +134,11 @@ impl TopicDefaults {
 
 fn default_row(key: &'static KeyDef, settings: &Settings) -> Result<DefaultRow, String> {
     let chain = SYNONYMS.iter().find(|(name, _)| *name == key.name).map(|(_, chain)| *chain).unwrap_or_default();
-    let mut synonyms = Vec::new();
-    let mut present = None;
-    let chain: Vec<_> = chain.iter().filter_map(|(name, unit)| Some((settings.get(name)?, *unit))).collect();
+    let synonyms = chain.first().map(|(name, _)| of_broker_key(name, settings)).unwrap_or_default();
     // All but the last of a chain have no default, so what is given wins by its order alone.
-    for (setting, unit) in chain.iter().filter(|(setting, _)| setting.value != Value::Null) {
-        if present.is_none() {
-            present = Some((setting.key.name, in_unit(&setting.value, *unit), setting.text.clone()));
-        }
-        if setting.source == ConfigSource::StaticBroker {
-            synonyms.push(Synonym { name: setting.key.name, value: setting.text.clone(), source: setting.source });
-        }
-    }
-    for (setting, _) in chain.iter().filter(|(setting, _)| setting.key.default.is_some()) {
-        let value = setting.key.default.map(str::to_owned);
-        synonyms.push(Synonym { name: setting.key.name, value, source: ConfigSource::Default });
-    }
+    let mut set = chain.iter().filter_map(|(name, unit)| Some((settings.get(name)?, *unit)));
+    let present = set.find(|(setting, _)| setting.value != Value::Null);
+    let present = present.map(|(s, unit)| (s.key.name, in_unit(&s.value, unit), s.text.clone()));
     let Some((name, value, text)) = present else {
         let (value, text) = (key.default_value(), key.default.map(str::to_owned));
         return Ok(DefaultRow { text, value, synonyms });
