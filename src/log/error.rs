@@ -183,7 +183,7 @@ impl From<io::Error> for ReadError {
 /// Why a write job failed.
 #[derive(Debug)]
 pub enum WriteError {
-    /// No space or quota left (ENOSPC, EDQUOT). The torn tail was cut back to the last whole batch: the log stays
+    /// No space or quota left (ENOSPC, EDQUOT), or no descriptor to open the next file with. The torn tail was cut back to the last whole batch: the log stays
     /// open, what was not written is answered with KAFKA_STORAGE_ERROR 56, and later appends may succeed.
     DiskFull(io::Error),
     /// Anything else: the log's directory goes offline for good.

@@ -11,11 +11,38 @@
 //! start <= flushed <= written <= accepted
 //! ```
 //!
-//! What has to look into files is split the same way: `read`, `offset_for_timestamp` and `flush` return an owned
-//! object whose async `run` borrows nothing, so that nobody holds the log across an await.
+//! What has to look into files is split the same way: `read` and the look-ups by timestamp return an owned object
+//! whose async `run` borrows nothing, so that nobody holds the log across an await. `docs/STORAGE.md` has the formats,
+//! the states and the recovery.
 
+pub mod append;
+pub mod close;
 pub mod config;
+pub mod core;
+pub mod epochs;
 pub mod error;
+pub mod files;
+pub mod flush;
+mod found;
+pub mod index;
+pub mod names;
+pub mod producers;
+pub mod read;
+mod rebuild;
+pub mod recover;
+mod scan;
+mod segment;
+mod snapshot;
+mod validate;
+pub mod write;
 
+pub use append::{AppendInfo, AppendOrigin};
+pub use close::Closed;
 pub use config::{LogConfig, TimestampType};
+pub use core::Log;
+pub use epochs::EpochEnd;
 pub use error::{AppendError, ReadError, RecordFault, WriteError};
+pub use flush::FlushJob;
+pub use read::{FileRange, Read, ReadLookup, ReadPlan};
+pub use recover::{Recovery, UnrecoveredLog};
+pub use write::{WriteJob, Written};

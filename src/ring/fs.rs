@@ -75,6 +75,21 @@ pub fn write_atomic(path: &Path, content: &[u8]) -> io::Result<()> {
     sync_dir(parent(path))
 }
 
+/// Replaces a file so that a reader, or the next start of the process, finds the old or the new one. Nothing is made
+/// durable: that is left to [`sync_file`] and [`sync_dir`].
+pub fn write_replacing(path: &Path, content: &[u8]) -> io::Result<()> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".tmp");
+    let temporary = PathBuf::from(name);
+    fs::write(&temporary, content)?;
+    fs::rename(&temporary, path)
+}
+
+/// Makes a file's content durable.
+pub fn sync_file(path: &Path) -> io::Result<()> {
+    fs::File::open(path)?.sync_data()
+}
+
 fn parent(path: &Path) -> &Path {
     match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,

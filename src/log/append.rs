@@ -1,0 +1,298 @@
+//! Step one of an append: check, assign offsets, queue. Nothing is written here and nothing blocks.
+
+use super::core::Log;
+use super::error::AppendError;
+use super::producers::{Checked, ProducerBatch, Producers, Undo};
+use super::segment::{BatchMeta, Tail};
+use super::snapshot;
+use super::validate::{Stamp, Validated, validate};
+use super::write::{Queued, QueuedBatch};
+use crate::base::{LeaderEpoch, Now, Offset, TimestampMs};
+use crate::record::control::EndTxnMarker;
+use crate::record::header::PATCHED_HEAD_LEN;
+use crate::record::{BatchError, BatchHeader, BatchView, HEADER_LEN, batches};
+use bytes::Bytes;
+use zerocopy::{FromBytes, IntoBytes};
+
+/// Who appends (`AppendOrigin`): it decides what is checked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AppendOrigin {
+    /// A producer: everything is checked.
+    Client,
+    /// A group, transaction or share coordinator, transaction markers too.
+    Coordinator,
+    /// The metadata quorum's leader: batches carry offsets and epoch already.
+    RaftLeader,
+    /// A leader's bytes on a follower: taken as they are.
+    Replication,
+}
+
+/// What an append got.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AppendInfo {
+    /// The first record's offset (of the original append when it is a repeat).
+    pub first_offset: Offset,
+    /// The last record's offset.
+    pub last_offset: Offset,
+    /// The broker's time in the batch: NONE unless the topic has LogAppendTime. A repeat carries the original's
+    /// largest timestamp.
+    pub log_append_time: TimestampMs,
+    /// The log start offset.
+    pub log_start_offset: Offset,
+    /// A repeat of one of the producer's last five batches: nothing was appended.
+    pub duplicate: bool,
+    /// Bytes appended.
+    pub bytes: u32,
+}
+
+/// One checked batch with where it stands in the received bytes.
+struct Incoming {
+    at: usize,
+    header: BatchHeader,
+    size: usize,
+    validated: Validated,
+    marker: Option<(EndTxnMarker, TimestampMs)>,
+}
+
+impl Log {
+    /// Accepts records as the partition's leader in `epoch`: exactly one batch from a client, one or more
+    /// otherwise. Offsets follow the log's end; base offset and epoch are patched in front of the received bytes,
+    /// which are not copied.
+    ///
+    /// # Errors
+    /// See [`AppendError`]; nothing changed then.
+    pub fn append_as_leader(
+        &mut self,
+        records: Bytes,
+        origin: AppendOrigin,
+        epoch: LeaderEpoch,
+        now: Now,
+    ) -> Result<AppendInfo, AppendError> {
+        if self.offline {
+            return Err(AppendError::Offline);
+        }
+        let incoming = self.check_leader(&records, origin, epoch, now)?;
+        let total: usize = incoming.iter().map(|b| b.size).sum();
+        if total > self.config.segment_bytes as usize {
+            return Err(AppendError::LargerThanSegment { size: total, max: self.config.segment_bytes });
+        }
+        if let Some(original) = check_producers(&self.producers, &incoming, origin)? {
+            return Ok(self.repeat_of(&original));
+        }
+        let first_offset = self.end_offset();
+        self.epochs_unwritten |= self.epochs.note(epoch, first_offset);
+        let mut append_time = TimestampMs::NONE;
+        for batch in incoming {
+            let mut header = batch.header;
+            header.assign(self.end_offset(), epoch);
+            let bytes = records.slice(batch.at..batch.at + batch.size);
+            let (head, rest) = match batch.validated.stamp {
+                None => {
+                    (Bytes::copy_from_slice(&header.as_bytes()[..PATCHED_HEAD_LEN]), bytes.slice(PATCHED_HEAD_LEN..))
+                }
+                Some(stamp) => {
+                    let rest = bytes.slice(HEADER_LEN..);
+                    match stamp {
+                        Stamp::AppendTime(time) => {
+                            append_time = time;
+                            header.set_append_time(time);
+                        }
+                        Stamp::MaxTimestamp(max) => header.set_max_timestamp(max),
+                    }
+                    header.seal(&rest);
+                    (Bytes::copy_from_slice(header.as_bytes()), rest)
+                }
+            };
+            self.accept(&header, (head, rest), batch.validated.max_timestamp, batch.marker, now);
+        }
+        self.check_order();
+        Ok(AppendInfo {
+            first_offset,
+            last_offset: self.end_offset().plus(-1),
+            log_append_time: append_time,
+            log_start_offset: self.start,
+            duplicate: false,
+            bytes: total as u32,
+        })
+    }
+
+    /// Accepts a leader's batches as they are: offsets must ascend and not begin before the log's end; epochs and
+    /// producer state are taken from them. A batch cut off at the end is left out.
+    ///
+    /// # Errors
+    /// See [`AppendError`]; nothing changed then.
+    pub fn append_as_follower(&mut self, records: Bytes, now: Now) -> Result<AppendInfo, AppendError> {
+        if self.offline {
+            return Err(AppendError::Offline);
+        }
+        let mut incoming = Vec::new();
+        let mut expected = self.end_offset();
+        for batch in batches(&records) {
+            let batch = match batch {
+                Err(BatchError::Truncated { .. }) if !incoming.is_empty() => break,
+                other => other?,
+            };
+            batch.check_crc()?;
+            let header = *batch.header();
+            if header.base_offset() < expected {
+                return Err(if incoming.is_empty() {
+                    AppendError::UnexpectedOffset { first: header.base_offset(), expected }
+                } else {
+                    AppendError::OffsetsOutOfOrder
+                });
+            }
+            if header.last_offset_delta() < 0 {
+                return Err(AppendError::OffsetsOutOfOrder);
+            }
+            expected = header.next_offset();
+            let at = offset_in(&records, batch.bytes());
+            let validated = Validated { max_timestamp: header.max_timestamp(), stamp: None };
+            incoming.push(Incoming { at, header, size: batch.size(), validated, marker: marker_of(&batch) });
+        }
+        let Some(first) = incoming.first() else { return Err(AppendError::Malformed("no batch to append".into())) };
+        let first_offset = first.header.base_offset();
+        let total: usize = incoming.iter().map(|b| b.size).sum();
+        for batch in incoming {
+            let bytes = records.slice(batch.at..batch.at + batch.size);
+            self.epochs_unwritten |= self.epochs.note(batch.header.leader_epoch(), batch.header.base_offset());
+            self.accept(&batch.header, (bytes, Bytes::new()), batch.validated.max_timestamp, batch.marker, now);
+        }
+        self.check_order();
+        Ok(AppendInfo {
+            first_offset,
+            last_offset: self.end_offset().plus(-1),
+            log_append_time: TimestampMs::NONE,
+            log_start_offset: self.start,
+            duplicate: false,
+            bytes: total as u32,
+        })
+    }
+
+    /// Checks every batch of a leader's append.
+    fn check_leader(
+        &self,
+        records: &Bytes,
+        origin: AppendOrigin,
+        epoch: LeaderEpoch,
+        now: Now,
+    ) -> Result<Vec<Incoming>, AppendError> {
+        let mut incoming = Vec::with_capacity(1);
+        for batch in batches(records) {
+            let batch = match batch {
+                // As Kafka does: what does not make a whole batch is no batch.
+                Err(BatchError::Truncated { .. }) => break,
+                other => other?,
+            };
+            if origin == AppendOrigin::Client && !incoming.is_empty() {
+                return Err(AppendError::NotOneBatch(2));
+            }
+            let validated = validate(&batch, origin, epoch, &self.config, now.wall)?;
+            let at = offset_in(records, batch.bytes());
+            let marker = if origin == AppendOrigin::Client { None } else { marker_of(&batch) };
+            incoming.push(Incoming { at, header: *batch.header(), size: batch.size(), validated, marker });
+        }
+        if incoming.is_empty() { Err(AppendError::NotOneBatch(0)) } else { Ok(incoming) }
+    }
+
+    fn repeat_of(&self, original: &ProducerBatch) -> AppendInfo {
+        AppendInfo {
+            first_offset: original.first_offset(),
+            last_offset: original.last_offset,
+            log_append_time: original.timestamp,
+            log_start_offset: self.start,
+            duplicate: true,
+            bytes: 0,
+        }
+    }
+
+    /// Queues one batch whose header is final, rolling first if it does not fit.
+    fn accept(
+        &mut self,
+        header: &BatchHeader,
+        parts: (Bytes, Bytes),
+        max_timestamp: TimestampMs,
+        marker: Option<(EndTxnMarker, TimestampMs)>,
+        now: Now,
+    ) {
+        let size = (parts.0.len() + parts.1.len()) as u32;
+        let meta = BatchMeta { base: header.base_offset(), last: header.last_offset(), size, max_timestamp };
+        if self.accepted.should_roll(self.accepted_base, &meta, &self.config, now.wall) {
+            self.accept_roll(meta.base, now.wall);
+        }
+        let undo = note_producer(&mut self.producers, header, max_timestamp, marker);
+        self.accepted.advance(&meta, self.config.index_interval_bytes);
+        self.queue.push_back(Queued::Batch(QueuedBatch { head: parts.0, rest: parts.1, meta, undo }));
+    }
+
+    /// Queues a roll: the next batch begins the segment `base`.
+    pub(super) fn accept_roll(&mut self, base: Offset, now: TimestampMs) {
+        let snapshot = snapshot::encode(&self.producers);
+        self.queue.push_back(Queued::Roll { base, snapshot, created: now });
+        self.accepted_base = base;
+        self.accepted = Tail::empty(base, now);
+    }
+}
+
+/// Where `part` stands in `whole`, of which it is a slice.
+fn offset_in(whole: &Bytes, part: &[u8]) -> usize {
+    (part.as_ptr() as usize).saturating_sub(whole.as_ptr() as usize)
+}
+
+/// The transaction marker in a control batch, with its timestamp.
+fn marker_of(batch: &BatchView<'_>) -> Option<(EndTxnMarker, TimestampMs)> {
+    let header = batch.header();
+    if !header.is_control() || !header.has_producer() {
+        return None;
+    }
+    let record = batch.records().next()?.ok()?;
+    let timestamp = TimestampMs(header.base_timestamp().0.wrapping_add(record.timestamp_delta));
+    EndTxnMarker::of(&record).map(|marker| (marker, timestamp))
+}
+
+/// Checks the batches against the state of their producers. A repeat ends the append: `Some` original.
+fn check_producers(
+    producers: &Producers,
+    incoming: &[Incoming],
+    origin: AppendOrigin,
+) -> Result<Option<ProducerBatch>, AppendError> {
+    for batch in incoming.iter().filter(|b| b.header.has_producer()) {
+        match batch.marker {
+            Some((marker, _)) => producers.check_marker(&batch.header, marker, origin)?,
+            None => {
+                if let Checked::Duplicate(original) = producers.check(&batch.header, origin)? {
+                    return Ok(Some(original));
+                }
+            }
+        }
+    }
+    Ok(None)
+}
+
+/// Takes note of a batch's producer, if it has one. Transactions that end here are the seam of the transaction index.
+fn note_producer(
+    producers: &mut Producers,
+    header: &BatchHeader,
+    max_timestamp: TimestampMs,
+    marker: Option<(EndTxnMarker, TimestampMs)>,
+) -> Option<Undo> {
+    if !header.has_producer() {
+        return None;
+    }
+    match marker {
+        Some((marker, timestamp)) => Some(producers.append_marker(header, marker, header.base_offset(), timestamp).0),
+        // An empty control batch is what compaction left of a marker.
+        None if header.is_control() => None,
+        None => Some(producers.append(header, header.base_offset(), max_timestamp)),
+    }
+}
+
+/// The producer's part of reading a batch back from disk: as [`note_producer`], markers looked up in the batch.
+pub(super) fn replay_producer(producers: &mut Producers, batch: &BatchView<'_>) {
+    let header = batch.header();
+    note_producer(producers, header, header.max_timestamp(), marker_of(batch));
+}
+
+/// A header read from bytes that may be anything; the batch it stands in front of is not checked.
+pub(super) fn header_of(bytes: &[u8]) -> Option<BatchHeader> {
+    BatchHeader::read_from_prefix(bytes).ok().map(|(header, _)| header)
+}

@@ -1,0 +1,225 @@
+//! The log itself: its segments, its cursors, what is queued.
+
+use super::config::LogConfig;
+use super::epochs::{EpochEnd, Epochs};
+use super::files::FileKind;
+use super::producers::Producers;
+use super::read::Hints;
+use super::segment::{Segment, Tail};
+use super::write::Queued;
+use crate::base::{LeaderEpoch, Now, Offset, TimestampMs, TopicPartition};
+use std::collections::VecDeque;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// One partition's log. Owned by the partition's shard; nothing in it blocks unless its name's doc says so.
+#[derive(Debug)]
+pub struct Log {
+    pub(super) partition: TopicPartition,
+    pub(super) dir: Arc<Path>,
+    pub(super) config: LogConfig,
+    /// Ascending by base offset, never empty; the last is the active one.
+    pub(super) segments: VecDeque<Segment>,
+    /// The log start offset.
+    pub(super) start: Offset,
+    /// On the device up to here.
+    pub(super) flushed: Offset,
+    /// The segment that the next accepted batch goes to: the active one, or one whose roll is queued.
+    pub(super) accepted_base: Offset,
+    /// How far that segment is accepted.
+    pub(super) accepted: Tail,
+    /// Accepted and not yet handed to a write job.
+    pub(super) queue: VecDeque<Queued>,
+    /// A write job is out.
+    pub(super) writing: bool,
+    /// A flush job is out.
+    pub(super) flushing: bool,
+    pub(super) epochs: Epochs,
+    /// What the epoch file says differs from `epochs`.
+    pub(super) epochs_unwritten: bool,
+    /// Small files and directory entries that were written but not synced.
+    pub(super) unsynced: Unsynced,
+    pub(super) producers: Producers,
+    pub(super) hints: Hints,
+    /// The log's directory failed: nothing is appended any more.
+    pub(super) offline: bool,
+}
+
+/// What the next flush has to sync beside the segments' data.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Unsynced {
+    /// Files were created or renamed in the partition's directory.
+    pub dir: bool,
+    /// The epoch file was written.
+    pub epochs: bool,
+    /// Producer snapshots that were written.
+    pub snapshots: Vec<Offset>,
+}
+
+impl Log {
+    /// The partition.
+    pub fn partition(&self) -> &TopicPartition {
+        &self.partition
+    }
+
+    /// The partition's directory.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// The settings.
+    pub fn config(&self) -> &LogConfig {
+        &self.config
+    }
+
+    /// Takes new settings; they hold from the next append on.
+    pub fn set_config(&mut self, config: LogConfig) {
+        self.config = config;
+    }
+
+    /// The log start offset: the first that may be read.
+    pub fn start_offset(&self) -> Offset {
+        self.start
+    }
+
+    /// The offset up to which everything is on the device. Never moves back but by truncation.
+    pub fn flushed_offset(&self) -> Offset {
+        self.flushed
+    }
+
+    /// The offset up to which everything is written (in the page cache) and may be read.
+    pub fn written_offset(&self) -> Offset {
+        self.active().written.next
+    }
+
+    /// The log end offset: what the next record gets. Everything before it is accepted.
+    pub fn end_offset(&self) -> Offset {
+        self.accepted.next
+    }
+
+    /// Bytes in all segments, as written.
+    pub fn size_bytes(&self) -> u64 {
+        self.segments.iter().map(|s| u64::from(s.written.size)).sum()
+    }
+
+    /// How many segments there are.
+    pub fn segment_count(&self) -> usize {
+        self.segments.len()
+    }
+
+    /// True after the log's directory failed.
+    pub fn is_offline(&self) -> bool {
+        self.offline
+    }
+
+    /// Stops appends for good: the directory failed elsewhere.
+    pub fn set_offline(&mut self) {
+        self.offline = true;
+        self.queue.clear();
+    }
+
+    /// True when nothing is queued and no job is out: the log may be truncated, closed or deleted.
+    pub fn is_idle(&self) -> bool {
+        self.queue.is_empty() && !self.writing && !self.flushing
+    }
+
+    /// Takes note that leader `epoch` begins at `start`; call it at become-leader, before the first append.
+    /// The file is written with the first batch of the epoch.
+    pub fn note_epoch(&mut self, epoch: LeaderEpoch, start: Offset) {
+        self.epochs_unwritten |= self.epochs.note(epoch, start);
+    }
+
+    /// The newest leader epoch in the log.
+    pub fn latest_epoch(&self) -> Option<LeaderEpoch> {
+        self.epochs.latest().map(|e| e.epoch)
+    }
+
+    /// The leader epoch of the record at `offset`.
+    pub fn epoch_at(&self, offset: Offset) -> Option<LeaderEpoch> {
+        self.epochs.epoch_at(offset)
+    }
+
+    /// Where `epoch` ends in this log (OffsetForLeaderEpoch).
+    pub fn end_of_epoch(&self, epoch: LeaderEpoch) -> EpochEnd {
+        self.epochs.end_of(epoch, self.end_offset())
+    }
+
+    /// The epochs of the log.
+    pub fn epochs(&self) -> &Epochs {
+        &self.epochs
+    }
+
+    /// The idempotent and transactional producers of the log.
+    pub fn producers(&self) -> &Producers {
+        &self.producers
+    }
+
+    /// Forgets producers that have been silent for `producer.id.expiration.ms`.
+    pub fn expire_producers(&mut self, now: Now) {
+        self.producers.expire(now.wall, self.config.producer_id_expiration_ms);
+    }
+
+    /// The first offset that read_committed may not pass at this high watermark; `None`: no transaction holds it.
+    pub fn first_unstable_offset(&self, high_watermark: Offset) -> Option<Offset> {
+        self.producers.first_unstable(high_watermark)
+    }
+
+    /// Moves the log start offset up to `offset` (DeleteRecords, retention), at most to what is written. True when
+    /// it moved. Segments before it stay until retention deletes them.
+    pub fn increment_start_offset(&mut self, offset: Offset) -> bool {
+        let offset = offset.min(self.written_offset());
+        if offset <= self.start {
+            return false;
+        }
+        self.start = offset;
+        self.flushed = self.flushed.max(offset);
+        self.epochs_unwritten |= self.epochs.truncate_from_start(offset);
+        self.check_order();
+        true
+    }
+
+    pub(super) fn active(&self) -> &Segment {
+        &self.segments[self.segments.len() - 1]
+    }
+
+    pub(super) fn active_mut(&mut self) -> &mut Segment {
+        let last = self.segments.len() - 1;
+        &mut self.segments[last]
+    }
+
+    /// The index of the segment that holds `offset`, or would.
+    pub(super) fn segment_index(&self, offset: Offset) -> usize {
+        self.segments.partition_point(|s| s.base <= offset).saturating_sub(1)
+    }
+
+    /// What is accepted goes back to what is written.
+    pub(super) fn reset_accepted(&mut self) {
+        self.accepted_base = self.active().base;
+        self.accepted = self.active().written;
+    }
+
+    /// start <= flushed <= written <= accepted, after every change.
+    pub(super) fn check_order(&self) {
+        assert!(
+            self.start <= self.flushed
+                && self.flushed <= self.written_offset()
+                && self.written_offset() <= self.end_offset(),
+            "{}: start {} flushed {} written {} accepted {}",
+            self.partition,
+            self.start,
+            self.flushed,
+            self.written_offset(),
+            self.end_offset()
+        );
+    }
+
+    /// The path of one of this log's files.
+    pub(super) fn file_path(&self, kind: FileKind, offset: Offset) -> PathBuf {
+        kind.path(&self.dir, offset)
+    }
+
+    /// The largest timestamp in the active segment.
+    pub fn active_max_timestamp(&self) -> TimestampMs {
+        self.active().written.max_time.timestamp
+    }
+}

@@ -1,0 +1,360 @@
+//! Reading: which bytes of which file answer a fetch. The bytes themselves go from the file to the socket.
+
+use super::append::header_of;
+use super::core::Log;
+use super::error::ReadError;
+use super::files::FileKind;
+use super::index::{OffsetEntry, floor_in_file};
+use super::segment::Segment;
+use crate::base::Offset;
+use crate::record::header::MAGIC_AT;
+use crate::record::legacy::LegacyEntry;
+use crate::ring::file::{File, OpenMode};
+use crate::ring::runtime;
+use std::collections::VecDeque;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// A range of one segment file. The clone of the file keeps the bytes readable when the segment is deleted.
+#[derive(Clone, Debug)]
+pub struct FileRange {
+    /// The file.
+    pub file: File,
+    /// Where the range begins, in bytes.
+    pub position: u64,
+    /// How many bytes.
+    pub len: u32,
+}
+
+/// What answers a fetch.
+#[derive(Clone, Debug)]
+pub struct ReadPlan {
+    /// The bytes; `None` when there is nothing to read yet.
+    pub range: Option<FileRange>,
+    /// The first offset of the batch the range begins with, if it was looked at; else what was asked for.
+    pub first_offset: Offset,
+    /// The base offset of the segment the range is in.
+    pub segment: Offset,
+    /// The range ends at a batch boundary, where the batch with this offset will begin.
+    pub next_offset: Option<Offset>,
+}
+
+/// The answer to [`Log::read`].
+#[derive(Debug)]
+pub enum Read {
+    /// No file had to be looked into.
+    Ready(ReadPlan),
+    /// An index or a header has to be read first.
+    Lookup(ReadLookup),
+}
+
+/// Places where batches are known to begin: what sequential readers at the log's end ask for.
+#[derive(Debug, Default)]
+pub struct Hints {
+    places: VecDeque<Place>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Place {
+    segment: Offset,
+    offset: Offset,
+    position: u32,
+}
+
+/// Enough for the last few writes and a handful of readers.
+const HINTS_MAX: usize = 16;
+
+impl Hints {
+    /// The batch that begins with `offset` stands, or will stand, at `position` of `segment`.
+    pub(super) fn note(&mut self, segment: Offset, offset: Offset, position: u32) {
+        let place = Place { segment, offset, position };
+        if self.places.contains(&place) {
+            return;
+        }
+        if self.places.len() == HINTS_MAX {
+            self.places.pop_front();
+        }
+        self.places.push_back(place);
+    }
+
+    fn position(&self, segment: Offset, offset: Offset) -> Option<u32> {
+        if offset == segment {
+            return Some(0);
+        }
+        self.places.iter().rev().find(|p| p.segment == segment && p.offset == offset).map(|p| p.position)
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.places.clear();
+    }
+}
+
+/// One segment as a look-up needs it.
+#[derive(Clone, Debug)]
+pub(super) struct SegmentView {
+    pub base: Offset,
+    file: Option<File>,
+    path: PathBuf,
+    /// Bytes that may be read.
+    pub size: u32,
+    entries_on_disk: u32,
+    dir: Arc<Path>,
+}
+
+impl SegmentView {
+    pub(super) fn of(segment: &Segment, dir: &Arc<Path>) -> Self {
+        Self {
+            base: segment.base,
+            file: segment.file.clone(),
+            path: segment.path(dir),
+            size: segment.written.size,
+            entries_on_disk: segment.offset_index.entries_on_disk(),
+            dir: dir.clone(),
+        }
+    }
+
+    /// The segment's file, opened if it is not.
+    pub(super) async fn file(&mut self) -> io::Result<File> {
+        if let Some(file) = &self.file {
+            return Ok(file.clone());
+        }
+        let path = self.path.clone();
+        let file = runtime::blocking(move || File::open(&path, OpenMode::Read)).await?;
+        self.file = Some(file.clone());
+        Ok(file)
+    }
+
+    /// Where to begin searching for `offset`: `tail` is what the index's part in memory says.
+    pub(super) async fn floor(&self, offset: Offset, tail: Option<OffsetEntry>) -> io::Result<u32> {
+        if let Some(entry) = tail {
+            return Ok(entry.position);
+        }
+        if self.entries_on_disk == 0 {
+            return Ok(0);
+        }
+        let path = FileKind::OffsetIndex.path(&self.dir, self.base);
+        let index = runtime::blocking(move || File::open(&path, OpenMode::Read)).await?;
+        let entry = floor_in_file::<OffsetEntry>(&index, self.entries_on_disk, offset, self.base).await?;
+        // An entry that points past the end is no entry: the walk from the beginning finds the batch.
+        Ok(entry.map_or(0, |e| if e.position < self.size { e.position } else { 0 }))
+    }
+
+    /// The first batch at or after `position` whose last offset is not before `offset`.
+    pub(super) async fn walk_to(&mut self, position: u32, offset: Offset) -> io::Result<Option<BatchPlace>> {
+        let file = self.file().await?;
+        let mut walk = Walk::new(file, position, self.size);
+        while let Some(place) = walk.next().await? {
+            if place.last >= offset {
+                return Ok(Some(place));
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// A batch found in a segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct BatchPlace {
+    pub base: Offset,
+    pub last: Offset,
+    pub position: u32,
+    pub size: u32,
+    pub max_timestamp: crate::base::TimestampMs,
+}
+
+/// Steps from batch header to batch header.
+pub(super) struct Walk {
+    file: File,
+    position: u32,
+    end: u32,
+    window: bytes::Bytes,
+    window_at: u32,
+}
+
+/// What a walk reads at once: several small batches, and not much of a large one.
+const WINDOW: usize = 8 * 1024;
+
+impl Walk {
+    pub(super) fn new(file: File, position: u32, end: u32) -> Self {
+        Self { file, position, end, window: bytes::Bytes::new(), window_at: 0 }
+    }
+
+    /// The next batch; `None` at the end.
+    pub(super) async fn next(&mut self) -> io::Result<Option<BatchPlace>> {
+        if self.position >= self.end {
+            return Ok(None);
+        }
+        let mut place = self.in_window();
+        if place.is_none() {
+            self.window = self.file.read(u64::from(self.position), WINDOW).await?;
+            self.window_at = self.position;
+            place = self.in_window();
+        }
+        let place = place.ok_or_else(|| {
+            io::Error::new(io::ErrorKind::InvalidData, format!("no batch at position {} of a segment", self.position))
+        })?;
+        self.position = self.position.saturating_add(place.size);
+        Ok(Some(place))
+    }
+
+    fn in_window(&self) -> Option<BatchPlace> {
+        let at = self.position.checked_sub(self.window_at)? as usize;
+        place_of(self.window.get(at..)?, self.position)
+    }
+}
+
+/// Reads the head of a batch of any format. `None` when there are too few bytes, or they are no head.
+pub(super) fn place_of(bytes: &[u8], position: u32) -> Option<BatchPlace> {
+    if *bytes.get(MAGIC_AT)? < 2 {
+        let entry = LegacyEntry::parse_head(bytes).ok()?;
+        let (base, max_timestamp) = (entry.offset, entry.timestamp);
+        return Some(BatchPlace { base, last: base, position, size: entry.size as u32, max_timestamp });
+    }
+    let header = header_of(bytes)?;
+    let size = u32::try_from(header.size()?).ok()?;
+    let (base, last) = (header.base_offset(), header.last_offset());
+    Some(BatchPlace { base, last, position, size, max_timestamp: header.max_timestamp() })
+}
+
+impl Log {
+    /// Plans to read from the batch that holds `from`, up to but not including `upto` (a batch boundary below or at
+    /// the written end: high watermark, last stable offset or written offset). At most `max_bytes`, which may end
+    /// inside a batch; with `at_least_one` the first batch is whole, however large.
+    ///
+    /// # Errors
+    /// `OutOfRange` when `from` is before the log start or after `upto`.
+    pub fn read(&self, from: Offset, max_bytes: u32, upto: Offset, at_least_one: bool) -> Result<Read, ReadError> {
+        if self.offline {
+            return Err(ReadError::Offline);
+        }
+        let upto = upto.min(self.written_offset());
+        if from < self.start || from > self.written_offset() {
+            return Err(ReadError::OutOfRange { offset: from, start: self.start, end: self.written_offset() });
+        }
+        if from >= upto || (max_bytes == 0 && !at_least_one) {
+            return Ok(Read::Ready(ReadPlan::empty(from)));
+        }
+        let index = self.segment_index(from);
+        let Some(segment) = self.segments.get(index) else { return Ok(Read::Ready(ReadPlan::empty(from))) };
+        let position = self.hints.position(segment.base, from);
+        let limit = self.limit_in(segment, index, upto);
+        if let (Some(position), Some((limit, next)), Some(file)) = (position, limit, &segment.file) {
+            let available = limit.saturating_sub(position);
+            if available > 0 && available <= max_bytes {
+                let range = FileRange { file: file.clone(), position: u64::from(position), len: available };
+                let plan =
+                    ReadPlan { range: Some(range), first_offset: from, segment: segment.base, next_offset: Some(next) };
+                return Ok(Read::Ready(plan));
+            }
+        }
+        let floor = |target: Offset| segment.offset_index.floor_in_tail::<OffsetEntry>(target, segment.base);
+        Ok(Read::Lookup(ReadLookup {
+            segments: self.segments.range(index..).map(|s| SegmentView::of(s, &self.dir)).collect(),
+            from,
+            upto,
+            max_bytes,
+            at_least_one,
+            position,
+            limit,
+            from_tail: floor(from),
+            upto_tail: floor(upto),
+        }))
+    }
+
+    /// Takes note of where a plan ended, so that the next read from there finds its place without looking.
+    pub fn remember(&mut self, plan: &ReadPlan) {
+        let Some(range) = &plan.range else { return };
+        let index = self.segment_index(plan.segment);
+        if let Some(segment) = self.segments.get_mut(index) {
+            if segment.base == plan.segment {
+                segment.file.get_or_insert_with(|| range.file.clone());
+                if let (Some(next), Ok(end)) = (plan.next_offset, u32::try_from(range.position + u64::from(range.len)))
+                {
+                    self.hints.note(plan.segment, next, end);
+                }
+            }
+        }
+    }
+
+    /// Where reading in `segment` ends for `upto`, with the offset that stands there, if that is known.
+    fn limit_in(&self, segment: &Segment, index: usize, upto: Offset) -> Option<(u32, Offset)> {
+        if upto >= segment.written.next || index + 1 < self.segments.len() && upto >= self.segments[index + 1].base {
+            return Some((segment.written.size, segment.written.next));
+        }
+        self.hints.position(segment.base, upto).map(|position| (position, upto))
+    }
+}
+
+impl ReadPlan {
+    fn empty(at: Offset) -> Self {
+        Self { range: None, first_offset: at, segment: at, next_offset: None }
+    }
+
+    /// Bytes in the plan.
+    pub fn len(&self) -> u32 {
+        self.range.as_ref().map_or(0, |r| r.len)
+    }
+
+    /// True when there is nothing to read.
+    pub fn is_empty(&self) -> bool {
+        self.range.is_none()
+    }
+}
+
+/// A read that has to look into an index or a segment first. Borrows nothing of the log.
+#[derive(Debug)]
+pub struct ReadLookup {
+    /// The segment that should hold the offset, and those after it.
+    segments: Vec<SegmentView>,
+    from: Offset,
+    upto: Offset,
+    max_bytes: u32,
+    at_least_one: bool,
+    position: Option<u32>,
+    limit: Option<(u32, Offset)>,
+    from_tail: Option<OffsetEntry>,
+    upto_tail: Option<OffsetEntry>,
+}
+
+impl ReadLookup {
+    /// Finds the range.
+    pub async fn run(mut self) -> Result<ReadPlan, ReadError> {
+        let segments = std::mem::take(&mut self.segments);
+        for (i, mut view) in segments.into_iter().enumerate() {
+            // Compaction may have taken everything from `from` on out of its segment: the next one answers then.
+            let start = match self.position {
+                Some(position) if i == 0 => position,
+                _ => view.floor(self.from, if i == 0 { self.from_tail } else { None }).await?,
+            };
+            let Some(first) = view.walk_to(start, self.from).await? else { continue };
+            if first.base >= self.upto {
+                break;
+            }
+            return self.plan(view, first, i == 0).await;
+        }
+        Ok(ReadPlan::empty(self.from))
+    }
+
+    async fn plan(self, mut view: SegmentView, first: BatchPlace, expected: bool) -> Result<ReadPlan, ReadError> {
+        let max = if self.at_least_one { self.max_bytes.max(first.size) } else { self.max_bytes };
+        let whole = (view.size, None);
+        let (limit, next) = match self.limit.filter(|_| expected) {
+            Some((limit, next)) => (limit, Some(next)),
+            // So little may be read that the end of what may be seen does not matter, if it is further away.
+            None => {
+                let start = view.floor(self.upto, if expected { self.upto_tail } else { None }).await?;
+                match view.walk_to(start.max(first.position), self.upto).await? {
+                    Some(place) => (place.position, Some(place.base)),
+                    None => whole,
+                }
+            }
+        };
+        let available = limit.saturating_sub(first.position);
+        let len = available.min(max);
+        let file = view.file().await?;
+        let range = (len > 0).then_some(FileRange { file, position: u64::from(first.position), len });
+        let next_offset = next.filter(|_| len == available);
+        Ok(ReadPlan { range, first_offset: first.base, segment: view.base, next_offset })
+    }
+}
