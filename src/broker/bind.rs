@@ -4,22 +4,29 @@
 use super::Failure;
 use crate::config::ListenerConfig;
 use crate::network::BoundListener;
-use crate::ring::net;
+use crate::ring::net::{self, Reservation};
 use crate::shard::Endpoint;
-use std::net::SocketAddr;
+
+/// Addresses held until all cores listen on them.
+pub struct Held {
+    /// The listeners, with their real ports.
+    pub listeners: Vec<BoundListener>,
+    _reservations: Vec<Reservation>,
+}
 
 /// Binds every listener; port 0 becomes the port the kernel chose.
-pub fn bind(listeners: &[ListenerConfig]) -> Result<Vec<BoundListener>, Failure> {
+pub fn bind(listeners: &[ListenerConfig]) -> Result<Held, Failure> {
     let mut bound = Vec::new();
+    let mut reservations = Vec::new();
     for listener in listeners {
-        let addresses = net::resolve(&listener.host, listener.port)
+        let address = net::resolve(&listener.host, listener.port)
             .map_err(|e| Failure(format!("listeners={listener}: the address cannot be resolved: {e}")))?;
-        let address: SocketAddr = net::reserve(&addresses).map_err(|e| {
-            Failure(format!("listeners={listener}: cannot listen: {e}. Is another broker running on this port?"))
-        })?;
-        bound.push(BoundListener { name: listener.name.as_str().into(), address });
+        let reservation = net::reserve(address)
+            .map_err(|e| Failure(format!("listeners={listener}: {e}. Is another broker running on this port?")))?;
+        bound.push(BoundListener { name: listener.name.as_str().into(), address: reservation.address() });
+        reservations.push(reservation);
     }
-    Ok(bound)
+    Ok(Held { listeners: bound, _reservations: reservations })
 }
 
 /// What clients are told: the advertised endpoints, with the real port where 0 was asked for.

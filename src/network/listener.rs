@@ -3,7 +3,7 @@
 use super::connection::Connection;
 use super::idle::Connections;
 use crate::api::ConnectionInfo;
-use crate::ring::net::{Listener, Stream};
+use crate::ring::net::{Listener, ListenerOptions, Stream};
 use crate::ring::runtime;
 use crate::shard::Shard;
 use std::net::SocketAddr;
@@ -26,9 +26,14 @@ pub struct BoundListener {
 /// Accepts on all `listeners` on this core until the broker stops, and serves what connects.
 pub fn serve(shard: &Rc<Shard>, listeners: &[BoundListener]) -> std::io::Result<Rc<Connections>> {
     let connections = Rc::new(Connections::default());
-    let backlog = shard.shared.config.network.socket_listen_backlog_size;
+    let network = &shard.shared.config.network;
+    let options = ListenerOptions {
+        backlog: network.socket_listen_backlog_size,
+        send_buffer_bytes: usize::try_from(network.socket_send_buffer_bytes).ok(),
+        receive_buffer_bytes: usize::try_from(network.socket_receive_buffer_bytes).ok(),
+    };
     for bound in listeners {
-        let listener = Listener::bind(bound.address, backlog)?;
+        let listener = Listener::bind(bound.address, options)?;
         runtime::spawn(accept(shard.clone(), connections.clone(), listener, bound.name.clone())).detach();
     }
     if let Ok(max_idle @ 1..) = u64::try_from(shard.shared.config.network.connections_max_idle_ms) {

@@ -8,6 +8,7 @@ use super::state::State;
 use crate::base::local::Receiver;
 use crate::base::{ErrorCode, Now};
 use crate::log::{AppendInfo, AppendOrigin, WriteError};
+use crate::record::{BatchHeader, Compression};
 use bytes::Bytes;
 use std::rc::Rc;
 
@@ -47,7 +48,10 @@ impl Partition {
             let current_leader = state.current_leader();
             return Appending::failed(AppendOutcome { current_leader, ..AppendOutcome::failed(error) });
         }
-        let origin = AppendOrigin::Client { produce_version: ask.version };
+        if ask.version < ZSTD_FROM && is_zstd(&ask.records) {
+            return Appending::failed(AppendOutcome::failed(ErrorCode::UnsupportedCompressionType));
+        }
+        let origin = AppendOrigin::Client;
         let epoch = state.leader_epoch();
         match state.log.append_as_leader(ask.records, origin, epoch, now) {
             Ok(info) => {
@@ -81,7 +85,7 @@ impl Partition {
 
     fn may_append(&self, state: &State, acks: RequiredAcks) -> Result<(), ErrorCode> {
         state.check_leader(crate::base::LeaderEpoch::UNKNOWN)?;
-        if acks == RequiredAcks::All && !state.has_min_isr(state.log.config().min_insync_replicas) {
+        if acks == RequiredAcks::All && !state.has_min_isr() {
             return Err(ErrorCode::NotEnoughReplicas);
         }
         Ok(())
@@ -105,13 +109,14 @@ impl Partition {
             let Some(mut job) = job else { return Ok(()) };
             let outcome = job.run().await;
             let written = self.state.borrow_mut().log.complete_write(job, outcome);
-            match written {
-                Ok(_) => self.committed(),
-                Err(WriteError::DiskFull(e)) => {
-                    tracing::error!("{}: {e}: the disk is full, writes are refused until there is space", self.name);
+            self.flush_due.set(self.flush_due.get() || written.rolled);
+            match written.failed {
+                None => self.committed(),
+                Some(error @ WriteError::DiskFull(_)) => {
+                    tracing::error!("{}: {error}: writes are refused until there is space", self.name);
                     self.state.borrow_mut().acks.fail_all(ErrorCode::KafkaStorageError);
                 }
-                Err(WriteError::Failed(e)) => {
+                Some(WriteError::Failed(e)) => {
                     self.close(ErrorCode::KafkaStorageError);
                     return Err(e);
                 }
@@ -121,16 +126,22 @@ impl Partition {
 
     fn committed(&self) {
         let mut state = self.state.borrow_mut();
-        let min_isr = state.log.config().min_insync_replicas;
-        if !state.advance(min_isr) {
+        if !state.advance() {
             return;
         }
         let committed = state.high_watermark;
-        let verdict = if state.has_min_isr(min_isr) { Ok(()) } else { Err(ErrorCode::NotEnoughReplicasAfterAppend) };
+        let verdict = if state.has_min_isr() { Ok(()) } else { Err(ErrorCode::NotEnoughReplicasAfterAppend) };
         state.acks.complete(committed, verdict);
         drop(state);
         self.watches.fire();
     }
+}
+
+/// First produce version that may carry zstd (KIP-110).
+const ZSTD_FROM: i16 = 7;
+
+fn is_zstd(records: &[u8]) -> bool {
+    BatchHeader::of(records).is_some_and(|header| header.attributes() & 0x07 == Compression::Zstd as i16)
 }
 
 fn wait(

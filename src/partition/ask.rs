@@ -1,7 +1,7 @@
 //! What is asked of a partition, and what it answers: plain values that may cross cores.
 
 use crate::base::{BrokerId, ErrorCode, Instant, LeaderEpoch, Offset};
-use crate::ring::file::File;
+use crate::log::FileRange;
 use bytes::Bytes;
 
 /// The `acks` of a produce request.
@@ -123,17 +123,6 @@ pub struct Fetched {
     pub aborted: Option<Vec<(i64, i64)>>,
     /// Who leads, where that is the error.
     pub current_leader: Option<(BrokerId, LeaderEpoch)>,
-}
-
-/// A range of a segment file.
-#[derive(Clone, Debug)]
-pub struct FileRange {
-    /// Kept open while anyone holds it.
-    pub file: File,
-    /// Where it begins.
-    pub position: u64,
-    /// Its length in bytes.
-    pub len: u32,
 }
 
 impl Fetched {

@@ -82,7 +82,7 @@ impl Partition {
                     error: ErrorCode::None,
                     timestamp: found.timestamp.0,
                     offset: found.offset.0,
-                    leader_epoch: state.log.epoch_at(found.offset).0,
+                    leader_epoch: state.log.epoch_at(found.offset).unwrap_or(LeaderEpoch::UNKNOWN).0,
                 }
             }
             Ok(None) => OffsetAnswer::NOTHING,
@@ -102,7 +102,7 @@ impl Partition {
             LATEST => answer(upto(&state, ask.reader), state.leader_epoch()),
             EARLIEST | EARLIEST_LOCAL => {
                 let start = state.log.start_offset();
-                answer(start, state.log.epoch_at(start))
+                answer(start, state.log.epoch_at(start).unwrap_or(LeaderEpoch::UNKNOWN))
             }
             LATEST_TIERED | EARLIEST_PENDING_UPLOAD => Begin::Answer(OffsetAnswer::NOTHING),
             MAX_TIMESTAMP => Begin::Search(state.log.max_timestamp()),
@@ -117,8 +117,8 @@ impl Partition {
         if let Err(error) = state.check_leader(current) {
             return EpochAnswer { error, leader_epoch: -1, end_offset: -1 };
         }
-        let end = state.log.epoch_end(epoch);
-        EpochAnswer { error: ErrorCode::None, leader_epoch: end.epoch.0, end_offset: end.offset.0 }
+        let end = state.log.end_of_epoch(epoch);
+        EpochAnswer { error: ErrorCode::None, leader_epoch: end.epoch.0, end_offset: end.end_offset.0 }
     }
 }
 

@@ -18,12 +18,12 @@ mod watch;
 
 pub use acks::AckResult;
 pub use append::Appending;
-pub use ask::{AppendAsk, AppendOutcome, Fetched, FileRange, ReadAsk, Reader, RequiredAcks};
+pub use ask::{AppendAsk, AppendOutcome, Fetched, ReadAsk, Reader, RequiredAcks};
 pub use lookup::{EpochAnswer, OffsetAnswer, OffsetAsk};
 pub use watch::{Watch, Watches};
 
 use crate::base::{ErrorCode, Instant, Offset, TopicIdPartition, TopicPartition};
-use crate::log::Log;
+use crate::log::{Log, LogConfig};
 use crate::metadata::PartitionRegistration;
 use state::State;
 use std::cell::{Cell, RefCell};
@@ -39,12 +39,33 @@ pub struct Partition {
     pub watches: Watches,
     state: RefCell<State>,
     writing: Cell<bool>,
+    flush_due: Cell<bool>,
 }
 
 impl Partition {
     /// Takes over an open log; [`apply`](Self::apply) makes it a leader.
-    pub fn new(id: TopicIdPartition, name: TopicPartition, log: Log) -> Self {
-        Self { id, name, watches: Watches::default(), state: RefCell::new(State::new(log)), writing: Cell::new(false) }
+    pub fn new(id: TopicIdPartition, name: TopicPartition, log: Log, min_isr: i32) -> Self {
+        Self {
+            id,
+            name,
+            watches: Watches::default(),
+            state: RefCell::new(State::new(log, min_isr)),
+            writing: Cell::new(false),
+            flush_due: Cell::new(false),
+        }
+    }
+
+    /// Takes the topic's new settings; they hold from the next append on.
+    pub fn reconfigure(&self, config: LogConfig, min_isr: i32) {
+        let mut state = self.state.borrow_mut();
+        state.log.set_config(config);
+        state.min_isr = min_isr;
+    }
+
+    /// True once after a segment was closed: it is flushed in the background, so that the recovery
+    /// point moves with each roll.
+    pub fn take_flush_due(&self) -> bool {
+        self.flush_due.take()
     }
 
     /// Follows the metadata: leader epoch, in-sync replicas. A registration with a partition epoch

@@ -1,15 +1,15 @@
 //! Reading for a fetch: ranges of segment files, bounded by who reads.
 
 use super::Partition;
-use super::ask::{Fetched, FileRange, ReadAsk, Reader};
+use super::ask::{Fetched, ReadAsk, Reader};
 use super::error::read_code;
 use super::state::State;
 use crate::base::{ErrorCode, LeaderEpoch, Offset};
-use crate::log::LogRead;
+use crate::log::{Read, ReadLookup, ReadPlan};
 
 enum Begin {
     Answer(Fetched),
-    Read(LogRead, Fetched),
+    Look(ReadLookup, Fetched),
 }
 
 impl Partition {
@@ -17,15 +17,14 @@ impl Partition {
     /// whole, so that every consumer gets on.
     pub async fn read(&self, ask: ReadAsk, at_least_one: bool) -> Fetched {
         let begun = self.begin_read(&ask, at_least_one);
-        let (read, mut fetched) = match begun {
+        let (lookup, fetched) = match begun {
             Begin::Answer(fetched) => return fetched,
-            Begin::Read(read, fetched) => (read, fetched),
+            Begin::Look(lookup, fetched) => (lookup, fetched),
         };
-        match read.run().await {
-            Ok(data) => {
-                self.with_log(|log| log.note_read(&data));
-                fetched.records = data.range.map(|r| FileRange { file: r.file, position: r.position, len: r.len });
-                fetched
+        match lookup.run().await {
+            Ok(plan) => {
+                self.with_log(|log| log.remember(&plan));
+                with_records(fetched, plan)
             }
             Err(error) => {
                 if !matches!(error, crate::log::ReadError::OutOfRange { .. }) {
@@ -65,10 +64,18 @@ impl Partition {
             return Begin::Answer(base);
         }
         match state.log.read(ask.offset, ask.max_bytes, upto, at_least_one) {
-            Ok(read) => Begin::Read(read, base),
+            Ok(Read::Ready(plan)) => {
+                state.log.remember(&plan);
+                Begin::Answer(with_records(base, plan))
+            }
+            Ok(Read::Lookup(lookup)) => Begin::Look(lookup, base),
             Err(error) => Begin::Answer(Fetched::failed(read_code(&error))),
         }
     }
+}
+
+fn with_records(fetched: Fetched, plan: ReadPlan) -> Fetched {
+    Fetched { records: plan.range, ..fetched }
 }
 
 fn told(state: &State, reader: Reader) -> Fetched {
@@ -89,8 +96,8 @@ fn diverging(state: &State, ask: &ReadAsk) -> Option<(i32, i64)> {
     if ask.last_fetched_epoch == LeaderEpoch::UNKNOWN {
         return None;
     }
-    let end = state.log.epoch_end(ask.last_fetched_epoch);
-    let (epoch, offset) = (end.epoch, end.offset);
+    let end = state.log.end_of_epoch(ask.last_fetched_epoch);
+    let (epoch, offset) = (end.epoch, end.end_offset);
     let unknown = epoch == LeaderEpoch::UNKNOWN || offset == Offset(-1);
     (!unknown && (epoch < ask.last_fetched_epoch || offset < ask.offset)).then_some((epoch.0, offset.0))
 }

@@ -12,6 +12,8 @@ pub struct State {
     pub log: Log,
     /// One owner, never derived from the log's end: moved by [`advance`](Self::advance) only.
     pub high_watermark: Offset,
+    /// `min.insync.replicas` of the topic.
+    pub min_isr: i32,
     /// Producers waiting for it.
     pub acks: Acks,
     registration: Option<Arc<PartitionRegistration>>,
@@ -21,9 +23,9 @@ pub struct State {
 impl State {
     /// A log nobody leads yet. Its high watermark starts at the log's end: a single replica has
     /// committed whatever recovery kept.
-    pub fn new(log: Log) -> Self {
+    pub fn new(log: Log, min_isr: i32) -> Self {
         let high_watermark = log.written_offset();
-        Self { log, high_watermark, acks: Acks::default(), registration: None, is_leader: false }
+        Self { log, high_watermark, min_isr, acks: Acks::default(), registration: None, is_leader: false }
     }
 
     /// Takes a newer registration; true when the leader epoch moved.
@@ -35,7 +37,8 @@ impl State {
         let moved = current.is_none_or(|c| c.leader_epoch != registration.leader_epoch);
         self.is_leader = registration.leader == node;
         if moved && self.is_leader {
-            self.log.note_leader_epoch(registration.leader_epoch);
+            let start = self.log.end_offset();
+            self.log.note_epoch(registration.leader_epoch, start);
         }
         self.registration = Some(registration);
         moved
@@ -69,19 +72,20 @@ impl State {
         self.registration.as_ref().is_some_and(|r| r.replicas.contains(&broker))
     }
 
-    /// True where the in-sync replicas are as many as `min_isr` asks, at most the number of replicas.
-    pub fn has_min_isr(&self, min_isr: i32) -> bool {
+    /// True where the in-sync replicas are as many as `min.insync.replicas` asks, at most the number
+    /// of replicas.
+    pub fn has_min_isr(&self) -> bool {
         self.registration.as_ref().is_some_and(|r| {
-            let wanted = usize::try_from(min_isr).unwrap_or(1).min(r.replicas.len());
+            let wanted = usize::try_from(self.min_isr).unwrap_or(1).min(r.replicas.len());
             r.isr.len() >= wanted
         })
     }
 
     /// Moves the high watermark to the smallest end among the in-sync replicas. With this node as
     /// the only one, that is what is written. Never back. True when it moved.
-    pub fn advance(&mut self, min_isr: i32) -> bool {
+    pub fn advance(&mut self) -> bool {
         let alone = self.registration.as_ref().is_some_and(|r| r.isr.len() <= 1);
-        if !alone || !self.is_leader || !self.has_min_isr(min_isr) {
+        if !alone || !self.is_leader || !self.has_min_isr() {
             return false;
         }
         let written = self.log.written_offset();
@@ -93,7 +97,7 @@ impl State {
 
     /// Below this a read-committed consumer may read.
     pub fn last_stable_offset(&self) -> Offset {
-        self.log.first_unstable_offset().map_or(self.high_watermark, |first| first.min(self.high_watermark))
+        self.log.first_unstable_offset(self.high_watermark).map_or(self.high_watermark, |first| first.min(self.high_watermark))
     }
 
     fn check(&self) {

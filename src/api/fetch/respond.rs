@@ -4,7 +4,8 @@ use super::plan::Plan;
 use crate::api::RequestContext;
 use crate::api::reply::{Close, Part, Reply, Response};
 use crate::base::ErrorCode;
-use crate::partition::{Fetched, FileRange};
+use crate::log::FileRange;
+use crate::partition::Fetched;
 use crate::protocol::messages::FetchResponse;
 use crate::protocol::messages::fetch_response::{
     AbortedTransaction, EpochEndOffset, FetchableTopicResponse, LeaderIdAndEpoch, NodeEndpoint, PartitionData,
