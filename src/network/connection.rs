@@ -5,7 +5,8 @@ use super::pending::{InFlight, Pending};
 use super::send;
 use crate::api::{self, Close, ConnectionInfo, Part, Reply};
 use crate::base::Instant;
-use crate::ring::net::Stream;
+use crate::config;
+use crate::ring::net::{FetchPath, Stream};
 use crate::ring::runtime;
 use crate::shard::Shard;
 use bytes::{BufMut, Bytes, BytesMut};
@@ -14,6 +15,9 @@ use std::rc::Rc;
 
 /// Chunks of a dribbling small frame held in receive buffers before they are copied together.
 const CHUNKS_HELD_MAX: usize = 4;
+
+/// Frames from this size on that have not wholly arrived are received into a buffer of their own.
+const LARGE_FRAME_BYTES: usize = 32 << 10;
 
 /// Answers ready at the same time leave in one send up to about this many bytes.
 const COALESCE_BYTES: usize = 256 << 10;
@@ -57,7 +61,7 @@ impl Connection {
 
     async fn read(self: Rc<Self>, shard: &Rc<Shard>) -> Result<(), String> {
         let network = &shard.shared.config.network;
-        let mut assembler = Assembler::new(network.socket_request_max_bytes, crate::ring::net::CHUNK_BYTES);
+        let mut assembler = Assembler::new(network.socket_request_max_bytes, LARGE_FRAME_BYTES);
         loop {
             let step = assembler.next_step().map_err(|e| e.to_string())?;
             let frame = match step {
@@ -94,6 +98,7 @@ impl Connection {
     }
 
     async fn write(self: Rc<Self>, shard: Rc<Shard>) {
+        let fetch_path = fetch_path(shard.shared.config.fetch_path);
         while let Some((header, reply)) = self.pending.next_reply().await {
             let mut batch = send::Batch::default();
             let mut end = self.add(&mut batch, header, reply);
@@ -101,7 +106,7 @@ impl Connection {
                 let Some((header, reply)) = self.pending.ready_reply().await else { break };
                 end = self.add(&mut batch, header, reply);
             }
-            let sent = batch.send(&self.stream, shard.shared.config.fetch_path).await;
+            let sent = batch.send(&self.stream, fetch_path).await;
             self.last_active.set(shard.now().mono);
             if let Some(why) = end {
                 self.warn(&shard, &why.to_string());
@@ -134,6 +139,15 @@ impl Connection {
                 None
             }
         }
+    }
+}
+
+fn fetch_path(configured: config::FetchPath) -> FetchPath {
+    match configured {
+        config::FetchPath::Auto => FetchPath::Auto,
+        config::FetchPath::Sendfile => FetchPath::Sendfile,
+        config::FetchPath::Splice => FetchPath::Splice,
+        config::FetchPath::Read => FetchPath::ReadSend,
     }
 }
 

@@ -3,10 +3,8 @@
 mod connection;
 mod frame;
 mod idle;
-mod limits;
 mod listener;
 mod pending;
 mod send;
 
-pub use limits::ConnectionLimits;
 pub use listener::{BoundListener, serve};

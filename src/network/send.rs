@@ -37,7 +37,7 @@ impl Batch {
                     if !run.is_empty() {
                         stream.send(std::mem::take(&mut run)).await?;
                     }
-                    stream.send_file(&file, position, len as usize, path).await?;
+                    stream.send_file(&file, position, u64::from(len), path).await?;
                 }
             }
         }

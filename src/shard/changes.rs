@@ -3,7 +3,7 @@
 //! decide (pure) -> append to `__cluster_metadata-0` -> fdatasync -> apply -> every core takes the
 //! image -> answer. So whoever was answered finds its change on every core.
 
-use super::{Shard, ShardIndex};
+use super::{Ending, Shard, ShardIndex};
 use crate::base::local::{Lock, join_all};
 use crate::base::{ErrorCode, Now};
 use crate::controller::Decision;
@@ -77,8 +77,7 @@ impl Shard {
             }
             Err(e) => {
                 // The node is nothing without its metadata: stop rather than go on half blind.
-                tracing::error!("the metadata log cannot be written: {e}");
-                self.shared.fatal.raise(format!("the metadata log cannot be written: {e}"));
+                self.end(Ending::Failed(format!("the metadata log cannot be written: {e}")));
                 Err(ErrorCode::KafkaStorageError)
             }
         }

@@ -1,13 +1,12 @@
 //! Following the metadata: opening the partitions this core gained, closing those it lost.
 
 use super::Shard;
-use crate::base::{ErrorCode, TopicIdPartition, TopicPartition};
-use crate::log::dir::PartitionPlace;
-use crate::log::{Log, LogConfig};
-use crate::metadata::{MetadataDelta, MetadataImage, PartitionRegistration};
+use crate::base::{ErrorCode, TopicIdPartition, TopicPartition, Uuid};
+use crate::config::TopicConfig;
+use crate::log::Log;
+use crate::metadata::{MetadataDelta, MetadataImage, PartitionRegistration, ResourceType};
 use crate::partition::Partition;
 use crate::ring::runtime;
-use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -26,7 +25,7 @@ impl Shard {
             }
         }
         self.open(&image, gained).await;
-        let gone: Vec<_> = delta.deleted_topics().collect();
+        let gone = delta.deleted_topics().map(|(id, _)| id).collect::<Vec<_>>();
         *self.image.borrow_mut() = image;
         self.reconfigure(delta);
         self.drop_topics(&gone).await;
@@ -42,15 +41,16 @@ impl Shard {
         let node = self.shared.identity.node_id;
         let mut opening = Vec::new();
         for (id, name, registration) in gained {
-            let config = self.log_config(image, &name.topic);
+            let settings = self.topic_config(image, &name.topic);
+            let config = self.log_config(&settings);
             let directory = registration.directory_of(node);
             let (dirs, place_name) = (self.shared.log_dirs.clone(), name.clone());
             let open = runtime::blocking(move || dirs.open_or_create(&id, &place_name, directory, config));
-            opening.push((id, name, registration, open));
+            opening.push((id, name, registration, settings, open));
         }
-        for (id, name, registration, open) in opening {
+        for (id, name, registration, settings, open) in opening {
             match open.await {
-                Ok(log) => self.insert(id, name, &registration, log),
+                Ok(log) => self.insert(id, name, &registration, &settings, log),
                 Err(e) => {
                     tracing::error!("partition {name} cannot be opened: {e}");
                     self.offline.borrow_mut().insert(id);
@@ -59,10 +59,46 @@ impl Shard {
         }
     }
 
-    fn insert(&self, id: TopicIdPartition, name: TopicPartition, registration: &Arc<PartitionRegistration>, log: Log) {
-        let partition = Rc::new(Partition::new(id, name, log));
+    fn insert(
+        &self,
+        id: TopicIdPartition,
+        name: TopicPartition,
+        registration: &Arc<PartitionRegistration>,
+        settings: &TopicConfig,
+        log: Log,
+    ) {
+        let partition = Rc::new(Partition::new(id, name, log, settings.min_insync_replicas));
         partition.apply(registration.clone(), self.shared.identity.node_id);
         self.offline.borrow_mut().remove(&id);
         self.partitions.borrow_mut().insert(id, partition);
+    }
+
+    /// Settings of topics that changed hold from the next append on.
+    fn reconfigure(&self, delta: &MetadataDelta) {
+        let image = self.image();
+        let changed: Vec<&str> =
+            delta.changed_configs().filter(|(kind, _)| *kind == ResourceType::Topic).map(|(_, name)| name).collect();
+        if changed.is_empty() {
+            return;
+        }
+        for partition in self.open_partitions() {
+            if changed.contains(&&*partition.name.topic) {
+                let settings = self.topic_config(&image, &partition.name.topic);
+                partition.reconfigure(self.log_config(&settings), settings.min_insync_replicas);
+            }
+        }
+    }
+
+    /// Closes the partitions of deleted topics; their directories are renamed at once and deleted
+    /// after `file.delete.delay.ms`.
+    async fn drop_topics(self: &Rc<Self>, topics: &[Uuid]) {
+        let gone: Vec<Rc<Partition>> =
+            self.open_partitions().into_iter().filter(|p| topics.contains(&p.id.topic_id)).collect();
+        for partition in gone {
+            self.partitions.borrow_mut().remove(&partition.id);
+            partition.close(ErrorCode::UnknownTopicOrPartition);
+            self.dirs_delete(partition).await;
+        }
+        self.offline.borrow_mut().retain(|id| !topics.contains(&id.topic_id));
     }
 }

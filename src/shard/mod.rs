@@ -5,25 +5,32 @@
 
 mod calls;
 mod changes;
+pub mod connection_limits;
+mod failure;
 pub mod fetch_session;
 mod flush;
 mod image;
 mod partitions;
 mod services;
+mod settings;
 mod stats;
 mod waits;
 
 pub use calls::{CallFuture, Gone, Job};
-pub use services::{Services, SharedServices};
+pub use changes::{CONTROLLER, Circumstances};
+pub use failure::Ending;
+pub use services::{Endpoint, Identity, LogLimits, SharedServices};
 pub use stats::ShardStats;
 
+use crate::base::local::Event;
 use crate::base::{Now, TopicIdPartition};
 use crate::metadata::MetadataImage;
 use crate::partition::Partition;
 use crate::ring;
 use crate::ring::mailbox::Sender;
+use fetch_session::SessionCache;
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -37,8 +44,6 @@ pub struct Shard {
     pub index: ShardIndex,
     /// What all cores share, read-only.
     pub shared: Arc<SharedServices>,
-    /// What only the shard of the controller and other single places hold.
-    pub services: Services,
     /// Plain counters, merged at scrape.
     pub stats: ShardStats,
     peers: Vec<Sender<Job>>,
@@ -52,6 +57,11 @@ pub struct Shard {
     waits: waits::Waits,
     /// Incremental fetch sessions opened on this core.
     pub fetch_sessions: RefCell<SessionCache>,
+    writer: changes::Writer,
+    image_taken: Event,
+    ended: Event,
+    /// Why the broker has to end, once that is so.
+    ending: RefCell<Option<Ending>>,
     stopping: Cell<bool>,
 }
 
@@ -63,17 +73,26 @@ impl Shard {
         peers: Vec<Sender<Job>>,
         image: Arc<MetadataImage>,
     ) -> Rc<Self> {
+        let slots = usize::try_from(shared.config.network.fetch_session_cache_slots).unwrap_or(0);
+        let slots = slots.div_ceil(peers.len().max(1));
         Rc::new(Self {
             index,
             shared,
-            services: Services::default(),
             stats: ShardStats::default(),
             peers,
             calls: calls::Calls::default(),
             image: RefCell::new(image),
             partitions: RefCell::default(),
+            offline: RefCell::default(),
             dirty: RefCell::default(),
-            flushing: Cell::new(false),
+            dirty_event: Event::default(),
+            sweeping: Cell::new(false),
+            waits: waits::Waits::default(),
+            fetch_sessions: RefCell::new(SessionCache::new(slots)),
+            writer: changes::Writer::default(),
+            ended: Event::default(),
+            ending: RefCell::default(),
+            image_taken: Event::default(),
             stopping: Cell::new(false),
         })
     }
@@ -99,6 +118,13 @@ impl Shard {
         let id = partition.topic_id.0;
         let start = u32::from_be_bytes([id[0], id[1], id[2], id[3]]) as usize;
         ShardIndex((start + partition.partition.unsigned_abs() as usize) % self.shard_count())
+    }
+
+    /// 64 random bits.
+    pub fn random_u64(&self) -> u64 {
+        let mut bytes = [0; 8];
+        ring::process::random_bytes(&mut bytes);
+        u64::from_ne_bytes(bytes)
     }
 
     /// True once the broker has begun to stop.

@@ -1,6 +1,7 @@
 //! What the cores share (read-only) and what single cores hold.
 
 use crate::base::{BrokerId, Instant, Uuid};
+use super::connection_limits::ConnectionLimits;
 use crate::config::Config;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -86,6 +87,8 @@ pub struct SharedServices {
     pub endpoints: Vec<Endpoint>,
     /// The log dirs.
     pub log_dirs: Arc<crate::log::dir::LogDirs>,
+    /// Places for connections.
+    pub connection_limits: Arc<ConnectionLimits>,
     /// Bounded complaints.
     pub log_limits: LogLimits,
 }

@@ -9,7 +9,8 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, ToSocketAddrs};
+use std::path::Path;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::rc::Rc;
 use std::task::{Poll, Waker};
@@ -33,6 +34,22 @@ impl Default for ListenerOptions {
     fn default() -> Self {
         Self { backlog: 50, send_buffer_bytes: None, receive_buffer_bytes: None }
     }
+}
+
+/// The address `host` means; an empty host is every address, of both families where there is IPv6.
+///
+/// # Errors
+/// When the name cannot be resolved.
+pub fn resolve(host: &str, port: u16) -> io::Result<SocketAddr> {
+    if host.is_empty() {
+        let any: IpAddr = if Path::new("/proc/net/if_inet6").exists() {
+            Ipv6Addr::UNSPECIFIED.into()
+        } else {
+            Ipv4Addr::UNSPECIFIED.into()
+        };
+        return Ok(SocketAddr::new(any, port));
+    }
+    (host, port).to_socket_addrs()?.next().ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "no address"))
 }
 
 /// An address bound by nobody else, kept until all cores have bound it.

@@ -14,6 +14,6 @@ mod tests;
 pub(crate) use budget::{Budget, Charge};
 pub(crate) use receive::Receive;
 
-pub use listener::{Listener, ListenerOptions, Reservation, reserve};
+pub use listener::{Listener, ListenerOptions, Reservation, reserve, resolve};
 pub use stream::Stream;
 pub use transmit::FetchPath;

@@ -1,0 +1,68 @@
+//! When a disk fails, and how the broker ends.
+
+use super::{CONTROLLER, Shard, ShardIndex};
+use crate::base::ErrorCode;
+use crate::partition::Partition;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+/// Why the broker ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// It was asked to (SIGINT, SIGTERM).
+    Asked,
+    /// It cannot go on, for this reason.
+    Failed(String),
+}
+
+impl Shard {
+    /// Makes the broker end; the first reason counts.
+    pub fn end(&self, why: Ending) {
+        self.post(CONTROLLER, move |first| {
+            if let Ending::Failed(reason) = &why {
+                tracing::error!("corelog ends: {reason}");
+            }
+            first.ending.borrow_mut().get_or_insert(why);
+            first.ended.notify();
+        });
+    }
+
+    /// On the first core: waits until the broker has to end.
+    pub async fn until_end(&self) -> Ending {
+        loop {
+            let ended = self.ended.listen();
+            let ending = self.ending.borrow().clone();
+            if let Some(why) = ending {
+                return why;
+            }
+            ended.await;
+        }
+    }
+
+    /// A write or fsync failed: the log dir goes offline for good, on all cores. fsync may report
+    /// success the second time over lost pages, so nothing is tried again.
+    pub fn disk_failed(&self, partition: &Rc<Partition>, error: &io::Error) {
+        let Some(dir) = partition.with_log(|log| log.dir().parent().map(Path::to_path_buf)) else { return };
+        tracing::error!("log dir {} failed and goes offline: {}: {error}", dir.display(), partition.name);
+        if self.shared.config.metadata_log_dir == dir || self.shared.config.log_dirs.len() == 1 {
+            self.end(Ending::Failed(format!("the log dir {} failed: {error}", dir.display())));
+        }
+        for core in (0..self.shard_count()).map(ShardIndex) {
+            let dir = dir.clone();
+            self.post(core, move |shard| shard.take_dir_offline(&dir));
+        }
+    }
+
+    fn take_dir_offline(&self, dir: &PathBuf) {
+        for partition in self.open_partitions() {
+            let inside = partition.with_log(|log| log.dir().parent() == Some(dir));
+            if inside {
+                partition.with_log(|log| log.set_offline());
+                self.partitions.borrow_mut().remove(&partition.id);
+                self.offline.borrow_mut().insert(partition.id);
+                partition.close(ErrorCode::KafkaStorageError);
+            }
+        }
+    }
+}
