@@ -1,0 +1,186 @@
+//! A broker in a process of its own, and a client that writes what it likes onto a socket.
+//!
+//! `CORELOG_TEST_BROKER=host:port` names a running broker to ask instead: so each test is proved on Apache Kafka.
+
+use bytes::Bytes;
+use corelog::protocol::messages::create_topics_request::CreatableTopic;
+use corelog::protocol::messages::{
+    CreateTopicsRequest, CreateTopicsResponse, MetadataRequest, MetadataResponse, RequestHeader, ResponseHeader,
+};
+use corelog::protocol::{ApiKey, Decoder, Message, encode_to_bytes};
+use std::io::{self, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// What a broker does within this time it never does.
+pub const DEADLINE: Duration = Duration::from_secs(20);
+
+/// A broker on a free port of the loopback; killed when dropped.
+pub struct Broker {
+    /// Where it listens.
+    pub address: SocketAddr,
+    process: Option<(Child, tempfile::TempDir)>,
+}
+
+impl Broker {
+    /// Starts corelog, or takes the broker that the environment names.
+    pub fn start() -> Self {
+        if let Ok(address) = std::env::var("CORELOG_TEST_BROKER") {
+            return Self { address: address.parse().expect("CORELOG_TEST_BROKER=host:port"), process: None };
+        }
+        let directory = tempfile::tempdir().expect("a directory");
+        let address = free_address();
+        let log = std::fs::File::create(directory.path().join("log")).expect("a log file");
+        let mut child = Command::new(env!("CARGO_BIN_EXE_corelog"))
+            .args(["--override", &format!("listeners=PLAINTEXT://{address}")])
+            .args(["--override", &format!("log.dirs={}", directory.path().join("data").display())])
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().expect("the log file twice"))
+            .stderr(log)
+            .spawn()
+            .expect("corelog starts");
+        let began = Instant::now();
+        while TcpStream::connect(address).is_err() {
+            let ended = child.try_wait().expect("its state");
+            let log = std::fs::read_to_string(directory.path().join("log")).unwrap_or_default();
+            assert!(ended.is_none(), "the broker ended: {ended:?}\n{log}");
+            assert!(began.elapsed() < DEADLINE, "the broker does not listen\n{log}");
+        }
+        Self { address, process: Some((child, directory)) }
+    }
+
+    /// A connection to it.
+    pub fn connect(&self) -> Wire {
+        let stream = TcpStream::connect(self.address).expect("the broker accepts");
+        stream.set_read_timeout(Some(DEADLINE)).expect("a timeout");
+        stream.set_nodelay(true).expect("no delay");
+        Wire { stream, correlation_id: 0 }
+    }
+
+    /// Resident memory, where the process is ours.
+    pub fn resident_bytes(&self) -> Option<u64> {
+        let (child, _) = self.process.as_ref()?;
+        let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).ok()?;
+        let line = status.lines().find(|line| line.starts_with("VmRSS"))?;
+        Some(line.split_whitespace().nth(1)?.parse::<u64>().ok()? * 1024)
+    }
+
+    /// What it has logged, where the process is ours.
+    pub fn log(&self) -> String {
+        let Some((_, directory)) = &self.process else { return String::new() };
+        std::fs::read_to_string(directory.path().join("log")).unwrap_or_default()
+    }
+}
+
+impl Drop for Broker {
+    fn drop(&mut self) {
+        if let Some((child, _)) = &mut self.process {
+            // It may have ended; then there is nothing to do.
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+fn free_address() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port")
+}
+
+/// A connection on which anything may be written.
+pub struct Wire {
+    stream: TcpStream,
+    correlation_id: i32,
+}
+
+impl Wire {
+    /// Writes bytes as they are. The peer may have closed: what it does is judged by what can be read.
+    pub fn send(&mut self, bytes: &[u8]) {
+        let _ = self.stream.write_all(bytes);
+    }
+
+    /// Ends our side of the connection.
+    pub fn end(&mut self) {
+        let _ = self.stream.shutdown(Shutdown::Write);
+    }
+
+    /// Reads until the broker closes; `Err` where it does not within the deadline.
+    pub fn read_to_close(&mut self) -> io::Result<Vec<u8>> {
+        let mut all = Vec::new();
+        match self.stream.read_to_end(&mut all) {
+            Err(e) if e.kind() == io::ErrorKind::ConnectionReset => Ok(all),
+            Err(e) => Err(e),
+            Ok(_) => Ok(all),
+        }
+    }
+
+    /// One frame's content; `None` where the connection was closed instead.
+    pub fn frame(&mut self) -> io::Result<Option<Bytes>> {
+        let mut size = [0; 4];
+        match self.stream.read_exact(&mut size) {
+            Err(e) if matches!(e.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset) => {
+                return Ok(None);
+            }
+            other => other?,
+        }
+        let mut frame = vec![0; u32::from_be_bytes(size) as usize];
+        self.stream.read_exact(&mut frame)?;
+        Ok(Some(frame.into()))
+    }
+
+    /// Sends a request and returns its answer; `None` where the broker closes the connection instead.
+    pub fn try_call<Q: Message, A: Message>(&mut self, request: &Q, version: i16) -> Option<A> {
+        let body = encode_to_bytes(request, version).expect("a request that can be encoded");
+        self.correlation_id += 1;
+        self.send(&request_frame(Q::KEY, version, self.correlation_id, &body));
+        let key = ApiKey::from_i16(Q::KEY).expect("a request");
+        let frame = self.frame().expect("an answer in time")?;
+        let mut decoder = Decoder::new(frame);
+        let header = ResponseHeader::decode(&mut decoder, key.response_header_version(version)).expect("a header");
+        assert_eq!(header.correlation_id, self.correlation_id);
+        Some(A::decode(&mut decoder, version).expect("an answer that can be decoded"))
+    }
+
+    /// Sends a request and returns its answer.
+    pub fn call<Q: Message, A: Message>(&mut self, request: &Q, version: i16) -> A {
+        self.try_call(request, version).expect("an answer, not a closed connection")
+    }
+
+    /// Creates a topic of one partition and waits until it has its leader.
+    pub fn create_topic(&mut self, name: &str) -> corelog::base::Uuid {
+        let topic =
+            CreatableTopic { name: name.into(), num_partitions: 1, replication_factor: 1, ..Default::default() };
+        let request = CreateTopicsRequest { topics: vec![topic], ..Default::default() };
+        let created: CreateTopicsResponse = self.call(&request, 7);
+        assert!(matches!(created.topics[0].error_code, 0 | 36), "{created:?}");
+        let began = Instant::now();
+        loop {
+            let all = MetadataRequest { topics: None, ..Default::default() };
+            let described: MetadataResponse = self.call(&all, 12);
+            let topic = described.topics.iter().find(|topic| topic.name.as_deref() == Some(name));
+            if let Some(topic) = topic.filter(|topic| topic.partitions.iter().all(|it| it.error_code == 0)) {
+                return topic.topic_id;
+            }
+            assert!(began.elapsed() < DEADLINE, "no leader for {name}");
+        }
+    }
+}
+
+/// A whole frame: size, header, body.
+pub fn request_frame(key: i16, version: i16, correlation_id: i32, body: &[u8]) -> Vec<u8> {
+    let header = RequestHeader {
+        request_api_key: key,
+        request_api_version: version,
+        correlation_id,
+        client_id: Some("wire-test".into()),
+        ..Default::default()
+    };
+    let header_version = ApiKey::from_i16(key).map_or(1, |key| key.request_header_version(version));
+    let header = encode_to_bytes(&header, header_version).expect("a header");
+    framed(&[&header[..], body].concat())
+}
+
+/// The content with its size before it.
+pub fn framed(content: &[u8]) -> Vec<u8> {
+    [&(content.len() as i32).to_be_bytes()[..], content].concat()
+}
