@@ -1,6 +1,4 @@
 //! A broker in a process of its own, and a client that writes what it likes onto a socket.
-//!
-//! `CORELOG_TEST_BROKER=host:port` names a running broker to ask instead: so each test is proved on Apache Kafka.
 
 use bytes::Bytes;
 use corelog::protocol::messages::create_topics_request::CreatableTopic;
@@ -128,11 +126,16 @@ impl Wire {
         Ok(Some(frame.into()))
     }
 
-    /// Sends a request and returns its answer; `None` where the broker closes the connection instead.
-    pub fn try_call<Q: Message, A: Message>(&mut self, request: &Q, version: i16) -> Option<A> {
+    /// Sends a request.
+    pub fn post<Q: Message>(&mut self, request: &Q, version: i16) {
         let body = encode_to_bytes(request, version).expect("a request that can be encoded");
         self.correlation_id += 1;
         self.send(&request_frame(Q::KEY, version, self.correlation_id, &body));
+    }
+
+    /// Sends a request and returns its answer; `None` where the broker closes the connection instead.
+    pub fn try_call<Q: Message, A: Message>(&mut self, request: &Q, version: i16) -> Option<A> {
+        self.post(request, version);
         let key = ApiKey::from_i16(Q::KEY).expect("a request");
         let frame = self.frame().expect("an answer in time")?;
         let mut decoder = Decoder::new(frame);

@@ -1,11 +1,9 @@
 //! Malformed requests on a running broker: each gets Kafka's answer or a closed connection, and afterwards a normal
 //! client is served and the memory is what it was.
 
-mod codec_support;
-mod wire_support;
-
+use crate::codec_support::{self, schema::Message as Schema};
+use crate::support::{Broker, Wire, framed, request_frame};
 use bytes::Bytes;
-use codec_support::schema::Message as Schema;
 use corelog::base::{Offset, TimestampMs};
 use corelog::protocol::messages::fetch_request::{FetchPartition, FetchTopic};
 use corelog::protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
@@ -15,7 +13,6 @@ use corelog::protocol::messages::{
 use corelog::protocol::{Array, Records};
 use corelog::record::builder::BatchBuilder;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use wire_support::{Broker, Wire, framed, request_frame};
 
 /// By so much the broker may have grown afterwards.
 const GROWTH_MAX: u64 = 16 << 20;

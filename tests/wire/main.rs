@@ -1,0 +1,9 @@
+//! A running broker and what it answers to bytes on the wire, right and wrong ones.
+//!
+//! `CORELOG_TEST_BROKER=host:port` names a running broker to ask instead: so each test is proved on Apache Kafka.
+
+mod bad_input;
+#[path = "../codec_support/mod.rs"]
+mod codec_support;
+mod produce_errors;
+mod support;
