@@ -69,26 +69,28 @@ fn of_producer(id: i64, epoch: i16, sequence: i32) -> Vec<u8> {
     ])
 }
 
+/// Writes to one topic, named or by its id as the version has it.
 struct Client {
     wire: Wire,
+    topic: &'static str,
     topic_id: Uuid,
     version: i16,
 }
 
-/// The topic's name in versions that have names, its id in those that have ids.
-const TOPIC: &str = "produced";
-
 impl Client {
-    fn new(broker: &Broker, version: i16) -> Self {
+    fn new(broker: &Broker, topic: &'static str, version: i16) -> Self {
         let mut wire = broker.connect();
-        let topic_id = wire.create_topic(TOPIC);
-        Self { wire, topic_id, version }
+        let topic_id = wire.create_topic(topic);
+        Self { wire, topic, topic_id, version }
     }
 
     fn request(&self, partition: i32, records: Option<Bytes>, acks: i16) -> ProduceRequest {
         let data = PartitionProduceData { index: partition, records };
-        let topic =
-            TopicProduceData { name: TOPIC.into(), topic_id: self.topic_id, partition_data: Array::from(vec![data]) };
+        let topic = TopicProduceData {
+            name: self.topic.into(),
+            topic_id: self.topic_id,
+            partition_data: Array::from(vec![data]),
+        };
         ProduceRequest { acks, timeout_ms: 30_000, topic_data: Array::from(vec![topic]), ..Default::default() }
     }
 
@@ -114,16 +116,16 @@ impl Client {
 }
 
 /// By name, by name in flexible form, by topic id.
-fn in_each_form(mut check: impl FnMut(&mut Client)) {
+fn in_each_form(topic: &'static str, mut check: impl FnMut(&mut Client)) {
     let broker = Broker::start();
     for version in [3, 8, 9, 12, 13] {
-        check(&mut Client::new(&broker, version));
+        check(&mut Client::new(&broker, topic, version));
     }
 }
 
 #[test]
 fn batches_that_are_wrong_get_kafkas_error() {
-    in_each_form(|client| {
+    in_each_form("wrong-batches", |client| {
         let mut flipped = batch();
         *flipped.last_mut().expect("not empty") ^= 1;
         let mut cut = batch();
@@ -165,7 +167,7 @@ fn batches_that_are_wrong_get_kafkas_error() {
 
 #[test]
 fn requests_that_are_wrong_get_kafkas_error() {
-    in_each_form(|client| {
+    in_each_form("wrong-requests", |client| {
         let good = || Some(Bytes::from(batch()));
         for acks in [2, -2, i16::MAX] {
             let request = client.request(0, good(), acks);
@@ -189,7 +191,7 @@ fn requests_that_are_wrong_get_kafkas_error() {
 
 #[test]
 fn sequences_of_an_idempotent_producer_are_kept_in_order() {
-    in_each_form(|client| {
+    in_each_form("wrong-sequences", |client| {
         let (id, epoch) = client.producer_id();
         let (error, first) = client.records(of_producer(id, epoch, 0));
         assert_eq!(error, NONE);
@@ -220,7 +222,7 @@ fn sequences_of_an_idempotent_producer_are_kept_in_order() {
 #[test]
 fn acks_0_is_not_answered_and_an_error_closes_the_connection() {
     let broker = Broker::start();
-    let mut client = Client::new(&broker, 9);
+    let mut client = Client::new(&broker, "acks-0", 9);
     let (_, before) = client.records(batch());
     let silent = client.request(0, Some(batch().into()), 0);
     client.wire.post(&silent, 9);
