@@ -1,1 +1,43 @@
-fn main() {}
+//! corelog's benchmarks: floors (what the machine can do at best), and the broker against them.
+//!
+//! The figure is CPU time of the serving process, per request or per GB, from `/proc/<pid>/task/*/schedstat`:
+//! it survives a noisy machine, as a ratio between two servers measured in turn in one call.
+
+mod bare;
+mod child;
+mod cpu;
+mod echo;
+mod floor;
+mod load;
+mod ring_echo;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Echo of 100 bytes over 64 connections: bare io_uring against corelog's runtime; and the runtime idle.
+    Echo(echo::Args),
+    /// Bare loops: receive + crc + append, sendfile, read + send, small requests with and without append.
+    Floor(floor::Args),
+    /// One of the servers above (started by the commands above as their own process).
+    #[command(hide = true)]
+    Serve(child::ServeArgs),
+}
+
+fn main() {
+    let outcome = match Args::parse().command {
+        Command::Echo(args) => echo::run(&args),
+        Command::Floor(args) => floor::run(&args),
+        Command::Serve(args) => child::serve(&args),
+    };
+    if let Err(error) = outcome {
+        eprintln!("{error}");
+        std::process::exit(1);
+    }
+}

@@ -1,0 +1,36 @@
+//! CPU time and memory of another process, from /proc.
+
+use std::fs;
+use std::io;
+use std::time::Duration;
+
+/// CPU time of all threads of `pid`, io_uring's kernel workers included.
+pub fn of_process(pid: u32) -> io::Result<Duration> {
+    let mut nanoseconds = 0;
+    for task in fs::read_dir(format!("/proc/{pid}/task"))? {
+        // A thread may end while we look.
+        let Ok(stat) = fs::read_to_string(task?.path().join("schedstat")) else { continue };
+        nanoseconds += stat.split(' ').next().and_then(|n| n.parse::<u64>().ok()).unwrap_or(0);
+    }
+    Ok(Duration::from_nanos(nanoseconds))
+}
+
+/// User and system CPU time of `pid`, in clock ticks' precision (10 ms).
+pub fn user_and_system(pid: u32) -> io::Result<(Duration, Duration)> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
+    let after_name = stat.rsplit_once(") ").map_or("", |(_, rest)| rest);
+    let ticks = |index: usize| after_name.split(' ').nth(index).and_then(|n| n.parse::<u64>().ok()).unwrap_or(0);
+    Ok((Duration::from_millis(ticks(11) * 10), Duration::from_millis(ticks(12) * 10)))
+}
+
+/// Resident memory of `pid` in bytes.
+pub fn resident_bytes(pid: u32) -> io::Result<u64> {
+    let statm = fs::read_to_string(format!("/proc/{pid}/statm"))?;
+    Ok(statm.split(' ').nth(1).and_then(|n| n.parse::<u64>().ok()).unwrap_or(0) * 4096)
+}
+
+/// The middle one.
+pub fn median(values: &mut [f64]) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+}

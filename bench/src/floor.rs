@@ -1,0 +1,103 @@
+//! `floor`: what the machine can do at best, as bare loops.
+
+use crate::child::{Kind, ServeArgs, Server};
+use crate::cpu;
+use crate::load::{Load, frame};
+use std::io;
+use std::path::PathBuf;
+
+#[derive(clap::Args)]
+pub struct Args {
+    /// Directory on the file system to measure.
+    #[arg(long, default_value = ".")]
+    dir: PathBuf,
+    /// Runs of each.
+    #[arg(long, default_value_t = 5)]
+    runs: usize,
+}
+
+/// One floor: which server under which load.
+#[derive(Clone, Copy)]
+pub struct Floor {
+    /// The server.
+    pub kind: Kind,
+    /// Frame or range size.
+    pub size: usize,
+    /// Bytes of one request.
+    pub request_bytes: usize,
+    /// Connections.
+    pub connections: usize,
+    /// Requests in flight on each.
+    pub in_flight: usize,
+    /// Requests per run.
+    pub requests: u64,
+}
+
+/// Produce with frames of `size`, 1 GiB a run.
+pub const fn produce(size: usize) -> Floor {
+    let requests = (1 << 30) / size as u64;
+    Floor { kind: Kind::Produce, size, request_bytes: size, connections: 4, in_flight: 2, requests }
+}
+
+/// Fetch of ranges of `size`, 2 GiB a run.
+pub const fn fetch(kind: Kind, size: usize) -> Floor {
+    let requests = (2 << 30) / size as u64;
+    Floor { kind, size, request_bytes: 100, connections: 4, in_flight: 1, requests }
+}
+
+/// Small requests over 64 connections.
+pub const fn small(kind: Kind, request_bytes: usize) -> Floor {
+    Floor { kind, size: request_bytes, request_bytes, connections: 64, in_flight: 1, requests: 300_000 }
+}
+
+impl Floor {
+    /// CPU seconds of the server for one run.
+    pub fn run(&self, dir: &std::path::Path) -> io::Result<f64> {
+        let server = Server::start(&ServeArgs { kind: self.kind, core: 0, size: self.size, dir: dir.into() })?;
+        let load = Load {
+            address: server.address,
+            connections: self.connections,
+            in_flight: self.in_flight,
+            request: &|_| frame(self.request_bytes),
+            framed_replies: true,
+            requests: self.requests,
+            core: 1,
+        };
+        let before = cpu::of_process(server.pid())?;
+        load.run()?;
+        Ok((cpu::of_process(server.pid())? - before).as_secs_f64())
+    }
+
+    /// Median CPU seconds.
+    pub fn median(&self, dir: &std::path::Path, runs: usize) -> io::Result<f64> {
+        let mut figures = (0..runs).map(|_| self.run(dir)).collect::<io::Result<Vec<_>>>()?;
+        Ok(cpu::median(&mut figures))
+    }
+
+    /// Bytes of payload per run.
+    pub fn bytes(&self) -> f64 {
+        (self.size as u64 * self.requests) as f64
+    }
+}
+
+pub fn run(args: &Args) -> io::Result<()> {
+    let kind = corelog::ring::fs::fs_kind(&args.dir)?;
+    println!("floors on {kind}, medians of {}:", args.runs);
+    for size in [1 << 20, 16 << 10] {
+        let floor = produce(size);
+        println!("  produce {:>5} KiB  {:.3} CPU s/GB", size >> 10, floor.median(&args.dir, args.runs)? * 1e9 / floor.bytes());
+    }
+    for size in [1 << 20, 64 << 10, 16 << 10, 4 << 10] {
+        for kind in [Kind::Sendfile, Kind::ReadSend] {
+            let floor = fetch(kind, size);
+            let figure = floor.median(&args.dir, args.runs)? * 1e9 / floor.bytes();
+            println!("  fetch   {:>5} KiB  {figure:.3} CPU s/GB by {kind:?}", size >> 10);
+        }
+    }
+    for kind in [Kind::SmallCrc, Kind::SmallAppend] {
+        let floor = small(kind, 200);
+        let figure = floor.median(&args.dir, args.runs)? * 1e6 / floor.requests as f64;
+        println!("  small   200 B      {figure:.2} CPU us per request, {kind:?}");
+    }
+    Ok(())
+}

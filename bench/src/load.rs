@@ -1,0 +1,198 @@
+//! Load from raw sockets. Closed loop: each connection keeps a fixed number of requests in flight.
+
+use hdrhistogram::Histogram;
+use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::time::{Duration, Instant};
+
+/// What to send and how much of it.
+pub struct Load<'a> {
+    /// Where to.
+    pub address: SocketAddr,
+    /// Connections.
+    pub connections: usize,
+    /// Requests in flight on each.
+    pub in_flight: usize,
+    /// The frame, size included; sent again and again (by connection number).
+    pub request: &'a dyn Fn(usize) -> Vec<u8>,
+    /// Whether replies are frames with a size, or as long as the request (an echo).
+    pub framed_replies: bool,
+    /// Requests in all.
+    pub requests: u64,
+    /// Core to run on.
+    pub core: usize,
+}
+
+/// What came of it.
+pub struct Outcome {
+    /// Replies.
+    pub replies: u64,
+    /// Bytes of requests and of replies.
+    pub bytes_out: u64,
+    /// As above.
+    pub bytes_in: u64,
+    /// From request to reply, nanoseconds.
+    pub latency: Histogram<u64>,
+    /// Wall time.
+    pub elapsed: Duration,
+    /// The last reply.
+    pub last_reply: Vec<u8>,
+}
+
+struct Connection {
+    socket: TcpStream,
+    request: Vec<u8>,
+    /// Bytes of the requests still to be written; more than one frame when several are in flight.
+    to_write: usize,
+    written: usize,
+    sent_at: std::collections::VecDeque<Instant>,
+    /// Bytes of the reply received so far, and its first four.
+    received: usize,
+    size: [u8; 4],
+    head: Vec<u8>,
+}
+
+impl Load<'_> {
+    /// Runs until all replies are there. One thread, epoll.
+    pub fn run(&self) -> io::Result<Outcome> {
+        core_affinity::set_for_current(core_affinity::CoreId { id: self.core });
+        let epoll = Epoll::new(EpollCreateFlags::empty())?;
+        let mut connections = Vec::new();
+        for number in 0..self.connections {
+            let socket = TcpStream::connect(self.address)?;
+            socket.set_nodelay(true)?;
+            socket.set_nonblocking(true)?;
+            let interest = EpollFlags::EPOLLIN | EpollFlags::EPOLLOUT | EpollFlags::EPOLLET;
+            epoll.add(&socket, EpollEvent::new(interest, number as u64))?;
+            let request = (self.request)(number);
+            connections.push(Connection {
+                socket,
+                request,
+                to_write: 0,
+                written: 0,
+                sent_at: std::collections::VecDeque::new(),
+                received: 0,
+                size: [0; 4],
+                head: Vec::new(),
+            });
+        }
+        let begun = Instant::now();
+        let mut outcome = Outcome {
+            replies: 0,
+            bytes_out: 0,
+            bytes_in: 0,
+            latency: Histogram::new(3).map_err(io::Error::other)?,
+            elapsed: Duration::ZERO,
+            last_reply: Vec::new(),
+        };
+        let mut left = self.requests;
+        for connection in &mut connections {
+            for _ in 0..self.in_flight {
+                connection.begin_request(&mut left);
+            }
+            connection.write(&mut outcome)?;
+        }
+        let mut events = [EpollEvent::empty(); 256];
+        let mut buffer = vec![0; 256 << 10];
+        while outcome.replies < self.requests {
+            let ready = epoll.wait(&mut events, EpollTimeout::from(10_000_u16))?;
+            if ready == 0 {
+                return Err(io::Error::new(io::ErrorKind::TimedOut, "no reply for 10 s"));
+            }
+            for event in &events[..ready] {
+                let connection = &mut connections[event.data() as usize];
+                connection.read(&mut buffer, self.framed_replies, &mut left, &mut outcome)?;
+                connection.write(&mut outcome)?;
+            }
+        }
+        outcome.elapsed = begun.elapsed();
+        Ok(outcome)
+    }
+}
+
+impl Connection {
+    fn begin_request(&mut self, left: &mut u64) {
+        if *left > 0 {
+            *left -= 1;
+            self.to_write += self.request.len();
+            self.sent_at.push_back(Instant::now());
+        }
+    }
+
+    fn write(&mut self, outcome: &mut Outcome) -> io::Result<()> {
+        while self.to_write > 0 {
+            let end = self.request.len().min(self.written + self.to_write);
+            match self.socket.write(&self.request[self.written..end]) {
+                Ok(n) => {
+                    self.to_write -= n;
+                    self.written = (self.written + n) % self.request.len();
+                    outcome.bytes_out += n as u64;
+                }
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+                Err(e) => return Err(e),
+            }
+        }
+        Ok(())
+    }
+
+    fn read(&mut self, buffer: &mut [u8], framed: bool, left: &mut u64, outcome: &mut Outcome) -> io::Result<()> {
+        loop {
+            let n = match self.socket.read(buffer) {
+                Ok(0) => return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the server closed the connection")),
+                Ok(n) => n,
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+                Err(e) => return Err(e),
+            };
+            outcome.bytes_in += n as u64;
+            let mut rest = &buffer[..n];
+            while !rest.is_empty() {
+                rest = self.take(rest, framed, left, outcome);
+            }
+            if n < buffer.len() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Takes of `bytes` what belongs to the current reply. What is left.
+    fn take<'b>(&mut self, bytes: &'b [u8], framed: bool, left: &mut u64, outcome: &mut Outcome) -> &'b [u8] {
+        if framed && self.received < 4 {
+            let n = bytes.len().min(4 - self.received);
+            self.size[self.received..self.received + n].copy_from_slice(&bytes[..n]);
+            self.received += n;
+            self.head.clear();
+            return self.end_if_complete(&bytes[n..], framed, left, outcome);
+        }
+        let n = bytes.len().min(self.reply_len(framed) - self.received);
+        self.received += n;
+        if self.head.len() < 512 {
+            self.head.extend_from_slice(&bytes[..n.min(512)]);
+        }
+        self.end_if_complete(&bytes[n..], framed, left, outcome)
+    }
+
+    fn reply_len(&self, framed: bool) -> usize {
+        if framed { 4 + u32::from_be_bytes(self.size) as usize } else { self.request.len() }
+    }
+
+    fn end_if_complete<'b>(&mut self, rest: &'b [u8], framed: bool, left: &mut u64, outcome: &mut Outcome) -> &'b [u8] {
+        if self.received >= 4 && self.received == self.reply_len(framed) {
+            self.received = 0;
+            outcome.replies += 1;
+            if let Some(sent_at) = self.sent_at.pop_front() {
+                let _ = outcome.latency.record(sent_at.elapsed().as_nanos() as u64);
+            }
+            outcome.last_reply.clone_from(&self.head);
+            self.begin_request(left);
+        }
+        rest
+    }
+}
+
+/// A frame of `len` bytes in all that says so in its first four.
+pub fn frame(len: usize) -> Vec<u8> {
+    let mut frame = vec![0xA5; len];
+    frame[..4].copy_from_slice(&(len as u32 - 4).to_be_bytes());
+    frame
+}
