@@ -25,6 +25,21 @@ pub struct GroupConfig {
     pub member_metadata_bytes_max: usize,
 }
 
+impl From<&crate::config::GroupConfig> for GroupConfig {
+    fn from(config: &crate::config::GroupConfig) -> Self {
+        Self {
+            session_timeout_ms_min: config.min_session_timeout_ms,
+            session_timeout_ms_max: config.max_session_timeout_ms,
+            initial_rebalance_delay_ms: i64::from(config.initial_rebalance_delay_ms),
+            members_per_group_max: usize::try_from(config.max_size).unwrap_or(0),
+            offset_metadata_max: usize::try_from(config.offset_metadata_max_bytes).unwrap_or(0),
+            offsets_retention_ms: config.offsets_retention_ms,
+            offsets_retention_check_interval_ms: config.offsets_retention_check_interval_ms,
+            ..Self::default()
+        }
+    }
+}
+
 /// How long a JoinGroup request of a new member may be parked, in ms
 /// (`GroupCoordinatorConfig.CLASSIC_GROUP_NEW_MEMBER_JOIN_TIMEOUT_MS`).
 pub const NEW_MEMBER_JOIN_TIMEOUT_MS: i64 = 5 * 60 * 1000;

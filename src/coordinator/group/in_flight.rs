@@ -117,6 +117,20 @@ impl Groups {
         }
     }
 
+    /// The request of `token` has waited too long for the log: it is refused. What it asked for may
+    /// still come to pass.
+    pub fn give_up(&mut self, token: Token, error: ErrorCode, fx: &mut Effects) {
+        for (_, then) in &mut self.in_flight {
+            let refused = match then {
+                Then::Answer(later) if later.token == token => later.refused.clone(),
+                Then::Fetch(waiting, request) if *waiting == token => Request::Fetch((**request).clone(), true),
+                _ => continue,
+            };
+            *then = Then::Nothing;
+            return fx.answer(token, refused.refuse(error));
+        }
+    }
+
     /// Offsets of `group` that are on their way into the log.
     pub(super) fn commits_in_flight<'a>(&'a self, group: &'a str) -> impl Iterator<Item = Key> + 'a {
         self.in_flight

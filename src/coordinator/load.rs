@@ -1,0 +1,92 @@
+//! Reading a coordinator's partition from its start to its end.
+
+use super::log::CoordinatorLog;
+use crate::base::{ErrorCode, Offset, ProducerId};
+use crate::record::{BatchView, ControlType, Record, batches};
+use crate::ring::runtime;
+use bytes::Bytes;
+
+/// The most one compressed batch may unpack to.
+const UNPACKED_BYTES_MAX: usize = 64 << 20;
+
+/// A record of the log as replay takes it.
+pub enum Entry<'a> {
+    /// A record with a key.
+    Record {
+        /// Its offset.
+        offset: Offset,
+        /// The transactional producer that wrote it; none for the coordinator itself.
+        producer: ProducerId,
+        /// Its key.
+        key: &'a Bytes,
+        /// Its value; none is a tombstone.
+        value: Option<&'a Bytes>,
+    },
+    /// The end of a transaction.
+    Marker {
+        /// Whose.
+        producer: ProducerId,
+        /// False: aborted.
+        committed: bool,
+    },
+}
+
+/// Hands every record to `take`, in order; returns the log's end. `go_on` is asked between reads.
+pub async fn load(
+    log: &dyn CoordinatorLog,
+    mut take: impl FnMut(Entry),
+    go_on: impl Fn() -> bool,
+) -> Result<Offset, ErrorCode> {
+    let mut next = log.start_offset();
+    loop {
+        let chunk = log.read(next).await?;
+        if chunk.is_empty() {
+            return Ok(next);
+        }
+        let before = next;
+        for batch in batches(&chunk) {
+            let Ok(batch) = batch else { break };
+            next = replay(&batch, next, &mut take)?;
+        }
+        if next == before {
+            tracing::error!(offset = next.0, "a coordinator's log holds a batch that cannot be read");
+            return Err(ErrorCode::CorruptMessage);
+        }
+        // A long log must not keep its core from everything else.
+        runtime::yield_now().await;
+        if !go_on() {
+            return Err(ErrorCode::NotCoordinator);
+        }
+    }
+}
+
+/// Replays what lies at or above `from`; returns the offset after the batch.
+fn replay(batch: &BatchView, from: Offset, take: &mut impl FnMut(Entry)) -> Result<Offset, ErrorCode> {
+    let header = batch.header();
+    let end = header.next_offset();
+    let transactional = header.is_transactional();
+    let producer = if transactional { header.producer_id() } else { ProducerId::NONE };
+    let body = batch.unpacked(UNPACKED_BYTES_MAX).map_err(|_| ErrorCode::CorruptMessage)?;
+    for record in crate::record::Records::new(&body, header.count()) {
+        let record = record.map_err(|_| ErrorCode::CorruptMessage)?;
+        let offset = header.base_offset().plus(i64::from(record.offset_delta));
+        if offset < from {
+            continue;
+        }
+        if header.is_control() {
+            marker(&record, header.producer_id(), take);
+        } else if let Some(key) = record.key {
+            let (key, value) = (Bytes::copy_from_slice(key), record.value.map(Bytes::copy_from_slice));
+            take(Entry::Record { offset, producer, key: &key, value: value.as_ref() });
+        }
+    }
+    Ok(end.max(from))
+}
+
+fn marker(record: &Record, producer: ProducerId, take: &mut impl FnMut(Entry)) {
+    match record.key.and_then(ControlType::of_key) {
+        Some(ControlType::Commit) => take(Entry::Marker { producer, committed: true }),
+        Some(ControlType::Abort) => take(Entry::Marker { producer, committed: false }),
+        _ => {}
+    }
+}

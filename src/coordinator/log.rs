@@ -1,0 +1,24 @@
+//! What a coordinator needs of the partition that holds its state.
+
+use crate::base::{ErrorCode, Offset};
+use bytes::Bytes;
+use std::future::Future;
+use std::pin::Pin;
+
+/// A future of this core.
+pub type Pending<T> = Pin<Box<dyn Future<Output = T>>>;
+
+/// The partition of an internal topic, as its coordinator sees it. The shard provides it.
+pub trait CoordinatorLog {
+    /// Accepts a batch, in the order of the calls; the future ends when the batch is committed
+    /// (below the high watermark), with the offset of its first record, or when it is certain that
+    /// it never will be. It must not give up before: an answer may be late, state may not be wrong.
+    fn append(&self, batch: Bytes) -> Pending<Result<Offset, ErrorCode>>;
+
+    /// The first offset there is.
+    fn start_offset(&self) -> Offset;
+
+    /// Batches from the one with `from` on, at least one whole one unless the end is reached: then
+    /// nothing. The last may be cut off. Reads up to the log's end, not the high watermark.
+    fn read(&self, from: Offset) -> Pending<Result<Bytes, ErrorCode>>;
+}
