@@ -31,7 +31,8 @@ pub fn pack(appends: Vec<Append>, now: TimestampMs) -> Vec<Packed> {
     let mut packed = Vec::new();
     let mut open: Option<(BatchBuilder, Vec<(AppendId, i64)>)> = None;
     for append in appends {
-        let size: usize = append.records.iter().map(|r| r.key.len() + r.value.as_ref().map_or(0, Bytes::len) + 32).sum();
+        let size: usize =
+            append.records.iter().map(|r| r.key.len() + r.value.as_ref().map_or(0, Bytes::len) + 32).sum();
         if let Some((builder, parts)) = open.take_if(|(b, _)| b.size() + size > BATCH_BYTES) {
             packed.push(Packed { batch: builder.build(), parts });
         }

@@ -112,10 +112,8 @@ impl Coordinator {
             sender.send(request.refuse(error));
             return receiver;
         }
-        let waits_for_log = matches!(
-            request,
-            Request::Commit(..) | Request::Leave(_) | Request::Delete(_) | Request::Fetch(_, true)
-        );
+        let waits_for_log =
+            matches!(request, Request::Commit(..) | Request::Leave(_) | Request::Delete(_) | Request::Fetch(_, true));
         let random = if matches!(request, Request::Join(..)) { (self.config.random)() } else { [0; 16] };
         let mut state = self.state.borrow_mut();
         state.last_token += 1;
@@ -192,7 +190,14 @@ impl Coordinator {
             Ok(end) => {
                 let took = clock::mono().since(began.mono);
                 if records > 0 {
-                    tracing::info!(partition = self.config.name, groups = groups.len(), records, end = end.0, ?took, "groups loaded");
+                    tracing::info!(
+                        partition = self.config.name,
+                        groups = groups.len(),
+                        records,
+                        end = end.0,
+                        ?took,
+                        "groups loaded"
+                    );
                 }
                 self.state.borrow_mut().groups = groups;
                 self.phase.set(Phase::Active);

@@ -151,7 +151,11 @@ fn what_was_committed_is_there_after_a_restart() {
 #[test]
 fn while_loading_requests_are_told_so() {
     runtime::block_on_test(async {
-        let coordinator = start(&Rc::new(MemoryLog::default()));
+        let log = Rc::new(MemoryLog::default());
+        let before = active(&log).await;
+        assert_eq!(error_of(commit(&before, "g", 1)).await, 0);
+        before.resign(clock::now());
+        let coordinator = start(&log);
         assert_eq!(error_of(commit(&coordinator, "g", 1)).await, ErrorCode::CoordinatorLoadInProgress as i16);
     });
 }

@@ -63,7 +63,16 @@ impl Future for Sleep {
                     waker.clone_from(cx.waker());
                     old
                 }
-                None => Some(timers.insert(until, cx.waker().clone())),
+                None => {
+                    let key = timers.insert(until, cx.waker().clone());
+                    let earliest = timers.earliest() == Some(until);
+                    drop(timers);
+                    if earliest {
+                        // A parked pump has asked to be woken for a later timer, or for none.
+                        core.wake_pump();
+                    }
+                    Some(key)
+                }
             }
         });
         self.key = key;
