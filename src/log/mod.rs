@@ -16,9 +16,12 @@
 //! the states and the recovery.
 
 pub mod append;
+pub mod checkpoint;
 pub mod close;
 pub mod config;
 pub mod core;
+pub mod dir;
+pub mod dirs;
 pub mod epochs;
 pub mod error;
 pub mod files;
@@ -33,6 +36,7 @@ pub mod recover;
 mod scan;
 mod segment;
 mod snapshot;
+pub mod timestamp;
 mod validate;
 pub mod write;
 
@@ -40,9 +44,12 @@ pub use append::{AppendInfo, AppendOrigin};
 pub use close::Closed;
 pub use config::{LogConfig, TimestampType};
 pub use core::Log;
+pub use dir::{LogDir, LogDirError};
+pub use dirs::{LogDirs, Wanted};
 pub use epochs::EpochEnd;
 pub use error::{AppendError, ReadError, RecordFault, WriteError};
 pub use flush::FlushJob;
 pub use read::{FileRange, Read, ReadLookup, ReadPlan};
 pub use recover::{Recovery, UnrecoveredLog};
+pub use timestamp::{TimestampLookup, TimestampOffset};
 pub use write::{WriteJob, Written};

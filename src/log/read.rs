@@ -114,6 +114,11 @@ impl SegmentView {
         }
     }
 
+    /// The path of one of the segment's other files.
+    pub(super) fn path_of(&self, kind: FileKind) -> PathBuf {
+        kind.path(&self.dir, self.base)
+    }
+
     /// The segment's file, opened if it is not.
     pub(super) async fn file(&mut self) -> io::Result<File> {
         if let Some(file) = &self.file {
@@ -133,7 +138,7 @@ impl SegmentView {
         if self.entries_on_disk == 0 {
             return Ok(0);
         }
-        let path = FileKind::OffsetIndex.path(&self.dir, self.base);
+        let path = self.path_of(FileKind::OffsetIndex);
         let index = runtime::blocking(move || File::open(&path, OpenMode::Read)).await?;
         let entry = floor_in_file::<OffsetEntry>(&index, self.entries_on_disk, offset, self.base).await?;
         // An entry that points past the end is no entry: the walk from the beginning finds the batch.

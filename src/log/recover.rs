@@ -51,6 +51,11 @@ impl UnrecoveredLog {
         self.topic_id
     }
 
+    /// True when there is no segment: a new directory, or one whose creation was interrupted.
+    pub fn is_blank(&self) -> bool {
+        self.found.segments.is_empty()
+    }
+
     /// The partition.
     pub fn partition(&self) -> &TopicPartition {
         &self.partition

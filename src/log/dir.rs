@@ -1,0 +1,355 @@
+//! A log directory: whose it is, that nobody else uses it, whether it was closed cleanly, what is in it. Blocking.
+
+use super::checkpoint::{HIGH_WATERMARKS, LOG_STARTS, OffsetCheckpoint, RECOVERY_POINTS};
+use super::close::delete_dir;
+use super::names::{self, DirKind};
+use crate::base::topic::CLUSTER_METADATA_TOPIC;
+use crate::base::{Offset, TopicPartition, Uuid};
+use crate::config::meta_properties::{META_PROPERTIES, MetaProperties};
+use crate::ring::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+/// Held while a broker uses the directory.
+const LOCK: &str = ".lock";
+/// There after a clean shutdown, until the next start.
+const CLEAN_SHUTDOWN: &str = ".kafka_cleanshutdown";
+
+/// Why a log directory cannot be used. Each is one sentence for the operator.
+#[derive(Debug)]
+pub enum LogDirError {
+    /// Another process holds `.lock`.
+    Locked(PathBuf),
+    /// There is no `meta.properties`.
+    NotFormatted(PathBuf),
+    /// `meta.properties` cannot be understood.
+    BadMetaProperties(PathBuf, String),
+    /// The directory holds topics but no `meta.properties`: it is never formatted.
+    HoldsTopics(PathBuf),
+    /// The disk.
+    Io(PathBuf, io::Error),
+}
+
+impl std::fmt::Display for LogDirError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Locked(path) => {
+                write!(f, "the log directory {} is in use by another process (its .lock is held)", path.display())
+            }
+            Self::NotFormatted(path) => {
+                write!(f, "the log directory {} is not formatted: it has no {META_PROPERTIES}", path.display())
+            }
+            Self::BadMetaProperties(path, why) => write!(f, "{}: {why}", path.join(META_PROPERTIES).display()),
+            Self::HoldsTopics(path) => write!(
+                f,
+                "the log directory {} holds topic directories but no {META_PROPERTIES}; it is not formatted over them",
+                path.display()
+            ),
+            Self::Io(path, error) => write!(f, "the log directory {}: {error}", path.display()),
+        }
+    }
+}
+
+impl std::error::Error for LogDirError {}
+
+/// One partition's directory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PartitionDir {
+    /// Where it is.
+    pub path: PathBuf,
+    /// What it is.
+    pub kind: DirKind,
+    /// The partition.
+    pub partition: TopicPartition,
+}
+
+/// The three offsets that are checkpointed for a log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CheckpointEntry {
+    /// The partition.
+    pub partition: TopicPartition,
+    /// Up to where it is on the device.
+    pub recovery_point: Offset,
+    /// Where it begins.
+    pub log_start: Offset,
+    /// Its high watermark.
+    pub high_watermark: Offset,
+}
+
+#[derive(Debug, Default)]
+struct Checkpoints {
+    recovery_points: OffsetCheckpoint,
+    log_starts: OffsetCheckpoint,
+    high_watermarks: OffsetCheckpoint,
+}
+
+/// A log directory in use by this process. Shared between threads.
+#[derive(Debug)]
+pub struct LogDir {
+    path: PathBuf,
+    meta: MetaProperties,
+    /// The broker epoch of the last clean shutdown; `None` after an unclean one.
+    clean: Option<i64>,
+    checkpoints: Mutex<Checkpoints>,
+    _lock: fs::Lock,
+}
+
+/// What a path given as a log directory is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DirState {
+    /// It does not exist, or is empty: it may be formatted.
+    Empty,
+    /// It has `meta.properties`.
+    Formatted,
+    /// It has topic directories but no `meta.properties`: it must not be formatted.
+    HoldsTopics,
+    /// It has other things, but no topics.
+    Unformatted,
+}
+
+/// Looks at a path given as a log directory.
+pub fn state_of(path: &Path) -> io::Result<DirState> {
+    let entries = match fs::read_dir(path) {
+        Ok(entries) => entries,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(DirState::Empty),
+        Err(e) => return Err(e),
+    };
+    if entries.iter().any(|e| e.name == META_PROPERTIES) {
+        return Ok(DirState::Formatted);
+    }
+    if entries.iter().any(|e| e.is_dir && names::parse(&e.name).is_some()) {
+        return Ok(DirState::HoldsTopics);
+    }
+    let other = entries.iter().any(|e| e.name != LOCK && e.name != "lost+found");
+    Ok(if other { DirState::Unformatted } else { DirState::Empty })
+}
+
+/// Writes `meta.properties`, creating the directory. Refused where there is one already, or topics.
+pub fn format(path: &Path, meta: &MetaProperties) -> Result<(), LogDirError> {
+    let io = |e| LogDirError::Io(path.to_owned(), e);
+    fs::create_dir_all(path).map_err(io)?;
+    match state_of(path).map_err(io)? {
+        DirState::HoldsTopics => return Err(LogDirError::HoldsTopics(path.to_owned())),
+        DirState::Formatted => {
+            return Err(LogDirError::BadMetaProperties(path.to_owned(), "the directory is already formatted".into()));
+        }
+        DirState::Empty | DirState::Unformatted => {}
+    }
+    fs::write_atomic(&path.join(META_PROPERTIES), meta.text().as_bytes()).map_err(io)
+}
+
+impl LogDir {
+    /// Takes a directory into use: its lock, its `meta.properties`, its checkpoints, and the clean-shutdown file,
+    /// which is deleted: from here on an end without [`Self::write_clean_shutdown`] is an unclean one.
+    pub fn open(path: &Path) -> Result<Self, LogDirError> {
+        let io = |e| LogDirError::Io(path.to_owned(), e);
+        match state_of(path).map_err(io)? {
+            DirState::Formatted => {}
+            DirState::HoldsTopics => return Err(LogDirError::HoldsTopics(path.to_owned())),
+            DirState::Empty | DirState::Unformatted => return Err(LogDirError::NotFormatted(path.to_owned())),
+        }
+        let lock = fs::lock(&path.join(LOCK)).map_err(|e| match e.kind() {
+            io::ErrorKind::WouldBlock => LogDirError::Locked(path.to_owned()),
+            _ => io(e),
+        })?;
+        let meta = fs::read(&path.join(META_PROPERTIES)).map_err(io)?;
+        let meta = MetaProperties::parse(&meta).map_err(|why| LogDirError::BadMetaProperties(path.to_owned(), why))?;
+        let read = |name| OffsetCheckpoint::read(path, name).map_err(io);
+        let checkpoints = Checkpoints {
+            recovery_points: read(RECOVERY_POINTS)?,
+            log_starts: read(LOG_STARTS)?,
+            high_watermarks: read(HIGH_WATERMARKS)?,
+        };
+        let clean = take_clean_shutdown(path).map_err(io)?;
+        Ok(Self { path: path.to_owned(), meta, clean, checkpoints: Mutex::new(checkpoints), _lock: lock })
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Whose it is.
+    pub fn meta(&self) -> &MetaProperties {
+        &self.meta
+    }
+
+    /// True when it was closed cleanly.
+    pub fn was_clean(&self) -> bool {
+        self.clean.is_some()
+    }
+
+    /// The broker epoch of the last clean shutdown, if the file carried one; -1 where it did not.
+    pub fn clean_broker_epoch(&self) -> Option<i64> {
+        self.clean
+    }
+
+    /// The partitions' directories, but that of the metadata log. Those of deleted partitions are removed.
+    pub fn partitions(&self) -> io::Result<Vec<PartitionDir>> {
+        let mut dirs = Vec::new();
+        for entry in fs::read_dir(&self.path)?.into_iter().filter(|e| e.is_dir) {
+            let Some((kind, partition)) = names::parse(&entry.name) else { continue };
+            let path = self.path.join(&entry.name);
+            if &*partition.topic == CLUSTER_METADATA_TOPIC {
+                continue;
+            }
+            match kind {
+                DirKind::Delete => delete_dir(&path)?,
+                DirKind::Live | DirKind::Future | DirKind::Stray => dirs.push(PartitionDir { path, kind, partition }),
+            }
+        }
+        Ok(dirs)
+    }
+
+    /// What the checkpoints say of a partition; zeros where they say nothing.
+    pub fn checkpoint(&self, partition: &TopicPartition) -> CheckpointEntry {
+        let c = self.checkpoints();
+        let get = |of: &OffsetCheckpoint| of.get(partition).unwrap_or(Offset::ZERO);
+        CheckpointEntry {
+            partition: partition.clone(),
+            recovery_point: get(&c.recovery_points),
+            log_start: get(&c.log_starts),
+            high_watermark: get(&c.high_watermarks),
+        }
+    }
+
+    /// Takes newer offsets; they are on disk after [`Self::write_checkpoints`].
+    pub fn set_checkpoint(&self, entry: CheckpointEntry) {
+        let mut c = self.checkpoints();
+        c.recovery_points.set(entry.partition.clone(), entry.recovery_point);
+        c.high_watermarks.set(entry.partition.clone(), entry.high_watermark);
+        if entry.log_start > Offset::ZERO {
+            c.log_starts.set(entry.partition, entry.log_start);
+        }
+    }
+
+    /// Forgets a partition that was deleted, and writes the checkpoints: a later partition of its name must not
+    /// begin with its offsets.
+    pub fn forget(&self, partition: &TopicPartition) -> io::Result<()> {
+        {
+            let mut c = self.checkpoints();
+            c.recovery_points.remove(partition);
+            c.log_starts.remove(partition);
+            c.high_watermarks.remove(partition);
+        }
+        self.write_checkpoints()
+    }
+
+    /// Writes the checkpoint files.
+    pub fn write_checkpoints(&self) -> io::Result<()> {
+        let c = self.checkpoints();
+        c.recovery_points.write(&self.path, RECOVERY_POINTS)?;
+        c.log_starts.write(&self.path, LOG_STARTS)?;
+        c.high_watermarks.write(&self.path, HIGH_WATERMARKS)
+    }
+
+    /// Says that everything was closed: the last thing before the process ends.
+    pub fn write_clean_shutdown(&self, broker_epoch: i64) -> io::Result<()> {
+        let text = format!("{{\"version\":0,\"brokerEpoch\":{broker_epoch}}}");
+        fs::write_atomic(&self.path.join(CLEAN_SHUTDOWN), text.as_bytes())
+    }
+
+    fn checkpoints(&self) -> std::sync::MutexGuard<'_, Checkpoints> {
+        self.checkpoints.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+/// Reads and deletes the clean-shutdown file.
+fn take_clean_shutdown(dir: &Path) -> io::Result<Option<i64>> {
+    let path = dir.join(CLEAN_SHUTDOWN);
+    let bytes = match fs::read(&path) {
+        Ok(bytes) => bytes,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(e) => return Err(e),
+    };
+    fs::remove_file(&path)?;
+    fs::sync_dir(dir)?;
+    let epoch = serde_json::from_slice::<serde_json::Value>(&bytes).ok();
+    Ok(Some(epoch.and_then(|v| v.get("brokerEpoch")?.as_i64()).unwrap_or(-1)))
+}
+
+/// A fresh id for directories that are renamed out of the way.
+pub(super) fn random_id() -> Uuid {
+    let mut bytes = [0; 16];
+    crate::ring::process::random_bytes(&mut bytes);
+    Uuid(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn meta() -> MetaProperties {
+        MetaProperties { cluster_id: "MkU3OEVBNTcwNTJENDM2Qg".into(), node_id: 1, directory_id: Some(Uuid([7; 16])) }
+    }
+
+    #[test]
+    fn a_directory_is_formatted_once_locked_and_read_back() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("data");
+        assert!(matches!(LogDir::open(&path), Err(LogDirError::NotFormatted(_))));
+        format(&path, &meta()).unwrap();
+        assert!(matches!(format(&path, &meta()), Err(LogDirError::BadMetaProperties(..))));
+        let open = LogDir::open(&path).unwrap();
+        assert_eq!(open.meta(), &meta());
+        assert!(!open.was_clean());
+        assert!(matches!(LogDir::open(&path), Err(LogDirError::Locked(_))));
+        open.write_clean_shutdown(42).unwrap();
+        drop(open);
+        let open = LogDir::open(&path).unwrap();
+        assert_eq!(open.clean_broker_epoch(), Some(42));
+        drop(open);
+        assert!(!LogDir::open(&path).unwrap().was_clean(), "the file is gone once it was read");
+    }
+
+    #[test]
+    fn a_directory_with_topics_is_never_formatted() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir(dir.path().join("lost+found")).unwrap();
+        assert_eq!(state_of(dir.path()).unwrap(), DirState::Empty);
+        std::fs::create_dir(dir.path().join("topic-0")).unwrap();
+        assert_eq!(state_of(dir.path()).unwrap(), DirState::HoldsTopics);
+        assert!(matches!(format(dir.path(), &meta()), Err(LogDirError::HoldsTopics(_))));
+        assert!(matches!(LogDir::open(dir.path()), Err(LogDirError::HoldsTopics(_))));
+    }
+
+    #[test]
+    fn javas_clean_file_is_read_whatever_it_carries() {
+        let dir = tempfile::tempdir().unwrap();
+        for (text, epoch) in
+            [("{\"version\":0,\"brokerEpoch\":7}", 7), ("{\"version\":0,\"brokerEpoch\":null}", -1), ("", -1)]
+        {
+            std::fs::write(dir.path().join(CLEAN_SHUTDOWN), text).unwrap();
+            assert_eq!(take_clean_shutdown(dir.path()).unwrap(), Some(epoch), "{text}");
+        }
+        assert_eq!(take_clean_shutdown(dir.path()).unwrap(), None);
+    }
+
+    #[test]
+    fn checkpoints_survive_and_deleted_directories_go() {
+        let dir = tempfile::tempdir().unwrap();
+        format(dir.path(), &meta()).unwrap();
+        for name in ["t-0", "t-1.0123456789abcdef0123456789abcdef-delete", "__cluster_metadata-0", "notes"] {
+            std::fs::create_dir(dir.path().join(name)).unwrap();
+        }
+        let partition = TopicPartition::new("t", 0);
+        let entry = CheckpointEntry {
+            partition: partition.clone(),
+            recovery_point: Offset(5),
+            log_start: Offset(2),
+            high_watermark: Offset(4),
+        };
+        let open = LogDir::open(dir.path()).unwrap();
+        assert_eq!(open.partitions().unwrap().iter().map(|d| &d.partition).collect::<Vec<_>>(), [&partition]);
+        assert!(!dir.path().join("t-1.0123456789abcdef0123456789abcdef-delete").exists());
+        open.set_checkpoint(entry.clone());
+        open.write_checkpoints().unwrap();
+        drop(open);
+        let open = LogDir::open(dir.path()).unwrap();
+        assert_eq!(open.checkpoint(&partition), entry);
+        open.forget(&partition).unwrap();
+        drop(open);
+        assert_eq!(LogDir::open(dir.path()).unwrap().checkpoint(&partition).recovery_point, Offset::ZERO);
+    }
+}
