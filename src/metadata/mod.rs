@@ -8,6 +8,7 @@ pub mod features;
 pub mod image;
 pub mod loader;
 pub mod record;
+pub mod store;
 
 pub use delta::{MetadataDelta, TopicDelta};
 pub use image::{
@@ -15,3 +16,4 @@ pub use image::{
     PartitionRegistration, ResourceType, TopicImage,
 };
 pub use record::MetadataRecord;
+pub use store::{MetadataLog, StoreError};

@@ -1,0 +1,183 @@
+//! The store on files: those of Apache Kafka 4.3.1 in `testdata` (a node with static voters after two runs and clean
+//! stops, and one formatted with `--standalone`), and our own.
+
+use super::*;
+use crate::base::{Instant, LeaderEpoch, Now, Offset, TimestampMs, TopicIdPartition};
+use crate::metadata::{MetadataRecord, ResourceType};
+use crate::protocol::messages::{FeatureLevelRecord, TopicRecord};
+use crate::ring::runtime::block_on_test;
+use std::path::Path;
+use tempfile::TempDir;
+
+const NOW: Now = Now { mono: Instant(0), wall: TimestampMs(1_795_300_000_000) };
+
+fn config(dir: &Path, node: i32) -> StoreConfig {
+    StoreConfig {
+        dir: dir.into(),
+        node_id: BrokerId(node),
+        static_voters: Vec::new(),
+        joins_quorum: false,
+        min_insync_replicas: 1,
+        snapshot_after_bytes: u64::MAX,
+        segment_bytes: 1 << 30,
+        segment_ms: i64::MAX,
+    }
+}
+
+/// A directory as Apache Kafka left it.
+fn kafkas(which: &str) -> TempDir {
+    let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/metadata/testdata").join(which);
+    let dir = tempfile::tempdir().unwrap();
+    let partition = dir.path().join(METADATA_PARTITION_DIR);
+    std::fs::create_dir(&partition).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let to = if entry.file_name() == BOOTSTRAP_CHECKPOINT { dir.path() } else { &partition };
+        std::fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
+    }
+    dir
+}
+
+fn file(dir: &Path, name: &str) -> String {
+    String::from_utf8(std::fs::read(dir.join(METADATA_PARTITION_DIR).join(name)).unwrap()).unwrap()
+}
+
+fn lead(dir: &Path) -> MetadataLog {
+    block_on_test(MetadataLog::replay(config(dir, 1), NOW).unwrap().lead(NOW)).unwrap()
+}
+
+#[test]
+fn a_log_of_apache_kafka_becomes_an_image() {
+    let dir = kafkas("static");
+    let replayed = MetadataLog::replay(config(dir.path(), 1), NOW).unwrap();
+    let image = replayed.image();
+    assert_eq!((image.metadata_version(), image.feature("transaction.version")), (30, 2));
+    assert!(image.topic_by_name("alpha").is_none(), "deleted");
+    let beta = image.topic_by_name("beta").unwrap();
+    assert_eq!((beta.partition_count(), beta.id.to_string().as_str()), (2, "KZYBmoNmRBaNTyRYmvsqWQ"));
+    let partition = image.partition(&TopicIdPartition { topic_id: beta.id, partition: 1 }).unwrap();
+    // Two clean stops and one start: led, not led, led, not led.
+    assert_eq!((partition.leader, partition.leader_epoch), (BrokerId::NONE, LeaderEpoch(3)));
+    assert_eq!((partition.isr.len(), partition.elr.as_slice()), (0, &[BrokerId(1)][..]));
+    assert_eq!(image.topic_overrides("beta").collect::<Vec<_>>(), [("cleanup.policy", "compact")]);
+    assert_eq!(image.config(ResourceType::Broker, "")["min.insync.replicas"], "1");
+    let broker = image.broker(BrokerId(1)).unwrap();
+    assert_eq!((broker.epoch, broker.fenced, broker.in_controlled_shutdown), (260, true, true));
+    assert_eq!(image.producer_ids().unwrap().next.0, 1000);
+    assert_eq!(image.offset(), Offset(276));
+}
+
+#[test]
+fn a_start_raises_the_epoch_as_kafka_does() {
+    let dir = kafkas("static");
+    let log = lead(dir.path());
+    assert_eq!((log.epoch(), log.image().offset(), log.next_offset()), (LeaderEpoch(3), Offset(277), Offset(278)));
+    log.close().unwrap();
+    let expected = r#"{"clusterId":"","leaderId":1,"leaderEpoch":3,"votedId":-1,"appliedOffset":0,"currentVoters":[{"voterId":1}],"data_version":0}"#;
+    assert_eq!(file(dir.path(), "quorum-state"), expected);
+    assert_eq!(file(dir.path(), "leader-epoch-checkpoint"), "0\n3\n1 0\n2 257\n3 277\n");
+}
+
+#[test]
+fn voters_in_the_log_are_read_and_foreign_ones_refused() {
+    let dir = kafkas("dynamic");
+    assert!(matches!(
+        MetadataLog::replay(config(dir.path(), 2), NOW),
+        Err(StoreError::ForeignVoters(voters)) if voters == [1]
+    ));
+    let log = lead(dir.path());
+    log.close().unwrap();
+    let expected =
+        r#"{"leaderId":1,"leaderEpoch":2,"votedId":-1,"votedDirectoryId":"AAAAAAAAAAAAAAAAAAAAAA","data_version":1}"#;
+    assert_eq!(file(dir.path(), "quorum-state"), expected);
+}
+
+#[test]
+fn without_any_word_about_voters_a_node_that_is_to_join_waits_in_vain() {
+    let dir = tempfile::tempdir().unwrap();
+    let joins = StoreConfig { joins_quorum: true, ..config(dir.path(), 1) };
+    assert!(matches!(MetadataLog::replay(joins, NOW), Err(StoreError::NoVoters)));
+    let foreign = StoreConfig { static_voters: vec![BrokerId(1), BrokerId(2)], ..config(dir.path(), 1) };
+    assert!(matches!(MetadataLog::replay(foreign, NOW), Err(StoreError::ForeignVoters(_))));
+}
+
+#[test]
+fn a_new_node_takes_what_formatting_left() {
+    let dir = tempfile::tempdir().unwrap();
+    write_bootstrap_checkpoint(dir.path(), bootstrap_records(&[("group.version", 1)]), NOW.wall).unwrap();
+    let voter = Voter {
+        id: 1,
+        directory_id: crate::base::Uuid([9; 16]),
+        endpoints: vec![("CONTROLLER".into(), "localhost".into(), 9093)],
+    };
+    write_voters_checkpoint(dir.path(), &[voter], NOW.wall).unwrap();
+    let log = lead(dir.path());
+    assert_eq!((log.image().metadata_version(), log.image().feature("group.version")), (30, 1));
+    // LeaderChange, KRaftVersion, Voters; Begin, two features, End.
+    assert_eq!(log.next_offset(), Offset(7));
+    log.close().unwrap();
+    let again = lead(dir.path());
+    assert_eq!((again.epoch(), again.next_offset()), (LeaderEpoch(2), Offset(8)));
+}
+
+#[test]
+fn changes_survive_a_restart_without_a_clean_close() {
+    let dir = tempfile::tempdir().unwrap();
+    let before = block_on_test(async {
+        let mut log = MetadataLog::replay(config(dir.path(), 1), NOW).unwrap().lead(NOW).await.unwrap();
+        let topic = TopicRecord { name: "t".into(), topic_id: crate::base::Uuid([5; 16]) };
+        let (image, delta) = log.append(vec![topic.into()], NOW).await.unwrap();
+        assert_eq!(delta.topics.len(), 1);
+        image
+    });
+    let replayed = MetadataLog::replay(config(dir.path(), 1), NOW).unwrap();
+    assert_eq!(*replayed.image(), before);
+}
+
+#[test]
+fn many_records_are_written_in_batches_kafka_takes() {
+    let dir = tempfile::tempdir().unwrap();
+    let level = |level| MetadataRecord::from(FeatureLevelRecord { name: "f".into(), feature_level: level });
+    block_on_test(async {
+        let mut log = MetadataLog::replay(config(dir.path(), 1), NOW).unwrap().lead(NOW).await.unwrap();
+        let first = log.next_offset();
+        log.append((0..25_000).map(|n| level(n as i16)).collect(), NOW).await.unwrap();
+        assert_eq!(log.next_offset().since(first), 25_000);
+        log.close().unwrap();
+    });
+    let replayed = MetadataLog::replay(config(dir.path(), 1), NOW).unwrap();
+    assert_eq!(replayed.image().feature("f"), 24_999);
+}
+
+#[test]
+fn a_snapshot_replaces_the_log_before_it() {
+    let dir = kafkas("static");
+    let partition = dir.path().join(METADATA_PARTITION_DIR);
+    let replayed = MetadataLog::replay(config(dir.path(), 1), NOW).unwrap();
+    let image = replayed.image().clone();
+    let id = snapshots::write(&partition, &image, &replayed.kraft, NOW.wall).unwrap();
+    assert_eq!(id.file_name(), "00000000000000000277-0000000002.checkpoint");
+    drop(replayed);
+    assert_eq!(*MetadataLog::replay(config(dir.path(), 1), NOW).unwrap().image(), image);
+    // The log lost: the snapshot alone carries everything on.
+    std::fs::remove_file(partition.join("00000000000000000000.log")).unwrap();
+    let log = lead(dir.path());
+    assert_eq!((log.epoch(), log.next_offset()), (LeaderEpoch(3), Offset(278)));
+    assert_eq!(log.image().topics().count(), 1);
+}
+
+#[test]
+fn a_snapshot_is_written_when_the_log_has_grown() {
+    let dir = kafkas("static");
+    block_on_test(async {
+        let small = StoreConfig { snapshot_after_bytes: 100, ..config(dir.path(), 1) };
+        let mut log = MetadataLog::replay(small, NOW).unwrap().lead(NOW).await.unwrap();
+        let topic = TopicRecord { name: "t".into(), topic_id: crate::base::Uuid([5; 16]) };
+        log.append(vec![topic.into()], NOW).await.unwrap();
+        while log.snapshot_under_way() {
+            crate::ring::runtime::yield_now().await;
+        }
+    });
+    let names = snapshots::list(&dir.path().join(METADATA_PARTITION_DIR)).unwrap();
+    assert_eq!(names.last().map(|id| id.end_offset), Some(Offset(279)));
+}
