@@ -83,7 +83,7 @@ rust_tests() {
 # scenarios SUITE ARGS...: runs pytest and counts; skipped scenarios count as failed
 scenarios() {
   local suite=$1 report=$logs/$1.xml; shift; say "$suite"; rm -f "$report"
-  "$tools/venv/bin/python" -m pytest -c tests/pytest.ini --junitxml "$report" --durations=8 "$@" 2>&1 | tee "$logs/$suite.log"
+  (cd tests && "$tools/venv/bin/python" -m pytest --junitxml "$report" --durations=8 "$@") 2>&1 | tee "$logs/$suite.log"
   local counts; counts=$(python3 - "$report" <<'PY' || echo "0 1"
 import sys, xml.etree.ElementTree as tree
 suite = tree.parse(sys.argv[1]).getroot().find("testsuite")
