@@ -2,9 +2,9 @@
 //! client is served and the memory is what it was.
 
 use crate::codec_support::{self, schema::Message as Schema};
-use crate::support::{Broker, Wire, framed, request_frame};
+use crate::support::{Broker, Wire, framed, now, request_frame};
 use bytes::Bytes;
-use corelog::base::{Offset, TimestampMs};
+use corelog::base::Offset;
 use corelog::protocol::messages::fetch_request::{FetchPartition, FetchTopic};
 use corelog::protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
 use corelog::protocol::messages::{
@@ -186,7 +186,7 @@ fn normal_client_is_served(broker: &Broker) {
     let mut wire = broker.connect();
     wire.create_topic("normal");
     let mut batch = BatchBuilder::new(Offset(0));
-    batch.append(TimestampMs(1), Some(b"key"), Some(b"value"), &[]);
+    batch.append(now(), Some(b"key"), Some(b"value"), &[]);
     let records: Bytes = batch.build();
     let partition = PartitionProduceData { index: 0, records: Some(records.clone()) };
     let topic =

@@ -5,5 +5,6 @@
 mod bad_input;
 #[path = "../codec_support/mod.rs"]
 mod codec_support;
+mod fetch;
 mod produce_errors;
 mod support;

@@ -1,14 +1,13 @@
 //! What a Produce request may get wrong, and the error code each gets: the same as on Apache Kafka
 //! (`CORELOG_TEST_BROKER=host:port cargo test --test wire` asks one).
 
-use crate::support::{Broker, Wire};
+use crate::support::{Broker, Wire, now};
 use bytes::Bytes;
-use corelog::base::{Offset, TimestampMs, Uuid};
+use corelog::base::{Offset, Uuid};
 use corelog::protocol::Array;
 use corelog::protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
 use corelog::protocol::messages::{InitProducerIdRequest, InitProducerIdResponse, ProduceRequest, ProduceResponse};
 use corelog::record::builder::BatchBuilder;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 // Where the fields of a batch's header stand.
 const LENGTH: usize = 8;
@@ -26,6 +25,7 @@ const NONE: i16 = 0;
 const CORRUPT_MESSAGE: i16 = 2;
 const UNKNOWN_TOPIC_OR_PARTITION: i16 = 3;
 const MESSAGE_TOO_LARGE: i16 = 10;
+const COORDINATOR_LOAD_IN_PROGRESS: i16 = 14;
 const INVALID_REQUIRED_ACKS: i16 = 21;
 const OUT_OF_ORDER_SEQUENCE_NUMBER: i16 = 45;
 const INVALID_PRODUCER_EPOCH: i16 = 47;
@@ -38,10 +38,9 @@ fn batch() -> Vec<u8> {
 }
 
 fn batch_of(value: &[u8]) -> Vec<u8> {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_millis() as i64;
     let mut builder = BatchBuilder::new(Offset(0));
-    builder.append(TimestampMs(now), Some(b"key"), Some(value), &[]);
-    builder.append(TimestampMs(now), Some(b"key"), Some(value), &[]);
+    builder.append(now(), Some(b"key"), Some(value), &[]);
+    builder.append(now(), Some(b"key"), Some(value), &[]);
     builder.build().to_vec()
 }
 
@@ -109,9 +108,13 @@ impl Client {
     fn producer_id(&mut self) -> (i64, i16) {
         let request =
             InitProducerIdRequest { transactional_id: None, transaction_timeout_ms: 1000, ..Default::default() };
-        let answer: InitProducerIdResponse = self.wire.call(&request, 4);
-        assert_eq!(answer.error_code, NONE);
-        (answer.producer_id, answer.producer_epoch)
+        loop {
+            let answer: InitProducerIdResponse = self.wire.call(&request, 4);
+            if answer.error_code != COORDINATOR_LOAD_IN_PROGRESS {
+                assert_eq!(answer.error_code, NONE);
+                return (answer.producer_id, answer.producer_epoch);
+            }
+        }
     }
 }
 

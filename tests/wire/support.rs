@@ -1,15 +1,18 @@
 //! A broker in a process of its own, and a client that writes what it likes onto a socket.
 
 use bytes::Bytes;
+use corelog::base::{TimestampMs, Uuid};
 use corelog::protocol::messages::create_topics_request::CreatableTopic;
+use corelog::protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
 use corelog::protocol::messages::{
-    CreateTopicsRequest, CreateTopicsResponse, MetadataRequest, MetadataResponse, RequestHeader, ResponseHeader,
+    CreateTopicsRequest, CreateTopicsResponse, ListOffsetsRequest, ListOffsetsResponse, MetadataRequest,
+    MetadataResponse, RequestHeader, ResponseHeader,
 };
 use corelog::protocol::{ApiKey, Decoder, Message, encode_to_bytes};
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// What a broker does within this time it never does.
 pub const DEADLINE: Duration = Duration::from_secs(20);
@@ -136,6 +139,11 @@ impl Wire {
     /// Sends a request and returns its answer; `None` where the broker closes the connection instead.
     pub fn try_call<Q: Message, A: Message>(&mut self, request: &Q, version: i16) -> Option<A> {
         self.post(request, version);
+        self.answer(request, version)
+    }
+
+    /// The answer to the request sent last; `None` where the broker closes the connection instead.
+    pub fn answer<Q: Message, A: Message>(&mut self, _: &Q, version: i16) -> Option<A> {
         let key = ApiKey::from_i16(Q::KEY).expect("a request");
         let frame = self.frame().expect("an answer in time")?;
         let mut decoder = Decoder::new(frame);
@@ -150,9 +158,13 @@ impl Wire {
     }
 
     /// Creates a topic of one partition and waits until it has its leader.
-    pub fn create_topic(&mut self, name: &str) -> corelog::base::Uuid {
-        let topic =
-            CreatableTopic { name: name.into(), num_partitions: 1, replication_factor: 1, ..Default::default() };
+    pub fn create_topic(&mut self, name: &str) -> Uuid {
+        self.create_topic_of(name, 1)
+    }
+
+    /// Creates a topic of so many partitions and waits until each has its leader.
+    pub fn create_topic_of(&mut self, name: &str, num_partitions: i32) -> Uuid {
+        let topic = CreatableTopic { name: name.into(), num_partitions, replication_factor: 1, ..Default::default() };
         let request = CreateTopicsRequest { topics: vec![topic], ..Default::default() };
         let created: CreateTopicsResponse = self.call(&request, 7);
         assert!(matches!(created.topics[0].error_code, 0 | 36), "{created:?}");
@@ -161,12 +173,30 @@ impl Wire {
             let all = MetadataRequest { topics: None, ..Default::default() };
             let described: MetadataResponse = self.call(&all, 12);
             let topic = described.topics.iter().find(|topic| topic.name.as_deref() == Some(name));
-            if let Some(topic) = topic.filter(|topic| topic.partitions.iter().all(|it| it.error_code == 0)) {
+            if let Some(topic) = topic.filter(|_| self.leads(name, num_partitions)) {
                 return topic.topic_id;
             }
             assert!(began.elapsed() < DEADLINE, "no leader for {name}");
         }
     }
+}
+
+impl Wire {
+    /// Whether the broker answers for each partition; Apache Kafka's tells of a topic before it leads it.
+    fn leads(&mut self, name: &str, num_partitions: i32) -> bool {
+        let partitions = (0..num_partitions)
+            .map(|partition_index| ListOffsetsPartition { partition_index, timestamp: -1, ..Default::default() })
+            .collect();
+        let topics = vec![ListOffsetsTopic { name: name.into(), partitions }];
+        let answer: ListOffsetsResponse =
+            self.call(&ListOffsetsRequest { replica_id: -1, topics, ..Default::default() }, 5);
+        answer.topics.iter().all(|topic| topic.partitions.iter().all(|it| it.error_code == 0))
+    }
+}
+
+/// The time for records: an old one may be deleted under the test's hands.
+pub fn now() -> TimestampMs {
+    TimestampMs(SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_millis() as i64)
 }
 
 /// A whole frame: size, header, body.
