@@ -67,7 +67,9 @@ pub fn serve(args: &ServeArgs) -> io::Result<()> {
     }
     println!("{}", listener.local_addr()?);
     let mut server = Server::new(args)?;
-    server.push(&opcode::AcceptMulti::new(Fd(listener.as_raw_fd())).flags(libc::SOCK_NONBLOCK).build().user_data(ACCEPT << 56));
+    server.push(
+        &opcode::AcceptMulti::new(Fd(listener.as_raw_fd())).flags(libc::SOCK_NONBLOCK).build().user_data(ACCEPT << 56),
+    );
     loop {
         server.ring.submit_and_wait(1)?;
         loop {
@@ -184,7 +186,8 @@ impl Server {
         if self.connections.len() <= index {
             self.connections.resize_with(index + 1, || None);
         }
-        let buffer = if matches!(self.kind, Kind::Produce | Kind::ReadSend) { vec![0; self.size + 4096] } else { Vec::new() };
+        let buffer =
+            if matches!(self.kind, Kind::Produce | Kind::ReadSend) { vec![0; self.size + 4096] } else { Vec::new() };
         self.connections[index] = Some(Connection { buffer, position: 0, left: 0 });
         self.receive(fd);
     }
@@ -297,7 +300,8 @@ impl Server {
             connection.buffer[..64].copy_from_slice(&head);
             let read = self.file.read_at(&mut connection.buffer[64..64 + size], connection.position).unwrap_or(0);
             connection.left = 0;
-            let entry = opcode::Send::new(Fd(fd), connection.buffer.as_ptr(), 64 + read as u32).flags(libc::MSG_WAITALL);
+            let entry =
+                opcode::Send::new(Fd(fd), connection.buffer.as_ptr(), 64 + read as u32).flags(libc::MSG_WAITALL);
             self.push(&entry.build().user_data(SEND << 56 | fd as u64));
             return;
         }
@@ -323,4 +327,3 @@ impl Server {
         Ok(())
     }
 }
-

@@ -62,7 +62,8 @@ impl Server {
     /// Starts one of our own servers.
     pub fn start(args: &ServeArgs) -> io::Result<Self> {
         let kind = format!("{:?}", args.kind);
-        let kind = kind.chars().flat_map(|c| if c.is_uppercase() { vec!['-', c.to_ascii_lowercase()] } else { vec![c] });
+        let kind =
+            kind.chars().flat_map(|c| if c.is_uppercase() { vec!['-', c.to_ascii_lowercase()] } else { vec![c] });
         let mut child = Command::new(std::env::current_exe()?)
             .args(["serve", "--kind", kind.collect::<String>().trim_start_matches('-')])
             .args(["--core", &args.core.to_string(), "--size", &args.size.to_string()])

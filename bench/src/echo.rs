@@ -48,6 +48,7 @@ fn one(kind: Kind, args: &Args) -> io::Result<f64> {
         framed_replies: false,
         requests: args.requests,
         core: 1,
+        rate: None,
     };
     let before = cpu::of_process(server.pid())?;
     let outcome = load.run()?;

@@ -62,6 +62,7 @@ impl Floor {
             framed_replies: true,
             requests: self.requests,
             core: 1,
+            rate: None,
         };
         let before = cpu::of_process(server.pid())?;
         load.run()?;
@@ -85,7 +86,11 @@ pub fn run(args: &Args) -> io::Result<()> {
     println!("floors on {kind}, medians of {}:", args.runs);
     for size in [1 << 20, 16 << 10] {
         let floor = produce(size);
-        println!("  produce {:>5} KiB  {:.3} CPU s/GB", size >> 10, floor.median(&args.dir, args.runs)? * 1e9 / floor.bytes());
+        println!(
+            "  produce {:>5} KiB  {:.3} CPU s/GB",
+            size >> 10,
+            floor.median(&args.dir, args.runs)? * 1e9 / floor.bytes()
+        );
     }
     for size in [1 << 20, 64 << 10, 16 << 10, 4 << 10] {
         for kind in [Kind::Sendfile, Kind::ReadSend] {

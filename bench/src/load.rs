@@ -22,6 +22,9 @@ pub struct Load<'a> {
     pub requests: u64,
     /// Core to run on.
     pub core: usize,
+    /// Requests per second in all (open loop); `None` is a closed loop with `in_flight` requests per connection.
+    /// In the open loop a request's latency counts from when it was due, not from when it could be sent.
+    pub rate: Option<u64>,
 }
 
 /// What came of it.
@@ -87,36 +90,60 @@ impl Load<'_> {
             last_reply: Vec::new(),
         };
         let mut left = self.requests;
-        for connection in &mut connections {
-            for _ in 0..self.in_flight {
-                connection.begin_request(&mut left);
+        if self.rate.is_none() {
+            for connection in &mut connections {
+                for _ in 0..self.in_flight {
+                    connection.begin_request(&mut left, Instant::now());
+                }
+                connection.write(&mut outcome)?;
             }
-            connection.write(&mut outcome)?;
         }
         let mut events = [EpollEvent::empty(); 256];
         let mut buffer = vec![0; 256 << 10];
         while outcome.replies < self.requests {
-            let ready = epoll.wait(&mut events, EpollTimeout::from(10_000_u16))?;
-            if ready == 0 {
+            let due = self.begin_due(begun, &mut connections, &mut left, &mut outcome)?;
+            let ready = epoll.wait(&mut events, EpollTimeout::from(if due { 1 } else { 10_000_u16 }))?;
+            if ready == 0 && !due {
                 return Err(io::Error::new(io::ErrorKind::TimedOut, "no reply for 10 s"));
             }
             for event in &events[..ready] {
                 let connection = &mut connections[event.data() as usize];
-                connection.read(&mut buffer, self.framed_replies, &mut left, &mut outcome)?;
+                connection.read(&mut buffer, self, &mut left, &mut outcome)?;
                 connection.write(&mut outcome)?;
             }
         }
         outcome.elapsed = begun.elapsed();
         Ok(outcome)
     }
+
+    /// Open loop: begins the requests that are due. Whether more will be.
+    fn begin_due(
+        &self,
+        begun: Instant,
+        connections: &mut [Connection],
+        left: &mut u64,
+        outcome: &mut Outcome,
+    ) -> io::Result<bool> {
+        let Some(rate) = self.rate else { return Ok(false) };
+        loop {
+            let number = self.requests - *left;
+            let due = begun + Duration::from_nanos(number * 1_000_000_000 / rate.max(1));
+            if *left == 0 || due > Instant::now() {
+                return Ok(*left > 0);
+            }
+            let index = number as usize % connections.len();
+            connections[index].begin_request(left, due);
+            connections[index].write(outcome)?;
+        }
+    }
 }
 
 impl Connection {
-    fn begin_request(&mut self, left: &mut u64) {
+    fn begin_request(&mut self, left: &mut u64, due: Instant) {
         if *left > 0 {
             *left -= 1;
             self.to_write += self.request.len();
-            self.sent_at.push_back(Instant::now());
+            self.sent_at.push_back(due);
         }
     }
 
@@ -136,7 +163,7 @@ impl Connection {
         Ok(())
     }
 
-    fn read(&mut self, buffer: &mut [u8], framed: bool, left: &mut u64, outcome: &mut Outcome) -> io::Result<()> {
+    fn read(&mut self, buffer: &mut [u8], load: &Load<'_>, left: &mut u64, outcome: &mut Outcome) -> io::Result<()> {
         loop {
             let n = match self.socket.read(buffer) {
                 Ok(0) => return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the server closed the connection")),
@@ -147,7 +174,7 @@ impl Connection {
             outcome.bytes_in += n as u64;
             let mut rest = &buffer[..n];
             while !rest.is_empty() {
-                rest = self.take(rest, framed, left, outcome);
+                rest = self.take(rest, load, left, outcome);
             }
             if n < buffer.len() {
                 return Ok(());
@@ -156,35 +183,44 @@ impl Connection {
     }
 
     /// Takes of `bytes` what belongs to the current reply. What is left.
-    fn take<'b>(&mut self, bytes: &'b [u8], framed: bool, left: &mut u64, outcome: &mut Outcome) -> &'b [u8] {
+    fn take<'b>(&mut self, bytes: &'b [u8], load: &Load<'_>, left: &mut u64, outcome: &mut Outcome) -> &'b [u8] {
+        let framed = load.framed_replies;
         if framed && self.received < 4 {
             let n = bytes.len().min(4 - self.received);
             self.size[self.received..self.received + n].copy_from_slice(&bytes[..n]);
             self.received += n;
             self.head.clear();
-            return self.end_if_complete(&bytes[n..], framed, left, outcome);
+            return self.end_if_complete(&bytes[n..], load, left, outcome);
         }
         let n = bytes.len().min(self.reply_len(framed) - self.received);
         self.received += n;
         if self.head.len() < 512 {
             self.head.extend_from_slice(&bytes[..n.min(512)]);
         }
-        self.end_if_complete(&bytes[n..], framed, left, outcome)
+        self.end_if_complete(&bytes[n..], load, left, outcome)
     }
 
     fn reply_len(&self, framed: bool) -> usize {
         if framed { 4 + u32::from_be_bytes(self.size) as usize } else { self.request.len() }
     }
 
-    fn end_if_complete<'b>(&mut self, rest: &'b [u8], framed: bool, left: &mut u64, outcome: &mut Outcome) -> &'b [u8] {
-        if self.received >= 4 && self.received == self.reply_len(framed) {
+    fn end_if_complete<'b>(
+        &mut self,
+        rest: &'b [u8],
+        load: &Load<'_>,
+        left: &mut u64,
+        outcome: &mut Outcome,
+    ) -> &'b [u8] {
+        if self.received >= 4 && self.received == self.reply_len(load.framed_replies) {
             self.received = 0;
             outcome.replies += 1;
             if let Some(sent_at) = self.sent_at.pop_front() {
                 let _ = outcome.latency.record(sent_at.elapsed().as_nanos() as u64);
             }
             outcome.last_reply.clone_from(&self.head);
-            self.begin_request(left);
+            if load.rate.is_none() {
+                self.begin_request(left, Instant::now());
+            }
         }
         rest
     }

@@ -4,10 +4,12 @@
 //! it survives a noisy machine, as a ratio between two servers measured in turn in one call.
 
 mod bare;
+mod broker;
 mod child;
 mod cpu;
 mod echo;
 mod floor;
+mod kafka;
 mod load;
 mod ring_echo;
 
@@ -25,6 +27,18 @@ enum Command {
     Echo(echo::Args),
     /// Bare loops: receive + crc + append, sendfile, read + send, small requests with and without append.
     Floor(floor::Args),
+    /// Produces to a running broker: CPU, throughput, latency.
+    Produce(broker::LoadArgs),
+    /// Fetches from a running broker.
+    Fetch(broker::LoadArgs),
+    /// Produces single records of 100 bytes to one partition of a running broker.
+    Small(broker::LoadArgs),
+    /// CPU of a running broker with connections open and silent.
+    Idle(broker::IdleArgs),
+    /// Time from the start of the broker to its first connection, and its memory then.
+    Start(broker::CompareArgs),
+    /// The broker on one core against the floors, in turn, with ratios.
+    Compare(broker::CompareArgs),
     /// One of the servers above (started by the commands above as their own process).
     #[command(hide = true)]
     Serve(child::ServeArgs),
@@ -34,6 +48,12 @@ fn main() {
     let outcome = match Args::parse().command {
         Command::Echo(args) => echo::run(&args),
         Command::Floor(args) => floor::run(&args),
+        Command::Produce(args) => broker::produce(&args),
+        Command::Fetch(args) => broker::fetch(&args),
+        Command::Small(args) => broker::small(&args),
+        Command::Idle(args) => broker::idle(&args),
+        Command::Start(args) => broker::start(&args),
+        Command::Compare(args) => broker::compare(&args),
         Command::Serve(args) => child::serve(&args),
     };
     if let Err(error) = outcome {

@@ -1,0 +1,154 @@
+//! Kafka requests as frames, by corelog's own codec.
+
+use bytes::Bytes;
+use corelog::base::{Offset, TimestampMs};
+use corelog::protocol::messages::{
+    CreateTopicsRequest, CreateTopicsResponse, DeleteTopicsRequest, DeleteTopicsResponse, FetchRequest, FetchResponse,
+    ProduceRequest, ProduceResponse, RequestHeader,
+};
+use corelog::protocol::messages::{create_topics_request, delete_topics_request, fetch_request, produce_request};
+use corelog::protocol::{ApiKey, Message, Str, decode_all, encode_to_bytes};
+use corelog::record::BatchBuilder;
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
+
+const PRODUCE_VERSION: i16 = 9;
+const FETCH_VERSION: i16 = 12;
+const CREATE_VERSION: i16 = 5;
+const DELETE_VERSION: i16 = 5;
+
+/// A whole frame: size, header, body.
+pub fn frame<M: Message>(key: ApiKey, version: i16, body: &M) -> io::Result<Vec<u8>> {
+    let header = RequestHeader {
+        request_api_key: M::KEY,
+        request_api_version: version,
+        correlation_id: 1,
+        client_id: Some(Str::from("bench")),
+    };
+    let header = encode_to_bytes(&header, key.request_header_version(version)).map_err(invalid)?;
+    let body = encode_to_bytes(body, version).map_err(invalid)?;
+    let mut frame = ((header.len() + body.len()) as u32).to_be_bytes().to_vec();
+    frame.extend_from_slice(&header);
+    frame.extend_from_slice(&body);
+    Ok(frame)
+}
+
+fn invalid(error: impl std::fmt::Debug) -> io::Error {
+    io::Error::other(format!("{error:?}"))
+}
+
+/// The body of a reply without its size.
+pub fn parse<M: Message>(key: ApiKey, version: i16, reply: &[u8]) -> io::Result<M> {
+    // Correlation id, and from header version 1 on an empty set of tagged fields.
+    let header = if key.response_header_version(version) >= 1 { 5 } else { 4 };
+    let body = reply.get(header..).ok_or_else(|| io::Error::other("a reply shorter than its header"))?;
+    decode_all(Bytes::copy_from_slice(body), version).map_err(invalid)
+}
+
+fn call(address: SocketAddr, frame: &[u8]) -> io::Result<Vec<u8>> {
+    let mut socket = TcpStream::connect(address)?;
+    socket.set_read_timeout(Some(Duration::from_secs(20)))?;
+    socket.write_all(frame)?;
+    let mut size = [0; 4];
+    socket.read_exact(&mut size)?;
+    let mut reply = vec![0; u32::from_be_bytes(size) as usize];
+    socket.read_exact(&mut reply)?;
+    Ok(reply)
+}
+
+/// Creates a topic with large segments; replication factor 1.
+pub fn create_topic(address: SocketAddr, name: &str, partitions: i32) -> io::Result<()> {
+    let topic = create_topics_request::CreatableTopic {
+        name: name.into(),
+        num_partitions: partitions,
+        replication_factor: 1,
+        ..Default::default()
+    };
+    let request = CreateTopicsRequest { topics: vec![topic], timeout_ms: 10_000, ..Default::default() };
+    let reply = call(address, &frame(ApiKey::CreateTopics, CREATE_VERSION, &request)?)?;
+    let reply: CreateTopicsResponse = parse(ApiKey::CreateTopics, CREATE_VERSION, &reply)?;
+    match reply.topics.first() {
+        Some(topic) if topic.error_code == 0 => Ok(()),
+        topic => Err(io::Error::other(format!("create {name}: {topic:?}"))),
+    }
+}
+
+/// Deletes a topic.
+pub fn delete_topic(address: SocketAddr, name: &str) -> io::Result<()> {
+    let request = DeleteTopicsRequest {
+        topics: vec![delete_topics_request::DeleteTopicState::default(); 0],
+        topic_names: vec![name.into()],
+        timeout_ms: 10_000,
+    };
+    let reply = call(address, &frame(ApiKey::DeleteTopics, DELETE_VERSION, &request)?)?;
+    let reply: DeleteTopicsResponse = parse(ApiKey::DeleteTopics, DELETE_VERSION, &reply)?;
+    match reply.responses.first() {
+        Some(topic) if topic.error_code == 0 => Ok(()),
+        topic => Err(io::Error::other(format!("delete {name}: {topic:?}"))),
+    }
+}
+
+/// A batch of `records` records with values of `value_bytes`.
+pub fn batch(records: usize, value_bytes: usize) -> Bytes {
+    let mut builder = BatchBuilder::new(Offset(0));
+    let value: Vec<u8> = (0..value_bytes).map(|n| (n * 31 % 251) as u8).collect();
+    for n in 0..records {
+        builder.append(TimestampMs(1_700_000_000_000 + n as i64), None, Some(&value), &[]);
+    }
+    builder.build()
+}
+
+/// A produce request of one batch to one partition.
+pub fn produce(topic: &str, partition: i32, acks: i16, batch: Bytes) -> io::Result<Vec<u8>> {
+    let partition = produce_request::PartitionProduceData { index: partition, records: Some(batch) };
+    let topic = produce_request::TopicProduceData {
+        name: topic.into(),
+        partition_data: vec![partition].into(),
+        ..Default::default()
+    };
+    let request = ProduceRequest { transactional_id: None, acks, timeout_ms: 30_000, topic_data: vec![topic].into() };
+    frame(ApiKey::Produce, PRODUCE_VERSION, &request)
+}
+
+/// The error of a produce reply, if any.
+pub fn check_produced(reply: &[u8]) -> io::Result<()> {
+    let reply: ProduceResponse = parse(ApiKey::Produce, PRODUCE_VERSION, reply)?;
+    let codes = reply.responses.iter().flat_map(|topic| &topic.partition_responses).map(|p| p.error_code);
+    match codes.into_iter().find(|&code| code != 0) {
+        Some(code) => Err(io::Error::other(format!("produce was answered with error {code}"))),
+        None => Ok(()),
+    }
+}
+
+/// A fetch of up to `bytes` of one partition from `offset`, without a session.
+pub fn fetch(topic: &str, partition: i32, offset: i64, bytes: i32) -> io::Result<Vec<u8>> {
+    let partition = fetch_request::FetchPartition {
+        partition,
+        current_leader_epoch: -1,
+        fetch_offset: offset,
+        last_fetched_epoch: -1,
+        log_start_offset: -1,
+        partition_max_bytes: bytes,
+        ..Default::default()
+    };
+    let topic =
+        fetch_request::FetchTopic { topic: topic.into(), partitions: vec![partition].into(), ..Default::default() };
+    let request = FetchRequest {
+        max_wait_ms: 500,
+        min_bytes: 1,
+        max_bytes: 50 << 20,
+        session_id: 0,
+        session_epoch: -1,
+        topics: vec![topic].into(),
+        ..Default::default()
+    };
+    frame(ApiKey::Fetch, FETCH_VERSION, &request)
+}
+
+/// Bytes of records one such fetch brings.
+pub fn fetched_bytes(address: SocketAddr, request: &[u8]) -> io::Result<usize> {
+    let reply: FetchResponse = parse(ApiKey::Fetch, FETCH_VERSION, &call(address, request)?)?;
+    let partitions = reply.responses.iter().flat_map(|topic| &topic.partitions);
+    Ok(partitions.map(|p| p.records.as_ref().map_or(0, |records| records.len())).sum())
+}
