@@ -9,7 +9,7 @@ use crate::protocol::messages::api_versions_request::ApiVersionsRequest;
 use crate::protocol::messages::api_versions_response::{
     ApiVersion, ApiVersionsResponse, FinalizedFeatureKey, SupportedFeatureKey,
 };
-use crate::protocol::{ApiKey, Str, decode_all};
+use crate::protocol::{ApiKey, Str, decode_request};
 use bytes::Bytes;
 use std::rc::Rc;
 
@@ -21,7 +21,7 @@ pub async fn handle(ctx: Rc<RequestContext>, body: Bytes) -> Reply {
         let code = ErrorCode::UnsupportedVersion.code();
         return send(&ApiVersionsResponse { error_code: code, api_keys: own, ..ApiVersionsResponse::default() }, 0);
     }
-    let request: ApiVersionsRequest = match decode_all(body, ctx.api_version) {
+    let request: ApiVersionsRequest = match decode_request(body, ctx.api_version) {
         Ok(request) => request,
         Err(e) => return Reply::Close(Close::Malformed(e)),
     };

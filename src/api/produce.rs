@@ -14,7 +14,7 @@ use crate::protocol::messages::produce_response::{
     BatchIndexAndErrorMessage, LeaderIdAndEpoch, NodeEndpoint, PartitionProduceResponse, ProduceResponse,
     TopicProduceResponse,
 };
-use crate::protocol::{Str, decode_all};
+use crate::protocol::{Str, decode_request};
 use crate::router::{self, Item};
 use crate::shard::Shard;
 use bytes::Bytes;
@@ -29,7 +29,7 @@ const WITH_LEADER: i16 = 10;
 
 /// Answers one produce request.
 pub async fn handle(ctx: Rc<RequestContext>, body: Bytes) -> Reply {
-    let request: ProduceRequest = match decode_all(body, ctx.api_version) {
+    let request: ProduceRequest = match decode_request(body, ctx.api_version) {
         Ok(request) => request,
         Err(e) => return Reply::Close(Close::Malformed(e)),
     };

@@ -33,7 +33,7 @@ macro_rules! api {
             advertised_from: *$versions.start(),
             handle: |ctx, body| {
                 Box::pin(async move {
-                    let request = match protocol::decode_all(body, ctx.api_version) {
+                    let request = match protocol::decode_request(body, ctx.api_version) {
                         Ok(request) => request,
                         Err(e) => return Reply::Close(Close::Malformed(e)),
                     };

@@ -69,6 +69,11 @@ pub fn decode_all<M: Message>(bytes: Bytes, version: i16) -> Result<M, DecodeErr
     }
 }
 
+/// Reads a request out of its frame's body. What a client leaves behind it is ignored, as Apache Kafka ignores it.
+pub fn decode_request<M: Message>(body: Bytes, version: i16) -> Result<M, DecodeError> {
+    M::decode(&mut Decoder::new(body), version)
+}
+
 /// Writes a message in one piece; an error where it has a gap.
 pub fn encode_to_bytes<M: Message>(message: &M, version: i16) -> Result<Bytes, EncodeError> {
     let size = message.size(version)?;

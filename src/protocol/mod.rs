@@ -18,7 +18,7 @@ pub use array::Array;
 pub use decode::Decoder;
 pub use encode::{Encoder, Part};
 pub use error::{DecodeError, EncodeError};
-pub use message::{CatalogEntry, Element, Message, MessageKind, decode_all, encode_to_bytes};
+pub use message::{CatalogEntry, Element, Message, MessageKind, decode_all, decode_request, encode_to_bytes};
 pub use records::Records;
 pub use str::Str;
 

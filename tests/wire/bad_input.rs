@@ -5,12 +5,13 @@ use crate::codec_support::{self, schema::Message as Schema};
 use crate::support::{Broker, Wire, framed, now, request_frame};
 use bytes::Bytes;
 use corelog::base::Offset;
+use corelog::protocol::messages::CATALOG;
 use corelog::protocol::messages::fetch_request::{FetchPartition, FetchTopic};
 use corelog::protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
 use corelog::protocol::messages::{
     ApiVersionsRequest, ApiVersionsResponse, FetchRequest, FetchResponse, ProduceRequest, ProduceResponse,
 };
-use corelog::protocol::{Array, Records};
+use corelog::protocol::{Array, DecodeError, Records};
 use corelog::record::builder::BatchBuilder;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -87,6 +88,15 @@ fn api_versions_of_a_version_unknown_answers_its_own_range() {
     assert_eq!(served.error_code, 0, "the connection goes on");
 }
 
+#[test]
+fn bytes_behind_a_request_are_ignored_as_kafka_ignores_them() {
+    let broker = Broker::start();
+    let mut wire = broker.connect();
+    wire.send(&request_frame(18, 0, 77, &[1, 2, 3]));
+    let frame = wire.frame().expect("an answer in time").expect("an answer");
+    assert_eq!(frame[..6], [0, 0, 0, 77, 0, 0]);
+}
+
 /// Sizes are claimed, little is sent: memory is charged as bytes arrive.
 #[test]
 fn claimed_sizes_cost_no_memory() {
@@ -117,12 +127,14 @@ fn malformed_requests_of_every_api_and_version_do_no_harm() {
     std::thread::scope(|scope| {
         for _ in 0..8 {
             scope.spawn(|| {
-                while let Some((label, frame)) = frames.get(next.fetch_add(1, Ordering::Relaxed)) {
+                while let Some(Malformed { label, frame, refused }) = frames.get(next.fetch_add(1, Ordering::Relaxed)) {
                     let mut wire = broker.connect();
                     wire.send(frame);
                     wire.end();
-                    if let Err(e) = wire.read_to_close() {
-                        panic!("{label}: not closed after our end of it: {e}; frame {frame:02x?}");
+                    match wire.read_to_close() {
+                        Err(e) => panic!("{label}: not closed after our end of it: {e}; frame {frame:02x?}"),
+                        Ok(answer) if *refused => assert!(answer.is_empty(), "{label}: {answer:02x?} to {frame:02x?}"),
+                        Ok(_) => {}
                     }
                 }
             });
@@ -137,11 +149,21 @@ fn malformed_requests_of_every_api_and_version_do_no_harm() {
     assert!(log.len() < 1 << 20, "{} bytes logged: lines about bad requests are rate-limited", log.len());
 }
 
+/// A request with something wrong in it.
+struct Malformed {
+    label: String,
+    frame: Vec<u8>,
+    /// The codec cannot read it: there is no answer. Else the number means something, and Kafka's answer is right.
+    refused: bool,
+}
+
 /// All that the broker advertises, malformed in every way.
-fn malformed_frames(broker: &Broker) -> Vec<(String, Vec<u8>)> {
+fn malformed_frames(broker: &Broker) -> Vec<Malformed> {
     let seed = codec_support::seed();
     let schema = codec_support::messages();
     let served: ApiVersionsResponse = broker.connect().call(&ApiVersionsRequest::default(), 2);
+    // Apache Kafka takes some for good: any negative length as null, any bytes as UTF-8.
+    let on_kafka = std::env::var_os("CORELOG_TEST_BROKER").is_some();
     let mut frames = Vec::new();
     for api in &served.api_keys {
         let message = schema.iter().find(|it| it.kind == "request" && it.key == api.api_key).expect("a schema");
@@ -150,8 +172,15 @@ fn malformed_frames(broker: &Broker) -> Vec<(String, Vec<u8>)> {
             let body = body(message, version, seed, &label);
             let frame = request_frame(api.api_key, version, 1, &body);
             let header = frame.len() - body.len();
+            let entry = CATALOG.iter().find(|it| it.name == message.name).expect("a message");
+            let mut push = |label, bad: &[u8]| {
+                let body = bad.get(header - 4..).map(Bytes::copy_from_slice);
+                let error = body.map(|body| (entry.recode)(body, version).err());
+                let refused = !on_kafka && !matches!(error, Some(None | Some(DecodeError::TrailingBytes(_))));
+                frames.push(Malformed { label, frame: framed(bad), refused });
+            };
             for end in 4..frame.len() {
-                frames.push((format!("{label} cut at {end}"), framed(&frame[4..end])));
+                push(format!("{label} cut at {end}"), &frame[4..end]);
             }
             for at in header..frame.len() {
                 // Each byte of the body gets some of the hostile numbers, and all bytes together get all of them.
@@ -159,7 +188,7 @@ fn malformed_frames(broker: &Broker) -> Vec<(String, Vec<u8>)> {
                     let mut bad = frame[4..at].to_vec();
                     bad.extend(*hostile);
                     bad.extend(frame.get(at + hostile.len()..).unwrap_or_default());
-                    frames.push((format!("{label} with {hostile:02x?} at {at}"), framed(&bad)));
+                    push(format!("{label} with {hostile:02x?} at {at}"), &bad);
                 }
             }
         }

@@ -8,7 +8,7 @@ use super::RequestContext;
 use super::reply::{Close, Reply};
 use crate::base::ErrorCode;
 use crate::partition::Reader;
-use crate::protocol::decode_all;
+use crate::protocol::decode_request;
 use crate::protocol::messages::FetchRequest;
 use crate::shard::fetch_session::SessionError;
 use bytes::Bytes;
@@ -23,7 +23,7 @@ const CONSUMER: i32 = -1;
 
 /// Answers one fetch.
 pub async fn handle(ctx: Rc<RequestContext>, body: Bytes) -> Reply {
-    let request: FetchRequest = match decode_all(body, ctx.api_version) {
+    let request: FetchRequest = match decode_request(body, ctx.api_version) {
         Ok(request) => request,
         Err(e) => return Reply::Close(Close::Malformed(e)),
     };
