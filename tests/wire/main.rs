@@ -7,4 +7,5 @@ mod bad_input;
 mod codec_support;
 mod fetch;
 mod produce_errors;
+mod served;
 mod support;

@@ -59,6 +59,11 @@ impl Broker {
         Wire { stream, correlation_id: 0 }
     }
 
+    /// Whether it is ours.
+    pub fn is_corelog(&self) -> bool {
+        self.process.is_some()
+    }
+
     /// Resident memory, where the process is ours.
     pub fn resident_bytes(&self) -> Option<u64> {
         let (child, _) = self.process.as_ref()?;
@@ -168,6 +173,11 @@ impl Wire {
         let request = CreateTopicsRequest { topics: vec![topic], ..Default::default() };
         let created: CreateTopicsResponse = self.call(&request, 7);
         assert!(matches!(created.topics[0].error_code, 0 | 36), "{created:?}");
+        self.wait_for_leaders(name, num_partitions)
+    }
+
+    /// Waits until each partition of the topic has its leader; returns the topic's id.
+    pub fn wait_for_leaders(&mut self, name: &str, num_partitions: i32) -> Uuid {
         let began = Instant::now();
         loop {
             let all = MetadataRequest { topics: None, ..Default::default() };
