@@ -10,6 +10,7 @@
 //! config       server.properties and topic configurations, typed
 //! log          one partition's segments on disk
 //! metadata     KRaft records -> immutable image -> published to the shards
+//! storage      log directories as a whole: formatting, telling about them, taking them into use
 //! partition    leader state over a log: high watermark, waiting fetches and acknowledgements
 //! controller   admin requests -> metadata records, pure
 //! coordinator  group state machines over __consumer_offsets
@@ -28,4 +29,5 @@ pub mod metadata;
 pub mod protocol;
 pub mod record;
 pub mod ring;
+pub mod storage;
 pub mod config;

@@ -1,1 +1,48 @@
-fn main() {}
+//! Arguments -> configuration -> broker; every failure is a sentence on standard error and exit code 1.
+
+use clap::Parser;
+use corelog::config::arguments::{Arguments, Command};
+use corelog::config::{Config, ConfigError, Given, Outside};
+use corelog::ring::{clock, fs};
+use corelog::storage;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    match arguments.command {
+        Some(Command::Storage(command)) => {
+            let done = storage::run(&command, &|file| load(Some(file.to_owned()), Vec::new()), clock::now().wall);
+            tell(&done.text, done.success)
+        }
+        None => match load(arguments.file, arguments.overrides) {
+            Ok(_config) => ExitCode::SUCCESS,
+            Err(error) => tell(&error.to_string(), false),
+        },
+    }
+}
+
+/// Reads the properties file, what it refers to, and the overrides.
+fn load(file: Option<PathBuf>, overrides: Vec<(String, String)>) -> Result<Config, ConfigError> {
+    let read = |path: PathBuf| match fs::read(&path) {
+        Ok(bytes) => Ok((path, bytes)),
+        Err(error) => Err(format!("cannot read {}: {error}", path.display())),
+    };
+    let hostname = || {
+        let bytes = fs::read(Path::new("/proc/sys/kernel/hostname")).unwrap_or_default();
+        String::from_utf8_lossy(&bytes).trim().to_owned()
+    };
+    let outside =
+        Outside { read_file: &|path| fs::read(path), env: &|name| std::env::var(name).ok(), hostname: &hostname };
+    Given { file: file.map(read).transpose()?, overrides }.config(&outside)
+}
+
+fn tell(text: &str, success: bool) -> ExitCode {
+    if success {
+        println!("{text}");
+        ExitCode::SUCCESS
+    } else {
+        eprintln!("{text}");
+        ExitCode::FAILURE
+    }
+}

@@ -74,6 +74,8 @@ pub struct Listeners {
     pub broker: Vec<ListenerConfig>,
     /// The controller's, which stay closed on a standalone node.
     pub controller: Vec<ListenerConfig>,
+    /// What a quorum's voters are told of the controller's listeners, as far as there are any.
+    pub controller_advertised: Vec<ListenerConfig>,
     /// What clients are told, one per name of `broker`. A port 0 means the one bound.
     pub advertised: Vec<ListenerConfig>,
     /// The name other brokers use.
@@ -95,7 +97,11 @@ impl Listeners {
                 .into());
         }
         check_distinct(&broker)?;
-        let advertised = advertised(settings, &broker, &controller_names, &map)?;
+        let told = endpoints(ADVERTISED, settings.list(ADVERTISED), &map)?;
+        let (of_controller, told): (Vec<_>, Vec<_>) =
+            told.into_iter().partition(|listener| controller_names.contains(&listener.name));
+        let advertised = advertised(told, &broker)?;
+        let controller_advertised = complete(of_controller, &controller);
         let inter_broker = inter_broker(settings, &advertised)?;
         if let Some(guarded) = broker.iter().find(|listener| listener.protocol != SecurityProtocol::Plaintext) {
             return Err(format!(
@@ -104,12 +110,13 @@ impl Listeners {
                 guarded.protocol.name()
             ));
         }
-        Ok(Self { broker, controller, advertised, inter_broker })
+        Ok(Self { broker, controller, controller_advertised, advertised, inter_broker })
     }
 
     /// Clients of a listener without a host are told this machine's name.
     pub(super) fn name_host(&mut self, hostname: &dyn Fn() -> String) {
-        for listener in self.advertised.iter_mut().filter(|listener| listener.host.is_empty()) {
+        let all = self.advertised.iter_mut().chain(&mut self.controller_advertised);
+        for listener in all.filter(|listener| listener.host.is_empty()) {
             listener.host = Some(hostname()).filter(|name| !name.is_empty()).unwrap_or_else(|| "localhost".into());
         }
     }
@@ -201,53 +208,42 @@ fn is_meta_address(host: &str) -> bool {
     matches!(host, "0.0.0.0" | "::")
 }
 
-fn advertised(
-    settings: &Settings,
-    broker: &[ListenerConfig],
-    controller_names: &[String],
-    map: &ProtocolMap,
-) -> Result<Vec<ListenerConfig>, String> {
-    const KEY: &str = "advertised.listeners";
-    let mut told = endpoints(KEY, settings.list(KEY), map)?;
-    told.retain(|listener| !controller_names.contains(&listener.name));
+const ADVERTISED: &str = "advertised.listeners";
+
+/// Checks what clients are told, and completes it.
+fn advertised(told: Vec<ListenerConfig>, broker: &[ListenerConfig]) -> Result<Vec<ListenerConfig>, String> {
     for (at, listener) in told.iter().enumerate() {
+        let wrong = |why: &str| Err(format!("Invalid value {listener} for configuration {ADVERTISED}: {why}"));
         if told[..at].iter().any(|other| other.name == listener.name) {
-            return Err(format!("Invalid value {listener} for configuration {KEY}: its name stands there twice"));
+            return wrong("its name stands there twice");
         }
         if is_meta_address(&listener.host) {
-            return Err(format!(
-                "Invalid value {listener} for configuration {KEY}: clients cannot connect to the meta-address {}, name \
-                 an address or a host they can reach",
-                listener.host
-            ));
+            return wrong("clients cannot connect to a meta-address: name a host or an address they can reach");
         }
         if !broker.iter().any(|b| b.name == listener.name) {
-            return Err(format!(
-                "Invalid value {listener} for configuration {KEY}: there is no listener of the name {} in listeners",
-                listener.name
-            ));
+            return wrong(&format!("there is no listener of the name {} in listeners", listener.name));
         }
     }
-    if told.is_empty() {
-        for listener in broker {
-            if is_meta_address(&listener.host) {
-                return Err(format!(
-                    "Invalid value {listener} for configuration listeners: advertised.listeners must be set, because \
-                     clients cannot connect to the meta-address {}",
-                    listener.host
-                ));
-            }
-        }
+    if let Some(listener) = broker.iter().find(|listener| told.is_empty() && is_meta_address(&listener.host)) {
+        return Err(format!(
+            "Invalid value {listener} for configuration listeners: {ADVERTISED} must be set, because clients cannot \
+             connect to the meta-address {}",
+            listener.host
+        ));
     }
-    // A listener without an advertised endpoint tells its own address, as Kafka does for all when
-    // advertised.listeners is not set.
-    for listener in broker {
+    Ok(complete(told, broker))
+}
+
+/// A listener without an advertised endpoint tells its own address, as Kafka does for all where
+/// `advertised.listeners` is not set.
+fn complete(mut told: Vec<ListenerConfig>, listeners: &[ListenerConfig]) -> Vec<ListenerConfig> {
+    for listener in listeners {
         if !told.iter().any(|t| t.name == listener.name) {
             let host = if is_meta_address(&listener.host) { String::new() } else { listener.host.clone() };
             told.push(ListenerConfig { host, ..listener.clone() });
         }
     }
-    Ok(told)
+    told
 }
 
 fn inter_broker(settings: &Settings, advertised: &[ListenerConfig]) -> Result<String, String> {

@@ -94,6 +94,7 @@ fn the_controllers_listener_stays_closed() {
     // Kafka's own example file does not map CONTROLLER.
     let listeners = read(&[("listeners", "PLAINTEXT://127.0.0.1:9092,CONTROLLER://:9093")]).unwrap();
     assert_eq!(shown(&listeners.controller), ["CONTROLLER://:9093"]);
+    assert_eq!(shown(&listeners.controller_advertised), ["CONTROLLER://localhost:9093"]);
 }
 
 #[test]
