@@ -83,6 +83,9 @@ impl OffsetCheckpoint {
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Self::default()),
             Err(e) => return Err(e),
         };
+        if bytes.is_empty() {
+            return Ok(Self::default()); // as Kafka creates them
+        }
         Ok(Self::decode(&String::from_utf8_lossy(&bytes)).unwrap_or_else(|| {
             tracing::warn!("{} is malformed and is left aside", path.display());
             Self::default()

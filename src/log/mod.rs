@@ -36,6 +36,8 @@ pub mod recover;
 mod scan;
 mod segment;
 mod snapshot;
+#[cfg(test)]
+mod tests;
 pub mod timestamp;
 mod validate;
 pub mod write;

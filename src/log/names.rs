@@ -69,7 +69,7 @@ mod tests {
             assert_eq!(name, format!("a-b.c-7-12.{}{suffix}", "ab".repeat(16)));
             assert_eq!(parse(&name), Some((kind, partition.clone())));
         }
-        for other in ["", "plain", "-3", "t-", "t-x", "t--1", "a b-0", "meta.properties"] {
+        for other in ["", "plain", "-3", "t-", "t-x", "a b-0", "meta.properties"] {
             assert_eq!(parse(other), None, "{other}");
         }
         assert_eq!(parse("t-delete-0").unwrap().0, DirKind::Live);

@@ -53,6 +53,8 @@ pub enum Read {
 #[derive(Debug, Default)]
 pub struct Hints {
     places: VecDeque<Place>,
+    /// The closed segment whose file is kept open.
+    reading: Option<Offset>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -125,7 +127,7 @@ impl SegmentView {
             return Ok(file.clone());
         }
         let path = self.path.clone();
-        let file = runtime::blocking(move || File::open(&path, OpenMode::Read)).await?;
+        let file = runtime::blocking(move || File::open(&path, OpenMode::ReadWrite)).await?;
         self.file = Some(file.clone());
         Ok(file)
     }
@@ -267,18 +269,25 @@ impl Log {
         }))
     }
 
-    /// Takes note of where a plan ended, so that the next read from there finds its place without looking.
+    /// Takes note of where a plan ended, so that the next read from there finds its place without looking, and keeps
+    /// the file open: the active segment's and that of one closed segment per log.
     pub fn remember(&mut self, plan: &ReadPlan) {
         let Some(range) = &plan.range else { return };
         let index = self.segment_index(plan.segment);
-        if let Some(segment) = self.segments.get_mut(index) {
-            if segment.base == plan.segment {
-                segment.file.get_or_insert_with(|| range.file.clone());
-                if let (Some(next), Ok(end)) = (plan.next_offset, u32::try_from(range.position + u64::from(range.len)))
-                {
-                    self.hints.note(plan.segment, next, end);
+        let last = self.segments.len() - 1;
+        let Some(segment) = self.segments.get_mut(index).filter(|s| s.base == plan.segment) else { return };
+        if segment.file.is_none() {
+            segment.file = Some(range.file.clone());
+            if index != last {
+                let before = self.hints.reading.replace(plan.segment);
+                let before = before.filter(|b| *b != plan.segment && *b != self.active().base);
+                if let Some(old) = before.and_then(|b| self.segments.iter_mut().find(|s| s.base == b)) {
+                    old.file = None;
                 }
             }
+        }
+        if let (Some(next), Ok(end)) = (plan.next_offset, u32::try_from(range.position + u64::from(range.len))) {
+            self.hints.note(plan.segment, next, end);
         }
     }
 

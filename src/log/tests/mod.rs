@@ -1,0 +1,9 @@
+//! Scenarios over whole logs on a real file system.
+
+mod append;
+mod java;
+mod model;
+mod read;
+mod recovery;
+mod support;
+mod truncate;
