@@ -1,7 +1,29 @@
 //! What the controller decides: pure functions of the image and a request. A decision is records for the metadata log
 //! and an answer that holds once they are applied; `metadata::store` persists, the shards publish.
 
+mod assignment;
+mod auto_create;
+mod broker;
+mod create_partitions;
+mod create_topics;
+mod delete_topics;
+mod producer_ids;
+#[cfg(test)]
+mod tests;
+mod topic_config;
+
+pub use auto_create::{InternalTopics, creatable};
+pub use broker::{BrokerStart, register_broker, shut_down_broker, unfence_broker};
+pub use create_partitions::create_partitions;
+pub use create_topics::{TopicContext, create_topics};
+pub use delete_topics::delete_topics;
+pub use producer_ids::{PRODUCER_ID_BLOCK, ProducerIdRange, allocate_producer_ids};
+
+use crate::base::ErrorCode;
 use crate::metadata::MetadataRecord;
+
+/// The most records one request of a user may cause (`MAX_RECORDS_PER_USER_OP`).
+pub const RECORDS_PER_REQUEST_MAX: usize = 10_000;
 
 /// The outcome of one request to the controller.
 #[derive(Clone, Debug, PartialEq)]
@@ -16,5 +38,31 @@ impl<R> Decision<R> {
     /// An answer that changes nothing.
     pub fn unchanged(response: R) -> Self {
         Self { records: Vec::new(), response }
+    }
+}
+
+/// Why one thing of a request was not done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// Kafka's error code.
+    pub code: ErrorCode,
+    /// The reason in words; `None` where the code says it all.
+    pub message: Option<String>,
+}
+
+impl Refusal {
+    fn new(code: ErrorCode, message: impl Into<String>) -> Self {
+        Self { code, message: Some(message.into()) }
+    }
+
+    /// `error_message` of a response.
+    fn text(&self) -> Option<crate::protocol::Str> {
+        self.message.as_deref().map(Into::into)
+    }
+}
+
+impl From<ErrorCode> for Refusal {
+    fn from(code: ErrorCode) -> Self {
+        Self { code, message: None }
     }
 }
