@@ -5,9 +5,10 @@
 //! is healthy; after one that took over 5 ms the kernel's workers do it for a while, so that a slow disk stalls no shard.
 
 use super::fs::FsKind;
+use super::process::{KernelVersion, kernel_version};
 use crate::base::Instant;
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -43,10 +44,14 @@ const SLOW_WRITE: Duration = Duration::from_millis(5);
 /// For this long.
 const AVOID_PLAIN_FOR: Duration = Duration::from_secs(2);
 
+const UNCACHED_READS_SINCE: KernelVersion = KernelVersion { major: 6, minor: 14 };
+
 /// One device's path and health, shared by all files on it.
 pub(crate) struct Device {
     path: AppendPath,
     plain_again_at: AtomicU64,
+    /// Whether cold reads may leave the page cache as it was (RWF_DONTCACHE; Linux 6.14, not every file system).
+    uncached_reads: AtomicBool,
 }
 
 impl Device {
@@ -63,7 +68,18 @@ impl Device {
     }
 
     pub(crate) fn with_path(path: AppendPath) -> Self {
-        Self { path, plain_again_at: AtomicU64::new(0) }
+        let uncached = kernel_version().is_some_and(|kernel| kernel >= UNCACHED_READS_SINCE);
+        Self { path, plain_again_at: AtomicU64::new(0), uncached_reads: AtomicBool::new(uncached) }
+    }
+
+    /// Whether to try an uncached read.
+    pub(crate) fn uncached_reads(&self) -> bool {
+        self.uncached_reads.load(Ordering::Relaxed)
+    }
+
+    /// The file system refused one.
+    pub(crate) fn no_uncached_reads(&self) {
+        self.uncached_reads.store(false, Ordering::Relaxed);
     }
 
     /// The path for a write that begins at `now`.

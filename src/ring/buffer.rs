@@ -14,9 +14,11 @@ const POOLED_BYTES_MAX: usize = 4 << 20;
 struct Pool {
     idle: Vec<Vec<u8>>,
     idle_bytes: usize,
+    /// Counts the buffers taken, so that "not used for a while" can be told.
+    taken: u64,
 }
 
-static POOL: Mutex<Pool> = Mutex::new(Pool { idle: Vec::new(), idle_bytes: 0 });
+static POOL: Mutex<Pool> = Mutex::new(Pool { idle: Vec::new(), idle_bytes: 0, taken: 0 });
 /// Idle bytes kept at most by the process.
 const IDLE_BYTES_MAX: usize = 32 << 20;
 
@@ -35,6 +37,7 @@ impl Buffer {
         }
         let size = size_class(capacity);
         let mut pool = POOL.lock().unwrap_or_else(PoisonError::into_inner);
+        pool.taken += 1;
         let fitting = pool.idle.iter().rposition(|memory| memory.capacity() == size);
         let memory = match fitting {
             Some(index) => {
@@ -149,16 +152,19 @@ fn is_pooled(capacity: usize) -> bool {
     (POOLED_BYTES_MIN..=POOLED_BYTES_MAX).contains(&capacity) && size_class(capacity) == capacity
 }
 
-/// Gives the pool's memory back to the system down to `keep` bytes. Called when a core has been idle for a while.
-pub fn shrink(keep: usize) {
-    let mut freed = Vec::new();
-    let mut pool = POOL.lock().unwrap_or_else(PoisonError::into_inner);
-    while pool.idle_bytes > keep && !pool.idle.is_empty() {
-        let memory = pool.idle.remove(0);
-        pool.idle_bytes -= memory.capacity();
-        freed.push(memory);
-    }
-    drop(pool);
+/// How many buffers were ever taken from the pool; `None` when it holds no idle memory to give back.
+pub(crate) fn uses_if_idle_memory() -> Option<u64> {
+    let pool = POOL.lock().unwrap_or_else(PoisonError::into_inner);
+    (pool.idle_bytes > 0).then_some(pool.taken)
+}
+
+/// Gives the pool's idle memory back to the system.
+pub(crate) fn release_idle() {
+    let freed = {
+        let mut pool = POOL.lock().unwrap_or_else(PoisonError::into_inner);
+        pool.idle_bytes = 0;
+        std::mem::take(&mut pool.idle)
+    };
     drop(freed);
 }
 

@@ -19,6 +19,18 @@ use std::sync::Arc;
 const SYS_CACHESTAT: libc::c_long = 451;
 const PAGE_BYTES: u64 = 4096;
 
+/// `RWF_DONTCACHE` (Linux 6.14): what had to be read from the disk does not stay in the page cache.
+const RWF_DONTCACHE: i32 = 0x80;
+
+/// Whether bytes read from the disk shall stay in the page cache.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ColdBytes {
+    /// Yes: they will be read again soon (indexes, batch headers).
+    Keep,
+    /// No: a consumer catching up reads them once, and what producers just wrote is worth more.
+    PassThrough,
+}
+
 /// How to open a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OpenMode {
@@ -176,12 +188,18 @@ impl File {
     /// once; what is not there is read through the ring, so that the shard does not wait for the disk.
     pub async fn read(&self, pos: u64, len: usize) -> io::Result<Bytes> {
         let mut buffer = Buffer::with_capacity(len);
-        buffer = self.read_into(buffer, pos, len).await?;
+        buffer = self.read_into(buffer, pos, len, ColdBytes::Keep).await?;
         Ok(buffer.freeze())
     }
 
     /// [`Self::read`] behind what `buffer` holds already; it has room for `len` more.
-    pub(crate) async fn read_into(&self, mut buffer: Buffer, pos: u64, len: usize) -> io::Result<Buffer> {
+    pub(crate) async fn read_into(
+        &self,
+        mut buffer: Buffer,
+        pos: u64,
+        len: usize,
+        cold: ColdBytes,
+    ) -> io::Result<Buffer> {
         let mut done = 0;
         if len > 0 {
             match self.read_resident(&mut buffer, pos, len) {
@@ -196,7 +214,10 @@ impl File {
         while done < len {
             let (room, spare) = buffer.spare();
             let want = (len - done).min(spare) as u32;
-            let entry = opcode::Read::new(types::Fd(self.fd()), room, want).offset(pos + done as u64).build();
+            let uncached = cold == ColdBytes::PassThrough && self.0.device.uncached_reads();
+            let flags = if uncached { RWF_DONTCACHE } else { 0 };
+            let read = opcode::Read::new(types::Fd(self.fd()), room, want).offset(pos + done as u64);
+            let entry = read.rw_flags(flags).build();
             let (result, keep) = Op::new(&core, entry, Keep::Buffer(buffer), self.owner()).await;
             let Keep::Buffer(returned) = keep else { return Err(io::ErrorKind::Interrupted.into()) };
             buffer = returned;
@@ -208,6 +229,7 @@ impl File {
                     done += n;
                 }
                 Err(e) if errno::is_passing(&e) => {}
+                Err(e) if uncached && errno::is_unsupported(&e) => self.0.device.no_uncached_reads(),
                 Err(e) => return Err(e),
             }
         }
@@ -310,6 +332,25 @@ mod tests {
             file.write_at(b"abc", 0).unwrap();
             assert_eq!(&file.read(1, 10).await.unwrap()[..], b"bc");
             assert!(file.read(3, 10).await.unwrap().is_empty());
+        });
+    }
+
+    #[test]
+    fn bytes_not_in_the_page_cache_are_read_from_the_disk_and_need_not_stay() {
+        block_on_test(async {
+            // Not in the temporary directory, which may be memory.
+            let dir = tempfile::tempdir_in(env!("CARGO_MANIFEST_DIR")).unwrap();
+            let file = File::open(&dir.path().join("f"), OpenMode::CreateNew).unwrap();
+            let content: Vec<u8> = (0..1_000_000_u32).map(|n| (n * 7 % 251) as u8).collect();
+            file.write_at(&content, 0).unwrap();
+            for cold in [ColdBytes::Keep, ColdBytes::PassThrough] {
+                file.sync_data().unwrap();
+                let advice = nix::fcntl::PosixFadviseAdvice::POSIX_FADV_DONTNEED;
+                nix::fcntl::posix_fadvise(&file.0.file, 0, 0, advice).unwrap();
+                let buffer = Buffer::with_capacity(content.len());
+                let read = file.read_into(buffer, 0, content.len(), cold).await.unwrap().freeze();
+                assert!(read == content, "{cold:?}");
+            }
         });
     }
 

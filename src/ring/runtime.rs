@@ -33,8 +33,6 @@ pub struct RingConfig {
     pub receive_buffer_bytes: u32,
     /// Bytes that large frames being received may occupy on this core together.
     pub large_frames_budget_bytes: usize,
-    /// Bytes of large buffers kept for reuse while nothing uses them.
-    pub large_buffers_idle_bytes: usize,
 }
 
 impl Default for RingConfig {
@@ -44,7 +42,6 @@ impl Default for RingConfig {
             receive_buffers: 512,
             receive_buffer_bytes: 32 << 10,
             large_frames_budget_bytes: 256 << 20,
-            large_buffers_idle_bytes: 16 << 20,
         }
     }
 }

@@ -210,3 +210,35 @@ impl Completion for Accepting {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ring::clock::mono;
+    use crate::ring::runtime::block_on_test;
+    use std::net::TcpStream;
+
+    #[test]
+    fn without_descriptors_accepting_pauses_and_then_goes_on() {
+        block_on_test(async {
+            let listener = Listener::bind(([127, 0, 0, 1], 0).into(), ListenerOptions::default()).unwrap();
+            let address = listener.local_addr().unwrap();
+            Core::with(|core| listener.accepting.clone().complete(core, -libc::EMFILE, 0));
+            let _client = TcpStream::connect(address).unwrap();
+            let begun = mono();
+            listener.accept().await.unwrap();
+            assert!(mono().since(begun) >= PAUSE_WITHOUT_DESCRIPTORS);
+        });
+    }
+
+    #[test]
+    fn a_connection_that_broke_before_it_was_accepted_does_not_end_the_listener() {
+        block_on_test(async {
+            let listener = Listener::bind(([127, 0, 0, 1], 0).into(), ListenerOptions::default()).unwrap();
+            let address = listener.local_addr().unwrap();
+            Core::with(|core| listener.accepting.clone().complete(core, -libc::ECONNABORTED, 0));
+            let client = TcpStream::connect(address).unwrap();
+            assert_eq!(listener.accept().await.unwrap().1, client.local_addr().unwrap());
+        });
+    }
+}

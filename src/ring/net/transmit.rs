@@ -3,7 +3,7 @@
 use super::stream::Stream;
 use crate::ring::buffer::Buffer;
 use crate::ring::errno;
-use crate::ring::file::File;
+use crate::ring::file::{ColdBytes, File};
 use crate::ring::runtime::yield_now;
 use crate::ring::uring::{Core, Keep, Op, Owner};
 use io_uring::{opcode, types};
@@ -57,7 +57,8 @@ impl Stream {
     async fn read_and_send(&self, file: &File, mut position: u64, mut left: u64) -> io::Result<()> {
         while left > 0 {
             let chunk = left.min(CHUNK_BYTES as u64) as usize;
-            let buffer = file.read_into(Buffer::with_capacity(chunk), position, chunk).await?;
+            let room = Buffer::with_capacity(chunk);
+            let buffer = file.read_into(room, position, chunk, ColdBytes::PassThrough).await?;
             if buffer.len() < chunk {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }

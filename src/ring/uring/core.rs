@@ -21,6 +21,9 @@ const GETEVENTS: u32 = 1;
 /// How long the end of a core waits for the kernel to give back what is in flight.
 const CANCEL_ROUNDS: usize = 1000;
 
+/// Idle large buffers are given back to the system after this time.
+const IDLE_BUFFERS_KEPT_FOR: std::time::Duration = std::time::Duration::from_secs(5);
+
 thread_local! {
     static CORE: RefCell<Option<Rc<Core>>> = const { RefCell::new(None) };
 }
@@ -39,6 +42,8 @@ pub(crate) struct Core {
     pub(super) parked_pump: Cell<Option<Waker>>,
     /// The deadline the ring was asked to wake us at while parked.
     pub(super) armed_timeout: Cell<Option<Instant>>,
+    /// When idle large buffers go back to the system, unless they are used before (told by the count).
+    release_at: Cell<Option<(Instant, u64)>>,
     pub(crate) background: Cell<Option<glommio::TaskQueueHandle>>,
 }
 
@@ -66,6 +71,7 @@ impl Core {
             budget: Budget::new(config.large_frames_budget_bytes),
             parked_pump: Cell::new(None),
             armed_timeout: Cell::new(None),
+            release_at: Cell::new(None),
             background: Cell::new(None),
         });
         CORE.set(Some(core.clone()));
@@ -199,9 +205,30 @@ impl Core {
         }
     }
 
+    /// Before parking: large buffers unused since the last look, long enough ago, are given back.
+    pub(super) fn release_unused_buffers(&self) {
+        let now = crate::ring::clock::mono();
+        let later = |uses| Some((now.plus(IDLE_BUFFERS_KEPT_FOR), uses));
+        let next = match (crate::ring::buffer::uses_if_idle_memory(), self.release_at.get()) {
+            (None, _) => None,
+            (Some(uses), Some((at, before))) if uses == before => {
+                if now < at {
+                    Some((at, before))
+                } else {
+                    crate::ring::buffer::release_idle();
+                    None
+                }
+            }
+            (Some(uses), _) => later(uses),
+        };
+        self.release_at.set(next);
+    }
+
     /// Before parking: asks the ring to complete something at the earliest deadline.
     pub(super) fn arm_timeout(&self) {
-        let Some(earliest) = self.timers.borrow().earliest() else { return };
+        let release = self.release_at.get().map(|(at, _)| at);
+        let timer = self.timers.borrow().earliest();
+        let Some(earliest) = timer.into_iter().chain(release).min() else { return };
         if self.armed_timeout.get().is_some_and(|armed| armed <= earliest) {
             return;
         }

@@ -59,6 +59,7 @@ fn turn(core: &Core, force_enter: bool) -> usize {
 /// is switched on, then the ring is drained once more, then we sleep: what comes later rings.
 async fn park(core: &Rc<Core>, bell: &Rc<BufferedFile>, bell_read: &mut Option<BellRead>) {
     core.completions_ring_the_bell(true);
+    core.release_unused_buffers();
     core.arm_timeout();
     if turn(core, true) == 0 && core.doorbell.prepare_to_park() {
         let read = bell_read.get_or_insert_with(|| {
