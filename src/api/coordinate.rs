@@ -1,0 +1,121 @@
+//! From a group's id to the core of its coordinator and back.
+
+use super::RequestContext;
+use super::reply::Close;
+use crate::base::topic::GROUP_METADATA_TOPIC;
+use crate::base::{ErrorCode, TopicIdPartition, java_hash};
+use crate::coordinator::group::{Answer, Caller, Request};
+use crate::router::{self, Item};
+use crate::shard::Shard;
+use std::future::Future;
+use std::net::IpAddr;
+use std::rc::Rc;
+
+/// The partition of `__consumer_offsets` that keeps `group`; `None` before that topic exists.
+pub fn partition_of(ctx: &RequestContext, group: &str) -> Option<TopicIdPartition> {
+    let image = ctx.shard.image();
+    let topic = image.topic_by_name(GROUP_METADATA_TOPIC)?;
+    let partition = java_hash::partition_for(group, topic.partition_count());
+    Some(TopicIdPartition { topic_id: topic.id, partition })
+}
+
+/// All partitions of `__consumer_offsets`.
+pub fn all_partitions(ctx: &RequestContext) -> Vec<TopicIdPartition> {
+    let image = ctx.shard.image();
+    let Some(topic) = image.topic_by_name(GROUP_METADATA_TOPIC) else { return Vec::new() };
+    topic.partitions.keys().map(|&partition| TopicIdPartition { topic_id: topic.id, partition }).collect()
+}
+
+/// Asks the coordinator of `group`. The request is on its way when this returns.
+pub fn ask<T: TryFrom<Answer>>(
+    ctx: &RequestContext,
+    group: &str,
+    request: Request,
+) -> impl Future<Output = Result<T, Close>> + use<T> {
+    let now = ctx.now;
+    let asked = match partition_of(ctx, group) {
+        None => Err(request.refuse(ErrorCode::NotCoordinator)),
+        Some(id) => Ok(ctx.shard.call(ctx.shard.owner_of(&id), move |owner| {
+            let answer = owner.ask_coordinator(&id, request, now);
+            async move { answer.await.ok() }
+        })),
+    };
+    async move {
+        let answer = match asked {
+            Ok(asked) => asked.await.ok().flatten().ok_or(Close::Stopping)?,
+            Err(refused) => refused,
+        };
+        T::try_from(answer).map_err(|_| Close::Stopping)
+    }
+}
+
+/// Asks several coordinators, each core once. Answers come in the order of the requests, without
+/// those of coordinators that went away.
+pub async fn ask_all(ctx: &RequestContext, requests: Vec<(TopicIdPartition, Request)>) -> Vec<Answer> {
+    let now = ctx.now;
+    let slots = requests.len();
+    let items = requests.into_iter().enumerate().map(|(slot, (id, ask))| Item { slot, id, ask }).collect();
+    let here = move |shard: Rc<Shard>, items: Vec<Item<Request>>| {
+        let asked: Vec<_> =
+            items.into_iter().map(|item| (item.slot, shard.ask_coordinator(&item.id, item.ask, now))).collect();
+        async move {
+            let mut answers = Vec::with_capacity(asked.len());
+            for (slot, answer) in asked {
+                if let Ok(answer) = answer.await {
+                    answers.push((slot, answer));
+                }
+            }
+            answers
+        }
+    };
+    router::ask(&ctx.shard, items, slots, here).await.into_iter().flatten().collect()
+}
+
+/// Splits `groups` by coordinator and asks each for its share; groups without a coordinator come
+/// back in the first of the pair.
+pub fn by_partition<G: AsRef<str>>(
+    ctx: &RequestContext,
+    groups: impl IntoIterator<Item = G>,
+) -> (Vec<G>, Vec<(TopicIdPartition, Vec<G>)>) {
+    let mut homeless = Vec::new();
+    let mut shares: Vec<(TopicIdPartition, Vec<G>)> = Vec::new();
+    for group in groups {
+        match partition_of(ctx, group.as_ref()) {
+            None => homeless.push(group),
+            Some(id) => match shares.iter_mut().find(|(other, _)| *other == id) {
+                Some((_, share)) => share.push(group),
+                None => shares.push((id, vec![group])),
+            },
+        }
+    }
+    (homeless, shares)
+}
+
+/// The client as groups see it.
+pub fn caller(ctx: &RequestContext) -> Caller {
+    Caller {
+        client_id: ctx.client_id().to_string(),
+        client_host: java_address(ctx.connection.peer.ip()),
+        api_version: ctx.api_version,
+    }
+}
+
+/// As `java.net.InetAddress.toString` prints an address without a name.
+fn java_address(ip: IpAddr) -> String {
+    match ip.to_canonical() {
+        IpAddr::V4(ip) => format!("/{ip}"),
+        IpAddr::V6(ip) => format!("/{}", ip.segments().map(|s| format!("{s:x}")).join(":")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_printed_as_java_does() {
+        assert_eq!(java_address("127.0.0.1".parse().unwrap()), "/127.0.0.1");
+        assert_eq!(java_address("::ffff:10.0.0.1".parse().unwrap()), "/10.0.0.1");
+        assert_eq!(java_address("::1".parse().unwrap()), "/0:0:0:0:0:0:0:1");
+    }
+}

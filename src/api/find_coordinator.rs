@@ -1,0 +1,78 @@
+//! FindCoordinator (key 10, v0-6): which node keeps a group. Transactions (type 1) and share groups
+//! (type 2) have no coordinator here yet.
+
+use super::RequestContext;
+use super::coordinate::partition_of;
+use super::reply::Close;
+use crate::base::topic::GROUP_METADATA_TOPIC;
+use crate::base::{BrokerId, ErrorCode};
+use crate::protocol::Str;
+use crate::protocol::messages::find_coordinator_response::Coordinator;
+use crate::protocol::messages::{FindCoordinatorRequest, FindCoordinatorResponse};
+
+/// Since this version a request names several keys.
+const KEYS_FROM: i16 = 4;
+const GROUP: i8 = 0;
+
+/// Answers one request.
+pub async fn handle(ctx: &RequestContext, request: FindCoordinatorRequest) -> Result<FindCoordinatorResponse, Close> {
+    if ctx.api_version >= KEYS_FROM {
+        let coordinators = request.coordinator_keys.iter().map(|key| find(ctx, request.key_type, key)).collect();
+        return Ok(FindCoordinatorResponse { coordinators, ..FindCoordinatorResponse::default() });
+    }
+    let found = find(ctx, request.key_type, &request.key);
+    Ok(FindCoordinatorResponse {
+        error_code: found.error_code,
+        error_message: found.error_message,
+        node_id: found.node_id,
+        host: found.host,
+        port: found.port,
+        ..FindCoordinatorResponse::default()
+    })
+}
+
+fn find(ctx: &RequestContext, key_type: i8, key: &Str) -> Coordinator {
+    let outcome = match key_type {
+        GROUP => find_group(ctx, key),
+        1 => Err((ErrorCode::InvalidRequest, "transactions are not served by this version of corelog")),
+        2 => Err((ErrorCode::InvalidRequest, "share groups are not served by this version of corelog")),
+        _ => Err((ErrorCode::InvalidRequest, "unknown coordinator type")),
+    };
+    match outcome {
+        Ok((node_id, host, port)) => Coordinator {
+            key: key.clone(),
+            node_id: node_id.0,
+            host,
+            port: i32::from(port),
+            error_code: 0,
+            error_message: None,
+        },
+        Err((error, message)) => Coordinator {
+            key: key.clone(),
+            node_id: -1,
+            host: Str::new(),
+            port: -1,
+            error_code: error.code(),
+            error_message: Some(Str::from_static(message)),
+        },
+    }
+}
+
+type Found = Result<(BrokerId, Str, u16), (ErrorCode, &'static str)>;
+
+fn find_group(ctx: &RequestContext, group: &str) -> Found {
+    const NOT_AVAILABLE: (ErrorCode, &str) = (ErrorCode::CoordinatorNotAvailable, "The coordinator is not available.");
+    let Some(id) = partition_of(ctx, group) else {
+        ctx.shard.create_internal_topic(GROUP_METADATA_TOPIC);
+        return Err(NOT_AVAILABLE);
+    };
+    let image = ctx.shard.image();
+    let leader = image.partition(&id).map_or(BrokerId::NONE, |p| p.leader);
+    let own = ctx.own_endpoint().filter(|(node, ..)| *node == leader);
+    if let Some((node, host, port)) = own {
+        return Ok((node, (&*host).into(), port));
+    }
+    let endpoint = image.broker(leader).and_then(|b| b.endpoint(&ctx.connection.listener).cloned());
+    let endpoint = endpoint.ok_or(NOT_AVAILABLE)?;
+    Ok((leader, (&*endpoint.host).into(), endpoint.port))
+}
