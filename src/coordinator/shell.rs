@@ -260,9 +260,13 @@ impl Coordinator {
         self.step(now, |groups, step| groups.on_timer(step));
         let mut state = self.state.borrow_mut();
         let state = &mut *state;
-        while let Some((_, token)) =
-            state.late.pop_front_if(|(deadline, token)| *deadline <= now.mono || !state.waiting.contains_key(token))
-        {
+        // Answered ones are only forgotten.
+        while let Some(&(deadline, token)) = state.late.front() {
+            let answered = !state.waiting.contains_key(&token);
+            if deadline > now.mono && !answered {
+                break;
+            }
+            state.late.pop_front();
             let mut fx = Effects::default();
             state.groups.give_up(token, ErrorCode::CoordinatorNotAvailable, &mut fx);
             state.take(fx);

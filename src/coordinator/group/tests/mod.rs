@@ -1,4 +1,9 @@
 //! Scenarios in virtual time, against a log in memory.
 
+mod committing;
 mod harness;
 mod joining;
+mod rebalancing;
+mod replaying;
+mod statics;
+mod transitions;
