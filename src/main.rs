@@ -9,7 +9,14 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        // Also --help and --version come this way, to standard output.
+        Err(told) => {
+            let printed = told.print();
+            return if printed.is_ok() && !told.use_stderr() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+        }
+    };
     match arguments.command {
         Some(Command::Storage(command)) => {
             let done = storage::run(&command, &|file| load(Some(file.to_owned()), Vec::new()), clock::now().wall);

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import signal
 import socket
 import time
@@ -9,12 +10,19 @@ import time
 import pytest
 
 from harness import clients
+from harness.broker import java
 from harness.clients import CODECS
 from harness.paths import CORELOG, ROOT
 from harness.process import run
 
 pytestmark = pytest.mark.corelog
 
+#: The commands of Apache Kafka that README's walk names
+KAFKA_TOOLS = {
+    "kafka-topics.sh": "org.apache.kafka.tools.TopicCommand",
+    "kafka-console-producer.sh": "org.apache.kafka.tools.ConsoleProducer",
+    "kafka-console-consumer.sh": "org.apache.kafka.tools.consumer.ConsoleConsumer",
+}
 FETCH_PATHS = ("auto", "sendfile", "splice", "read")
 CONNECTIONS = 1000
 
@@ -196,9 +204,17 @@ def test_the_bare_metal_walk_of_the_readme_works_as_written(tmp_path):
     blocks = re.findall(r"^```sh bare-metal-walk\n(.*?)^```", readme, re.M | re.S)
     assert blocks, "README.md has no block ```sh bare-metal-walk"
     script = "set -euo pipefail\nip link set lo up\n" + "".join(blocks)
+    tools = tmp_path / "bin"
+    tools.mkdir()
+    for name, main in KAFKA_TOOLS.items():
+        tool = tools / name
+        tool.write_text(f'#!/bin/sh\nexec {shlex.join(java(main))} "$@"\n')
+        tool.chmod(0o755)
+    # A namespace of processes too: kafka-server-stop.sh stops every broker it sees.
     done = run(
-        ["unshare", "--net", "bash", "-c", script], timeout=280, check=False, cwd=ROOT,
-        env={**os.environ, "PATH": f"{CORELOG.parent}:{os.environ['PATH']}"},
+        ["unshare", "--net", "--pid", "--fork", "--mount-proc", "bash", "-c", script],
+        timeout=280, check=False, cwd=ROOT,
+        env={**os.environ, "PATH": f"{tools}:{os.environ['PATH']}", "CORELOG_BIN": str(CORELOG)},
     )
     assert done.code == 0, f"{script}\n{done.out}\n{done.err}"
     lines = done.out.splitlines()
