@@ -3,7 +3,6 @@
 use crate::support::{Broker, DEADLINE, Wire, now};
 use corelog::base::Offset;
 use corelog::protocol::messages::create_topics_request::CreatableTopic;
-use corelog::protocol::messages::delete_topics_request::DeleteTopicState;
 use corelog::protocol::messages::fetch_request::{FetchPartition, FetchTopic};
 use corelog::protocol::messages::join_group_request::JoinGroupRequestProtocol;
 use corelog::protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
@@ -108,8 +107,8 @@ fn the_oldest_versions_work() {
 
     old_group(&mut wire, &name);
 
-    let topics = vec![DeleteTopicState::default()];
-    let request = DeleteTopicsRequest { topics, topic_names: vec![name.as_str().into()], timeout_ms: 30_000 };
+    let request =
+        DeleteTopicsRequest { topics: Vec::new(), topic_names: vec![name.as_str().into()], timeout_ms: 30_000 };
     let deleted: DeleteTopicsResponse = wire.call(&request, oldest(1));
     assert_eq!(deleted.responses[0].error_code, 0);
 }
@@ -135,24 +134,27 @@ fn latest(wire: &mut Wire, name: &str, version: i16) -> i64 {
 /// One member joins, gets its assignment, commits, reads the commit back and leaves.
 fn old_group(wire: &mut Wire, topic: &str) {
     let group = format!("group-of-{topic}");
+    // No consumer's protocol: Apache Kafka 4.3.1 never answers a join whose consumer metadata it cannot read.
     let protocol = JoinGroupRequestProtocol { name: "range".into(), metadata: b"subscription".as_slice().into() };
     let request = JoinGroupRequest {
         group_id: group.as_str().into(),
         session_timeout_ms: 10_000,
-        protocol_type: "consumer".into(),
+        protocol_type: "custom".into(),
         protocols: vec![protocol],
         ..Default::default()
     };
     let began = Instant::now();
     let joined = loop {
+        // COORDINATOR_NOT_AVAILABLE, COORDINATOR_LOAD_IN_PROGRESS, NOT_COORDINATOR: soon.
         let coordinator = FindCoordinatorRequest { key: group.as_str().into(), ..Default::default() };
         let found: FindCoordinatorResponse = wire.call(&coordinator, 0);
-        let joined: JoinGroupResponse = wire.call(&request, 0);
-        // COORDINATOR_NOT_AVAILABLE, COORDINATOR_LOAD_IN_PROGRESS, NOT_COORDINATOR: soon.
-        if found.error_code == 0 && !matches!(joined.error_code, 14..=16) {
-            break joined;
+        if found.error_code == 0 {
+            let joined: JoinGroupResponse = wire.call(&request, 0);
+            if !matches!(joined.error_code, 14..=16) {
+                break joined;
+            }
         }
-        assert!(began.elapsed() < DEADLINE, "no coordinator: {joined:?}");
+        assert!(began.elapsed() < DEADLINE, "no coordinator: {found:?}");
     };
     assert_eq!((joined.error_code, &joined.leader), (0, &joined.member_id));
     let assignment =
