@@ -31,3 +31,8 @@ pub mod record;
 pub mod ring;
 pub mod storage;
 pub mod config;
+pub mod partition;
+pub mod shard;
+pub mod router;
+pub mod api;
+pub mod network;

@@ -6,6 +6,7 @@ use crate::api::ConnectionInfo;
 use crate::ring::net::{Listener, ListenerOptions, Stream};
 use crate::ring::runtime;
 use crate::shard::Shard;
+use futures_lite::future;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -45,20 +46,23 @@ pub fn serve(shard: &Rc<Shard>, listeners: &[BoundListener]) -> std::io::Result<
 
 async fn accept(shard: Rc<Shard>, connections: Rc<Connections>, listener: Listener, name: Arc<str>) {
     loop {
-        match listener.accept().await {
-            Ok((stream, peer)) => begin(&shard, &connections, stream, peer, &name),
-            Err(e) => {
+        let accepted = async { Some(listener.accept().await) };
+        let stopped = async {
+            shard.until_stopping().await;
+            None
+        };
+        match future::or(stopped, accepted).await {
+            None => return,
+            Some(Ok((stream, peer))) => begin(&shard, &connections, stream, peer, &name),
+            Some(Err(e)) => {
                 shard.shared.log_limits.warn("accept", &format!("cannot accept connections on {name}: {e}"), shard.now().mono);
             }
-        }
-        if shard.is_stopping() {
-            return;
         }
     }
 }
 
 fn begin(shard: &Rc<Shard>, connections: &Rc<Connections>, stream: Stream, peer: SocketAddr, name: &Arc<str>) {
-    let Some(permit) = shard.shared.connection_limits.admit(peer.ip()) else {
+    let Some(permit) = shard.shared.connection_limits.admit(peer.ip().to_canonical()) else {
         let text = format!("connection from {peer} refused: max.connections or max.connections.per.ip is reached");
         shard.shared.log_limits.warn("limit", &text, shard.now().mono);
         return;

@@ -109,6 +109,11 @@ impl Partition {
         self.state.borrow_mut().acks.expire(now);
     }
 
+    /// The log, at the partition's end.
+    pub fn into_log(self) -> Log {
+        self.state.into_inner().log
+    }
+
     /// The partition goes away (deleted, moved, its disk failed): everyone waiting is told `error`.
     pub fn close(&self, error: ErrorCode) {
         self.state.borrow_mut().acks.fail_all(error);

@@ -1,14 +1,17 @@
 //! Following the metadata: opening the partitions this core gained, closing those it lost.
 
 use super::Shard;
+use super::stop::into_log;
 use crate::base::{ErrorCode, TopicIdPartition, TopicPartition, Uuid};
 use crate::config::TopicConfig;
 use crate::log::Log;
+use crate::log::close::delete_dir;
 use crate::metadata::{MetadataDelta, MetadataImage, PartitionRegistration, ResourceType};
 use crate::partition::Partition;
 use crate::ring::runtime;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 impl Shard {
     /// Takes a newer image: `delta` says what differs from the one before.
@@ -97,8 +100,30 @@ impl Shard {
         for partition in gone {
             self.partitions.borrow_mut().remove(&partition.id);
             partition.close(ErrorCode::UnknownTopicOrPartition);
-            self.dirs_delete(partition).await;
+            self.delete_partition(partition).await;
         }
         self.offline.borrow_mut().retain(|id| !topics.contains(&id.topic_id));
+    }
+
+    /// Renames the directory at once; its files go later, in the background.
+    async fn delete_partition(self: &Rc<Self>, partition: Rc<Partition>) {
+        let id = partition.id;
+        let delay = self.topic_config(&self.image(), &partition.name.topic).file_delete_delay_ms;
+        let Some(log) = into_log(partition).await else { return };
+        let name = log.partition().clone();
+        let random = Uuid(self.random_id());
+        match runtime::blocking(move || log.rename_for_delete(random)).await {
+            Ok(path) => {
+                let delay = Duration::from_millis(u64::try_from(delay).unwrap_or(0));
+                runtime::spawn_background(async move {
+                    runtime::sleep(delay).await;
+                    if let Err(e) = runtime::blocking(move || delete_dir(&path)).await {
+                        tracing::warn!("the files of deleted partition {name} remain: {e}");
+                    }
+                })
+                .detach();
+            }
+            Err(e) => tracing::error!("partition {name} ({id:?}) cannot be deleted: {e}"),
+        }
     }
 }

@@ -14,6 +14,7 @@ mod partitions;
 mod services;
 mod settings;
 mod stats;
+mod stop;
 mod waits;
 
 pub use calls::{CallFuture, Gone, Job};
@@ -21,6 +22,7 @@ pub use changes::{CONTROLLER, Circumstances};
 pub use failure::Ending;
 pub use services::{Endpoint, Identity, LogLimits, SharedServices};
 pub use stats::ShardStats;
+pub use stop::ClosedPartition;
 
 use crate::base::local::Event;
 use crate::base::{Now, TopicIdPartition};
@@ -62,6 +64,10 @@ pub struct Shard {
     ended: Event,
     /// Why the broker has to end, once that is so.
     ending: RefCell<Option<Ending>>,
+    closers: RefCell<Vec<Box<dyn FnOnce()>>>,
+    stop_begun: Event,
+    left: Event,
+    gone: Cell<bool>,
     stopping: Cell<bool>,
 }
 
@@ -93,6 +99,10 @@ impl Shard {
             ended: Event::default(),
             ending: RefCell::default(),
             image_taken: Event::default(),
+            closers: RefCell::default(),
+            stop_begun: Event::default(),
+            left: Event::default(),
+            gone: Cell::new(false),
             stopping: Cell::new(false),
         })
     }
@@ -120,15 +130,17 @@ impl Shard {
         ShardIndex((start + partition.partition.unsigned_abs() as usize) % self.shard_count())
     }
 
+    /// 128 random bits.
+    pub fn random_id(&self) -> [u8; 16] {
+        let mut bytes = [0; 16];
+        ring::process::random_bytes(&mut bytes);
+        bytes
+    }
+
     /// 64 random bits.
     pub fn random_u64(&self) -> u64 {
         let mut bytes = [0; 8];
         ring::process::random_bytes(&mut bytes);
         u64::from_ne_bytes(bytes)
-    }
-
-    /// True once the broker has begun to stop.
-    pub fn is_stopping(&self) -> bool {
-        self.stopping.get()
     }
 }

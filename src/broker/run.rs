@@ -1,0 +1,147 @@
+//! From a configuration to a serving broker, and back.
+
+use super::Failure;
+use super::bind::{self, Held};
+use super::cores::Cores;
+use super::stop;
+use crate::base::{BrokerId, Uuid};
+use crate::config::Config;
+use crate::log::dirs::LogDirs;
+use crate::metadata::{MetadataDelta, MetadataImage};
+use crate::network::{self, BoundListener};
+use crate::ring::mailbox::Receiver;
+use crate::ring::process::{Signals, limits};
+use crate::ring::{probe, process, runtime};
+use crate::shard::connection_limits::ConnectionLimits;
+use crate::shard::{Ending, Identity, Job, LogLimits, Shard, ShardIndex, SharedServices};
+use std::rc::Rc;
+use std::sync::Arc;
+
+/// Runs a node until it is asked to stop. The error is the sentence to print; the exit code is 1.
+pub fn run(config: Config) -> Result<(), Failure> {
+    probe::check().map_err(Failure)?;
+    limits::raise_open_files().map_err(|e| Failure(format!("the limit of open files cannot be read: {e}")))?;
+    let signals = Signals::install().map_err(|e| Failure(format!("signal handlers cannot be set: {e}")))?;
+    config.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
+    let dirs = Arc::new(LogDirs::open(&config).map_err(Failure)?);
+    let held = bind::bind(&config.listeners.broker)?;
+    let cores = Cores::choose(&config.cores)?;
+    let shared = shared(config, dirs, &held);
+    super::banner::print(&shared, &held.listeners, &cores);
+    serve(shared, held, &cores, signals)
+}
+
+fn shared(config: Config, dirs: Arc<LogDirs>, held: &Held) -> Arc<SharedServices> {
+    let mut incarnation = [0; 16];
+    process::random_bytes(&mut incarnation);
+    let identity = Identity {
+        node_id: BrokerId(config.node.node_id),
+        cluster_id: dirs.cluster_id().into(),
+        incarnation_id: Uuid::from_random(incarnation).unwrap_or(Uuid(incarnation)),
+        directory_ids: dirs.directory_ids(),
+    };
+    let network = &config.network;
+    let per_ip = network.max_connections_per_ip_overrides.iter().filter_map(|(host, n)| {
+        let address = crate::ring::net::resolve(host, 0).ok()?.ip();
+        Some((address, n.unsigned_abs() as usize))
+    });
+    let connection_limits = ConnectionLimits::new(
+        network.max_connections.unsigned_abs() as usize,
+        network.max_connections_per_ip.unsigned_abs() as usize,
+        per_ip.collect(),
+    );
+    Arc::new(SharedServices {
+        endpoints: bind::endpoints(&config.listeners.advertised, &held.listeners),
+        identity,
+        log_dirs: dirs,
+        connection_limits,
+        log_limits: LogLimits::new(),
+        config: Arc::new(config),
+    })
+}
+
+/// One core's part of the start, handed to its thread.
+struct Seat {
+    mailbox: Receiver<Job>,
+    signals: Option<Signals>,
+}
+
+fn serve(shared: Arc<SharedServices>, held: Held, cores: &Cores, signals: Signals) -> Result<(), Failure> {
+    let (senders, receivers): (Vec<_>, Vec<_>) = cores.numbers().iter().map(|_| crate::ring::mailbox::channel()).unzip();
+    let mut signals = Some(signals);
+    let seats: Vec<_> = receivers
+        .into_iter()
+        .map(|mailbox| std::sync::Mutex::new(Some(Seat { mailbox, signals: signals.take() })))
+        .collect();
+    let listeners: Arc<[BoundListener]> = held.listeners.clone().into();
+    let make = move |index: usize| {
+        let seat = seats[index].lock().ok().and_then(|mut seat| seat.take());
+        let (shared, senders, listeners) = (shared.clone(), senders.clone(), listeners.clone());
+        async move {
+            let Some(Seat { mailbox, signals }) = seat else { return Ending::Asked };
+            let shard = Shard::new(ShardIndex(index), shared, senders, Arc::new(MetadataImage::default()));
+            runtime::spawn(shard.clone().serve_mailbox(mailbox)).detach();
+            runtime::spawn(shard.clone().flush_dirty()).detach();
+            match signals {
+                Some(signals) => first_core(shard, signals, listeners).await,
+                None => {
+                    shard.until_left().await;
+                    Ending::Asked
+                }
+            }
+        }
+    };
+    let running = runtime::run_cores(cores.numbers(), Default::default(), make)
+        .map_err(|e| Failure(format!("a core's io_uring cannot be set up: {e}")))?;
+    let endings = running.join();
+    drop(held);
+    for ending in endings {
+        match ending {
+            Ok(Ending::Asked) => {}
+            Ok(Ending::Failed(why)) => return Err(Failure(why)),
+            Err(e) => return Err(Failure(format!("a core ended: {e}"))),
+        }
+    }
+    Ok(())
+}
+
+/// The first core leads: metadata, the others' partitions, listening, the wait, the stop.
+async fn first_core(shard: Rc<Shard>, signals: Signals, listeners: Arc<[BoundListener]>) -> Ending {
+    let ending = match start(&shard, listeners).await {
+        Ok(()) => {
+            let asking = shard.clone();
+            runtime::spawn(async move {
+                signals.recv().await;
+                asking.end(Ending::Asked);
+            })
+            .detach();
+            shard.until_end().await
+        }
+        Err(Failure(why)) => Ending::Failed(why),
+    };
+    stop::stop(&shard, &ending).await;
+    ending
+}
+
+async fn start(shard: &Rc<Shard>, listeners: Arc<[BoundListener]>) -> Result<(), Failure> {
+    let log = super::metadata_log::open(shard).await?;
+    let image = Arc::new(log.image().clone());
+    shard.take_metadata_log(log);
+    let delta = Arc::new(MetadataDelta::all_of(&image));
+    shard.publish(image, delta).await;
+    shard.shared.log_dirs.loaded();
+    super::metadata_log::register(shard).await?;
+    for core in (0..shard.shard_count()).map(ShardIndex) {
+        let listeners = listeners.clone();
+        let serving = shard.call(core, move |shard| async move {
+            network::serve(&shard, &listeners).map(|connections| shard.keep_closing(move || connections.close_all()))
+        });
+        match serving.await {
+            Ok(Ok(())) => {}
+            Ok(Err(e)) => return Err(Failure(format!("cannot listen: {e}"))),
+            Err(_) => return Err(Failure("a core went away during the start".into())),
+        }
+    }
+    tracing::info!("ready");
+    Ok(())
+}
