@@ -36,3 +36,4 @@ pub mod shard;
 pub mod router;
 pub mod api;
 pub mod network;
+pub mod broker;

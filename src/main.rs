@@ -1,6 +1,7 @@
 //! Arguments -> configuration -> broker; every failure is a sentence on standard error and exit code 1.
 
 use clap::Parser;
+use corelog::broker;
 use corelog::config::arguments::{Arguments, Command};
 use corelog::config::{Config, ConfigError, Given, Outside};
 use corelog::ring::{clock, fs};
@@ -23,9 +24,17 @@ fn main() -> ExitCode {
             tell(&done.text, done.success)
         }
         None => match load(arguments.file, arguments.overrides) {
-            Ok(_config) => ExitCode::SUCCESS,
+            Ok(config) => serve(config),
             Err(error) => tell(&error.to_string(), false),
         },
+    }
+}
+
+fn serve(config: Config) -> ExitCode {
+    tracing_subscriber::fmt().with_target(false).with_ansi(false).init();
+    match broker::run(config) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => tell(&failure.to_string(), false),
     }
 }
 

@@ -2,6 +2,8 @@
 
 use super::cores::Cores;
 use crate::network::BoundListener;
+use crate::ring::append::AppendPath;
+use crate::ring::fs::{self, FsKind};
 use crate::shard::SharedServices;
 
 /// Says what starts, where, and on what.
@@ -11,7 +13,11 @@ pub fn print(shared: &SharedServices, listeners: &[BoundListener], cores: &Cores
         tracing::info!("listening on {}://{}", listener.name, listener.address);
     }
     tracing::info!("cores: {:?}", cores.numbers());
-    for line in shared.log_dirs.describe() {
-        tracing::info!("{line}");
+    for dir in shared.log_dirs.dirs() {
+        let path = dir.path();
+        let kind = fs::fs_kind(path).unwrap_or(FsKind::Other("unknown".into()));
+        let append = AppendPath::for_fs(&kind);
+        let how = if dir.was_clean() { "clean" } else { "recovering" };
+        tracing::info!("log dir {} on {kind}, appends by {}, {how}", path.display(), append.name());
     }
 }

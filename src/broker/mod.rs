@@ -4,7 +4,10 @@
 //! opened, registered, then served. Stop: connections closed, coordinators resigned, logs flushed
 //! and closed, checkpoints, the metadata log, and only then the clean-shutdown file.
 
+mod banner;
 mod bind;
+mod cores;
+mod metadata_log;
 mod run;
 mod stop;
 

@@ -7,11 +7,12 @@ use super::stop;
 use crate::base::{BrokerId, Uuid};
 use crate::config::Config;
 use crate::log::dirs::LogDirs;
+use crate::storage::{self, Opened};
 use crate::metadata::{MetadataDelta, MetadataImage};
 use crate::network::{self, BoundListener};
 use crate::ring::mailbox::Receiver;
 use crate::ring::process::{Signals, limits};
-use crate::ring::{probe, process, runtime};
+use crate::ring::{clock, probe, process, runtime};
 use crate::shard::connection_limits::ConnectionLimits;
 use crate::shard::{Ending, Identity, Job, LogLimits, Shard, ShardIndex, SharedServices};
 use std::rc::Rc;
@@ -23,22 +24,23 @@ pub fn run(config: Config) -> Result<(), Failure> {
     limits::raise_open_files().map_err(|e| Failure(format!("the limit of open files cannot be read: {e}")))?;
     let signals = Signals::install().map_err(|e| Failure(format!("signal handlers cannot be set: {e}")))?;
     config.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
-    let dirs = Arc::new(LogDirs::open(&config).map_err(Failure)?);
+    let opened = storage::open(&config, clock::now().wall).map_err(Failure)?;
+    opened.formatted.iter().for_each(|line| tracing::info!("{line}"));
     let held = bind::bind(&config.listeners.broker)?;
     let cores = Cores::choose(&config.cores)?;
-    let shared = shared(config, dirs, &held);
+    let shared = shared(config, opened, &held)?;
     super::banner::print(&shared, &held.listeners, &cores);
     serve(shared, held, &cores, signals)
 }
 
-fn shared(config: Config, dirs: Arc<LogDirs>, held: &Held) -> Arc<SharedServices> {
+fn shared(config: Config, opened: Opened, held: &Held) -> Result<Arc<SharedServices>, Failure> {
     let mut incarnation = [0; 16];
     process::random_bytes(&mut incarnation);
     let identity = Identity {
         node_id: BrokerId(config.node.node_id),
-        cluster_id: dirs.cluster_id().into(),
+        cluster_id: opened.cluster_id.into(),
         incarnation_id: Uuid::from_random(incarnation).unwrap_or(Uuid(incarnation)),
-        directory_ids: dirs.directory_ids(),
+        directory_ids: opened.dirs.iter().filter_map(|dir| dir.meta().directory_id).collect(),
     };
     let network = &config.network;
     let per_ip = network.max_connections_per_ip_overrides.iter().filter_map(|(host, n)| {
@@ -50,14 +52,16 @@ fn shared(config: Config, dirs: Arc<LogDirs>, held: &Held) -> Arc<SharedServices
         network.max_connections_per_ip.unsigned_abs() as usize,
         per_ip.collect(),
     );
-    Arc::new(SharedServices {
+    let log_dirs = LogDirs::new(opened.dirs).map_err(|e| Failure(format!("the log dirs cannot be read: {e}")))?;
+    Ok(Arc::new(SharedServices {
         endpoints: bind::endpoints(&config.listeners.advertised, &held.listeners),
         identity,
-        log_dirs: dirs,
+        log_dirs: Arc::new(log_dirs),
         connection_limits,
         log_limits: LogLimits::new(),
+        metadata_dir: opened.metadata_dir,
         config: Arc::new(config),
-    })
+    }))
 }
 
 /// One core's part of the start, handed to its thread.
@@ -129,7 +133,6 @@ async fn start(shard: &Rc<Shard>, listeners: Arc<[BoundListener]>) -> Result<(),
     shard.take_metadata_log(log);
     let delta = Arc::new(MetadataDelta::all_of(&image));
     shard.publish(image, delta).await;
-    shard.shared.log_dirs.loaded();
     super::metadata_log::register(shard).await?;
     for core in (0..shard.shard_count()).map(ShardIndex) {
         let listeners = listeners.clone();

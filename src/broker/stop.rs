@@ -1,10 +1,11 @@
 //! Stopping: nothing is acknowledged that is not written, and the next start (or Java's) finds
 //! everything clean.
 
-use crate::base::BrokerId;
 use crate::base::local::join_all;
-use crate::log::dirs::Checkpoint;
-use crate::shard::{ClosedPartition, Ending, Shard, ShardIndex};
+use crate::log::dirs::LogDirs;
+use crate::ring::runtime;
+use crate::shard::{Ending, Shard, ShardIndex};
+use std::io;
 use std::rc::Rc;
 
 /// Stops all cores; returns when their threads may end.
@@ -15,38 +16,35 @@ pub async fn stop(shard: &Rc<Shard>, ending: &Ending) {
         let _ = shard.call(core, |shard| async move { shard.stop_serving() }).await;
     }
     let closing = cores().map(|core| shard.call(core, |shard| async move { shard.close_partitions().await }));
-    let closed: Vec<ClosedPartition> = join_all(closing.collect()).await.into_iter().flatten().flatten().collect();
-    finish(shard, ending, closed).await;
+    let whole = join_all(closing.collect()).await.into_iter().all(|core| core == Ok(true));
+    finish(shard, ending, whole).await;
     for core in cores() {
         let _ = shard.call(core, |shard| async move { shard.leave() }).await;
     }
 }
 
-async fn finish(shard: &Rc<Shard>, ending: &Ending, closed: Vec<ClosedPartition>) {
-    let whole = closed.iter().all(|partition| partition.closed.is_some());
+async fn finish(shard: &Rc<Shard>, ending: &Ending, whole: bool) {
     let dirs = shard.shared.log_dirs.clone();
     let broker_epoch = shard.image().broker(shard.shared.identity.node_id).map_or(-1, |broker| broker.epoch);
     let metadata = match shard.release_metadata_log().await {
-        Some(log) => log.close().await.map_err(|e| tracing::error!("closing the metadata log failed: {e}")).is_ok(),
+        Some(log) => runtime::blocking(move || log.close()).await.map_err(|e| tracing::error!("closing the metadata log failed: {e}")).is_ok(),
         None => false,
     };
-    let checkpoints = closed.into_iter().filter_map(checkpoint).collect();
     let clean = whole && metadata && *ending == Ending::Asked;
-    let written = crate::ring::runtime::blocking(move || dirs.close(checkpoints, clean.then_some(broker_epoch))).await;
-    match written {
+    match runtime::blocking(move || finish_dirs(&dirs, clean.then_some(broker_epoch))).await {
         Ok(()) if clean => tracing::info!("stopped"),
         Ok(()) => tracing::warn!("stopped; the next start recovers the logs"),
-        Err(e) => tracing::error!("stopped; the checkpoints could not be written, the next start recovers the logs: {e}"),
+        Err(e) => tracing::error!("stopped; the next start recovers the logs: the checkpoints cannot be written: {e}"),
     }
 }
 
-fn checkpoint(partition: ClosedPartition) -> Option<Checkpoint> {
-    let closed = partition.closed?;
-    Some(Checkpoint {
-        dir: partition.dir,
-        partition: partition.name,
-        recovery_point: closed.recovery_point,
-        log_start: closed.start_offset,
-        high_watermark: partition.high_watermark,
-    })
+fn finish_dirs(dirs: &LogDirs, clean: Option<i64>) -> io::Result<()> {
+    for dir in dirs.dirs() {
+        dir.write_checkpoints()?;
+    }
+    // Last, and only when all the rest is on the device.
+    for (dir, epoch) in dirs.dirs().iter().filter_map(|dir| clean.map(|epoch| (dir, epoch))) {
+        dir.write_clean_shutdown(epoch)?;
+    }
+    Ok(())
 }

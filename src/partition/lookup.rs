@@ -4,8 +4,8 @@ use super::Partition;
 use super::ask::Reader;
 use super::error::read_code;
 use super::state::State;
-use crate::base::{ErrorCode, LeaderEpoch};
-use crate::log::TimestampLookup;
+use crate::base::{ErrorCode, LeaderEpoch, TimestampMs};
+use crate::log::timestamp::TimestampLookup;
 
 /// `timestamp` values with a meaning of their own (`ListOffsetsRequest`).
 const LATEST: i64 = -1;
@@ -106,7 +106,7 @@ impl Partition {
             }
             LATEST_TIERED | EARLIEST_PENDING_UPLOAD => Begin::Answer(OffsetAnswer::NOTHING),
             MAX_TIMESTAMP => Begin::Search(state.log.max_timestamp()),
-            timestamp if timestamp >= 0 => Begin::Search(state.log.offset_for_timestamp(timestamp.into())),
+            timestamp if timestamp >= 0 => Begin::Search(state.log.offset_for_timestamp(TimestampMs(timestamp))),
             _ => Begin::Answer(OffsetAnswer::failed(ErrorCode::UnsupportedVersion)),
         }
     }

@@ -5,9 +5,10 @@
 
 use super::{Ending, Shard, ShardIndex};
 use crate::base::local::{Lock, join_all};
-use crate::base::{ErrorCode, Now};
+use crate::base::{ErrorCode, Now, Offset};
 use crate::controller::Decision;
-use crate::metadata::{MetadataDelta, MetadataImage, MetadataLog};
+use crate::metadata::store::MetadataLog;
+use crate::metadata::{MetadataDelta, MetadataImage};
 use crate::ring::process;
 use std::cell::RefCell;
 use std::future::Future;
@@ -28,6 +29,8 @@ pub struct Writer {
 pub struct Circumstances {
     /// Both clocks.
     pub now: Now,
+    /// The offset the decision's first record will have.
+    pub next_offset: Offset,
     /// Randomness, for ids.
     pub random: fn() -> [u8; 16],
 }
@@ -61,13 +64,14 @@ impl Shard {
         F: FnOnce(&MetadataImage, &Circumstances) -> Decision<R>,
     {
         let _turn = self.writer.turn.lock().await;
-        let image = self.image();
-        let decision = decide(&image, &Circumstances { now: self.now(), random });
-        if decision.records.is_empty() {
-            return Ok(decision.response);
-        }
         let log = self.writer.log.borrow_mut().take();
         let Some(mut log) = log else { return Err(ErrorCode::NotController) };
+        let circumstances = Circumstances { now: self.now(), next_offset: log.next_offset(), random };
+        let decision = decide(&self.image(), &circumstances);
+        if decision.records.is_empty() {
+            *self.writer.log.borrow_mut() = Some(log);
+            return Ok(decision.response);
+        }
         let appended = log.append(decision.records, self.now()).await;
         *self.writer.log.borrow_mut() = Some(log);
         match appended {

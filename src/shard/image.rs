@@ -6,6 +6,7 @@ use crate::base::{ErrorCode, TopicIdPartition, TopicPartition, Uuid};
 use crate::config::TopicConfig;
 use crate::log::Log;
 use crate::log::close::delete_dir;
+use crate::log::dirs::Wanted;
 use crate::metadata::{MetadataDelta, MetadataImage, PartitionRegistration, ResourceType};
 use crate::partition::Partition;
 use crate::ring::runtime;
@@ -46,9 +47,9 @@ impl Shard {
         for (id, name, registration) in gained {
             let settings = self.topic_config(image, &name.topic);
             let config = self.log_config(&settings);
-            let directory = registration.directory_of(node);
-            let (dirs, place_name) = (self.shared.log_dirs.clone(), name.clone());
-            let open = runtime::blocking(move || dirs.open_or_create(&id, &place_name, directory, config));
+            let wanted = Wanted { id, name: name.clone(), directory: registration.directory_of(node), config };
+            let (dirs, now) = (self.shared.log_dirs.clone(), self.now());
+            let open = runtime::blocking(move || dirs.open_or_create(&wanted, now));
             opening.push((id, name, registration, settings, open));
         }
         for (id, name, registration, settings, open) in opening {
@@ -111,8 +112,8 @@ impl Shard {
         let delay = self.topic_config(&self.image(), &partition.name.topic).file_delete_delay_ms;
         let Some(log) = into_log(partition).await else { return };
         let name = log.partition().clone();
-        let random = Uuid(self.random_id());
-        match runtime::blocking(move || log.rename_for_delete(random)).await {
+        let dirs = self.shared.log_dirs.clone();
+        match runtime::blocking(move || dirs.delete(log)).await {
             Ok(path) => {
                 let delay = Duration::from_millis(u64::try_from(delay).unwrap_or(0));
                 runtime::spawn_background(async move {

@@ -22,7 +22,6 @@ pub use changes::{CONTROLLER, Circumstances};
 pub use failure::Ending;
 pub use services::{Endpoint, Identity, LogLimits, SharedServices};
 pub use stats::ShardStats;
-pub use stop::ClosedPartition;
 
 use crate::base::local::Event;
 use crate::base::{Now, TopicIdPartition};
@@ -128,13 +127,6 @@ impl Shard {
         let id = partition.topic_id.0;
         let start = u32::from_be_bytes([id[0], id[1], id[2], id[3]]) as usize;
         ShardIndex((start + partition.partition.unsigned_abs() as usize) % self.shard_count())
-    }
-
-    /// 128 random bits.
-    pub fn random_id(&self) -> [u8; 16] {
-        let mut bytes = [0; 16];
-        ring::process::random_bytes(&mut bytes);
-        bytes
     }
 
     /// 64 random bits.

@@ -86,7 +86,9 @@ pub struct SharedServices {
     /// What clients are told, one per listener.
     pub endpoints: Vec<Endpoint>,
     /// The log dirs.
-    pub log_dirs: Arc<crate::log::dir::LogDirs>,
+    pub log_dirs: Arc<crate::log::dirs::LogDirs>,
+    /// The metadata log's own dir where it is none of the log dirs: held for its lock.
+    pub metadata_dir: Option<crate::log::dir::LogDir>,
     /// Places for connections.
     pub connection_limits: Arc<ConnectionLimits>,
     /// Bounded complaints.

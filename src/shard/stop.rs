@@ -2,26 +2,12 @@
 
 use super::Shard;
 use crate::base::local::join_all;
-use crate::base::{ErrorCode, Offset, TopicPartition};
-use crate::log::{Closed, Log};
+use crate::base::ErrorCode;
+use crate::log::Log;
 use crate::partition::Partition;
 use crate::ring::runtime;
-use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
-
-/// A log that was flushed and closed, for the checkpoints.
-#[derive(Debug)]
-pub struct ClosedPartition {
-    /// Which.
-    pub name: TopicPartition,
-    /// The log dir it stands in.
-    pub dir: PathBuf,
-    /// Its last high watermark.
-    pub high_watermark: Offset,
-    /// Where it ended and began; `None` where closing failed.
-    pub closed: Option<Closed>,
-}
 
 impl Shard {
     /// Remembers what to call when the core stops serving.
@@ -50,11 +36,12 @@ impl Shard {
         closers.into_iter().for_each(|close| close());
     }
 
-    /// Writes, flushes and closes every log of this core, side by side on the blocking pool.
-    pub async fn close_partitions(self: &Rc<Self>) -> Vec<ClosedPartition> {
+    /// Writes, flushes and closes every log of this core, side by side on the blocking pool. True
+    /// when all are closed cleanly.
+    pub async fn close_partitions(self: &Rc<Self>) -> bool {
         let partitions: Vec<Rc<Partition>> = self.partitions.borrow_mut().drain().map(|(_, p)| p).collect();
         let closing = partitions.into_iter().map(|partition| Box::pin(close(self.clone(), partition)));
-        join_all(closing.collect()).await
+        join_all(closing.collect()).await.into_iter().all(|clean| clean)
     }
 
     /// Lets this core's thread end.
@@ -72,19 +59,17 @@ impl Shard {
     }
 }
 
-async fn close(shard: Rc<Shard>, partition: Rc<Partition>) -> ClosedPartition {
+async fn close(shard: Rc<Shard>, partition: Rc<Partition>) -> bool {
     if let Err(e) = partition.clone().write_accepted().await {
         shard.disk_failed(&partition, &e);
     }
     partition.close(ErrorCode::NotLeaderOrFollower);
     let high_watermark = partition.high_watermark();
-    let name = partition.name.clone();
-    let dir = partition.with_log(|log| log.dir().parent().map(PathBuf::from)).unwrap_or_default();
-    let closed = match into_log(partition).await {
-        Some(log) => runtime::blocking(move || close_log(log)).await,
-        None => None,
-    };
-    ClosedPartition { name, dir, high_watermark, closed }
+    let Some(log) = into_log(partition).await else { return false };
+    let name = log.partition().clone();
+    let dirs = shard.shared.log_dirs.clone();
+    let closed = runtime::blocking(move || dirs.close(log, high_watermark)).await;
+    closed.map_err(|e| tracing::error!("{name}: closing the log failed: {e}")).is_ok()
 }
 
 /// How often, and how long, a partition is waited for that a task still uses.
@@ -105,9 +90,4 @@ pub(super) async fn into_log(mut partition: Rc<Partition>) -> Option<Log> {
     }
     tracing::error!("{}: still in use, its log is left as after a crash", partition.name);
     None
-}
-
-fn close_log(log: Log) -> Option<Closed> {
-    let name = log.partition().clone();
-    log.close().map_err(|e| tracing::error!("{name}: closing the log failed: {e}")).ok()
 }
