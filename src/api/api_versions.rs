@@ -25,7 +25,9 @@ pub async fn handle(ctx: Rc<RequestContext>, body: Bytes) -> Reply {
         Ok(request) => request,
         Err(e) => return Reply::Close(Close::Malformed(e)),
     };
-    if ctx.api_version >= 3 && !(is_software(&request.client_software_name) && is_software(&request.client_software_version)) {
+    if ctx.api_version >= 3
+        && !(is_software(&request.client_software_name) && is_software(&request.client_software_version))
+    {
         let code = ErrorCode::InvalidRequest.code();
         return send(&ApiVersionsResponse { error_code: code, ..ApiVersionsResponse::default() }, ctx.api_version);
     }

@@ -6,7 +6,7 @@ use super::table::{self, ReplyFuture};
 use crate::protocol::messages::RequestHeader;
 use crate::protocol::{ApiKey, Decoder, Message};
 use crate::shard::Shard;
-use bytes::{Bytes, BytesMut, BufMut};
+use bytes::{BufMut, Bytes, BytesMut};
 use std::rc::Rc;
 
 /// A request under way: what its answer's header needs, and the handler.

@@ -41,12 +41,13 @@ pub async fn handle(ctx: &RequestContext, request: ListOffsetsRequest) -> Result
         }
     }
     let slots = early.len();
-    let mut answers = router::ask(&ctx.shard, items, slots, look_up_here).await.into_iter().zip(early).map(
-        |(answer, early)| match early {
-            Some(error) => OffsetAnswer::failed(error),
-            None => answer.unwrap_or(OffsetAnswer::failed(ErrorCode::NotLeaderOrFollower)),
-        },
-    );
+    let mut answers =
+        router::ask(&ctx.shard, items, slots, look_up_here).await.into_iter().zip(early).map(|(answer, early)| {
+            match early {
+                Some(error) => OffsetAnswer::failed(error),
+                None => answer.unwrap_or(OffsetAnswer::failed(ErrorCode::NotLeaderOrFollower)),
+            }
+        });
     let topics = request
         .topics
         .iter()

@@ -65,12 +65,7 @@ async fn append(ctx: &RequestContext, request: &ProduceRequest, acks: RequiredAc
                         early.push(Some(AppendOutcome::failed(ErrorCode::UnknownTopicOrPartition)));
                         continue;
                     }
-                    let ask = AppendAsk {
-                        records: records_of(&partition),
-                        acks,
-                        deadline,
-                        version: ctx.api_version,
-                    };
+                    let ask = AppendAsk { records: records_of(&partition), acks, deadline, version: ctx.api_version };
                     items.push(Item { slot, id, ask });
                     early.push(None);
                 }
@@ -82,7 +77,9 @@ async fn append(ctx: &RequestContext, request: &ProduceRequest, acks: RequiredAc
     early
         .into_iter()
         .zip(answers)
-        .map(|(early, answer)| early.or(answer).unwrap_or_else(|| AppendOutcome::failed(ErrorCode::NotLeaderOrFollower)))
+        .map(|(early, answer)| {
+            early.or(answer).unwrap_or_else(|| AppendOutcome::failed(ErrorCode::NotLeaderOrFollower))
+        })
         .collect()
 }
 
@@ -90,7 +87,11 @@ fn records_of(partition: &PartitionProduceData) -> Bytes {
     partition.records.clone().unwrap_or_default()
 }
 
-fn resolve(ctx: &RequestContext, image: &MetadataImage, topic: &TopicProduceData) -> Result<crate::base::Uuid, ErrorCode> {
+fn resolve(
+    ctx: &RequestContext,
+    image: &MetadataImage,
+    topic: &TopicProduceData,
+) -> Result<crate::base::Uuid, ErrorCode> {
     let found = if ctx.api_version >= BY_TOPIC_ID {
         image.topic_by_id(&topic.topic_id).ok_or(ErrorCode::UnknownTopicId)?
     } else {

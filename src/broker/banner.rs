@@ -8,7 +8,12 @@ use crate::shard::SharedServices;
 
 /// Says what starts, where, and on what.
 pub fn print(shared: &SharedServices, listeners: &[BoundListener], cores: &Cores) {
-    tracing::info!("corelog {} (node {}, cluster {})", env!("CARGO_PKG_VERSION"), shared.identity.node_id, shared.identity.cluster_id);
+    tracing::info!(
+        "corelog {} (node {}, cluster {})",
+        env!("CARGO_PKG_VERSION"),
+        shared.identity.node_id,
+        shared.identity.cluster_id
+    );
     for listener in listeners {
         tracing::info!("listening on {}://{}", listener.name, listener.address);
     }

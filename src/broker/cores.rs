@@ -15,11 +15,16 @@ impl Cores {
             CoreSelection::All => available.to_vec(),
             CoreSelection::Count(n) if *n <= available.len() => available[..*n].to_vec(),
             CoreSelection::Count(n) => {
-                return Err(Failure(format!("corelog.cores={n}: the process may run on {} cores only", available.len())));
+                return Err(Failure(format!(
+                    "corelog.cores={n}: the process may run on {} cores only",
+                    available.len()
+                )));
             }
             CoreSelection::List(list) => {
                 if let Some(foreign) = list.iter().find(|cpu| !available.contains(cpu)) {
-                    return Err(Failure(format!("corelog.cores: the process may not run on core {foreign}, but on {available:?}")));
+                    return Err(Failure(format!(
+                        "corelog.cores: the process may not run on core {foreign}, but on {available:?}"
+                    )));
                 }
                 list.clone()
             }

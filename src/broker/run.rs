@@ -71,7 +71,8 @@ struct Seat {
 }
 
 fn serve(shared: Arc<SharedServices>, held: Held, cores: &Cores, signals: Signals) -> Result<(), Failure> {
-    let (senders, receivers): (Vec<_>, Vec<_>) = cores.numbers().iter().map(|_| crate::ring::mailbox::channel()).unzip();
+    let (senders, receivers): (Vec<_>, Vec<_>) =
+        cores.numbers().iter().map(|_| crate::ring::mailbox::channel()).unzip();
     let mut signals = Some(signals);
     let seats: Vec<_> = receivers
         .into_iter()

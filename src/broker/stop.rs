@@ -27,7 +27,10 @@ async fn finish(shard: &Rc<Shard>, ending: &Ending, whole: bool) {
     let dirs = shard.shared.log_dirs.clone();
     let broker_epoch = shard.image().broker(shard.shared.identity.node_id).map_or(-1, |broker| broker.epoch);
     let metadata = match shard.release_metadata_log().await {
-        Some(log) => runtime::blocking(move || log.close()).await.map_err(|e| tracing::error!("closing the metadata log failed: {e}")).is_ok(),
+        Some(log) => runtime::blocking(move || log.close())
+            .await
+            .map_err(|e| tracing::error!("closing the metadata log failed: {e}"))
+            .is_ok(),
         None => false,
     };
     let clean = whole && metadata && *ending == Ending::Asked;

@@ -77,9 +77,7 @@ impl Connection {
                     assembler.push(chunk);
                     continue;
                 }
-                Step::Large { len, arrived } => {
-                    self.stream.recv_exact(len, arrived).await.map_err(|e| quiet(&e))?
-                }
+                Step::Large { len, arrived } => self.stream.recv_exact(len, arrived).await.map_err(|e| quiet(&e))?,
             };
             if !self.pending.has_room().await {
                 return Ok(());

@@ -83,11 +83,6 @@ impl Assembler {
         Ok(Step::NeedMore)
     }
 
-    /// Bytes held.
-    pub fn available(&self) -> usize {
-        self.available
-    }
-
     /// Buffers held.
     pub fn chunks(&self) -> usize {
         self.chunks.len()
@@ -182,7 +177,7 @@ mod tests {
             assert_eq!(got.len(), 3, "cut every {cut}");
             assert_eq!(got[1], &b"bcdef"[..]);
             assert_eq!(got[2], vec![7; 300]);
-            assert_eq!(assembler.available(), 0);
+            assert_eq!(assembler.available, 0);
         }
     }
 
@@ -213,7 +208,7 @@ mod tests {
         assert_eq!(assembler.next_step(), Ok(Step::Frame(Bytes::from_static(b"small"))));
         let large = Step::Large { len: 9000, arrived: vec![Bytes::from_static(b"begin")] };
         assert_eq!(assembler.next_step(), Ok(large));
-        assert_eq!(assembler.available(), 0);
+        assert_eq!(assembler.available, 0);
     }
 
     #[test]

@@ -55,7 +55,11 @@ async fn accept(shard: Rc<Shard>, connections: Rc<Connections>, listener: Listen
             None => return,
             Some(Ok((stream, peer))) => begin(&shard, &connections, stream, peer, &name),
             Some(Err(e)) => {
-                shard.shared.log_limits.warn("accept", &format!("cannot accept connections on {name}: {e}"), shard.now().mono);
+                shard.shared.log_limits.warn(
+                    "accept",
+                    &format!("cannot accept connections on {name}: {e}"),
+                    shard.now().mono,
+                );
             }
         }
     }

@@ -1,9 +1,9 @@
 //! Producing in two steps: accept in order, answer when written or committed.
 
+use super::Partition;
 use super::acks::AckResult;
 use super::ask::{AppendAsk, AppendOutcome, RequiredAcks};
 use super::error::append_outcome;
-use super::Partition;
 use super::state::State;
 use crate::base::local::Receiver;
 use crate::base::{ErrorCode, Now};

@@ -91,7 +91,7 @@ impl Partition {
     }
 
     fn begin_lookup(&self, ask: &OffsetAsk) -> Begin {
-        let mut state = self.state.borrow_mut();
+        let state = self.state.borrow_mut();
         if let Err(error) = state.check_leader(ask.current_leader_epoch) {
             return Begin::Answer(OffsetAnswer::failed(error));
         }

@@ -97,7 +97,9 @@ impl State {
 
     /// Below this a read-committed consumer may read.
     pub fn last_stable_offset(&self) -> Offset {
-        self.log.first_unstable_offset(self.high_watermark).map_or(self.high_watermark, |first| first.min(self.high_watermark))
+        self.log
+            .first_unstable_offset(self.high_watermark)
+            .map_or(self.high_watermark, |first| first.min(self.high_watermark))
     }
 
     fn check(&self) {

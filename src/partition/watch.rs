@@ -14,7 +14,12 @@ pub struct Watch {
 impl Watch {
     /// `on_fire` is called at the first change after each [`take_changed`](Self::take_changed).
     pub fn new(on_fire: impl Fn() + 'static) -> Rc<Self> {
-        Rc::new(Self { changed: RefCell::default(), fired: Cell::new(false), read: Cell::new(false), on_fire: Box::new(on_fire) })
+        Rc::new(Self {
+            changed: RefCell::default(),
+            fired: Cell::new(false),
+            read: Cell::new(false),
+            on_fire: Box::new(on_fire),
+        })
     }
 
     /// The slots that changed since the last call. Their partitions no longer know this watch.

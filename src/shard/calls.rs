@@ -53,8 +53,17 @@ impl Calls {
 impl Shard {
     /// Sends a job without waiting for it. Jobs from one core to another run in the order sent.
     pub fn post(&self, to: ShardIndex, job: impl FnOnce(&Rc<Shard>) + Send + 'static) {
-        self.stats.hops.set(self.stats.hops.get() + 1);
-        self.peers[to.0].send(Box::new(job));
+        if to != self.index {
+            self.stats.hops.set(self.stats.hops.get() + 1);
+        }
+        self.mail(to, Box::new(job));
+    }
+
+    fn mail(&self, to: ShardIndex, job: Job) {
+        // A core that has left takes no mail: the broker is at its end, nobody waits for an answer.
+        if let Some(peer) = self.peers.get(to.0) {
+            drop(peer.send(job));
+        }
     }
 
     /// Runs `work` on core `to` and brings its answer home. The job is sent when this is called,
@@ -77,7 +86,7 @@ impl Shard {
             runtime::spawn(async move {
                 let answer = running.await;
                 // The way home is part of the same hop.
-                shard.peers[home.0].send(Box::new(move |home: &Rc<Shard>| home.calls.answer(call, Box::new(answer))));
+                shard.mail(home, Box::new(move |home: &Rc<Shard>| home.calls.answer(call, Box::new(answer))));
             })
             .detach();
         });

@@ -1,7 +1,7 @@
 //! What the cores share (read-only) and what single cores hold.
 
-use crate::base::{BrokerId, Instant, Uuid};
 use super::connection_limits::ConnectionLimits;
+use crate::base::{BrokerId, Instant, Uuid};
 use crate::config::Config;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};

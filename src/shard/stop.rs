@@ -1,8 +1,8 @@
 //! A core's part of stopping: no more requests, everything accepted written, logs closed.
 
 use super::Shard;
-use crate::base::local::join_all;
 use crate::base::ErrorCode;
+use crate::base::local::join_all;
 use crate::log::Log;
 use crate::partition::Partition;
 use crate::ring::runtime;

@@ -33,7 +33,8 @@ impl Plan {
             forgotten: forgotten(request, by_id),
         };
         let mut sessions = ctx.shard.fetch_sessions.borrow_mut();
-        let fresh = if request.session_epoch == 0 { fresh_session_id(&ctx.shard, |id| sessions.contains(id)) } else { 0 };
+        let fresh =
+            if request.session_epoch == 0 { fresh_session_id(&ctx.shard, |id| sessions.contains(id)) } else { 0 };
         let (session_id, incremental) = match sessions.begin(session_request, fresh)? {
             SessionPlan::Sessionless(partitions) => {
                 return Ok(Self { session_id: NO_SESSION, incremental: false, partitions });
