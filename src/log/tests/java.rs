@@ -6,7 +6,6 @@ use crate::base::{Instant, LeaderEpoch, Now, Offset, ProducerId, TimestampMs, To
 use crate::log::dirs::{LogDirs, Wanted};
 use crate::log::{Log, LogConfig, LogDir};
 use crate::record::{Compression, batches};
-use crate::ring::runtime::block_on_test;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -120,7 +119,7 @@ fn what_we_append_goes_on_where_kafka_stopped() {
     builder.append(then().wall, None, Some(b"ours"), &[]);
     let info = log.append_as_leader(builder.build(), crate::log::AppendOrigin::Client, LeaderEpoch(1), then()).unwrap();
     assert_eq!(info.first_offset, Offset(900));
-    block_on_test(write_async(&mut log));
+    wait(write_async(&mut log));
     dirs.close(log, Offset(901)).unwrap();
     dirs.dirs()[0].write_checkpoints().unwrap();
     dirs.dirs()[0].write_clean_shutdown(13).unwrap();

@@ -142,7 +142,10 @@ impl World {
 fn a_log_behaves_as_its_model_under_random_operations() {
     let seeds: Vec<u64> = match std::env::var("LOG_MODEL_SEED") {
         Ok(seed) => vec![seed.parse().unwrap()],
-        Err(_) => (0..12).map(|_| rand::rng().random()).collect(),
+        Err(_) => {
+            let runs = std::env::var("LOG_MODEL_RUNS").ok().and_then(|n| n.parse().ok()).unwrap_or(12);
+            (0..runs).map(|_| rand::rng().random()).collect()
+        }
     };
     for seed in seeds {
         println!("LOG_MODEL_SEED={seed}");

@@ -2,7 +2,6 @@ use super::support::*;
 use crate::base::{Offset, TimestampMs};
 use crate::log::{LogConfig, Read, ReadError};
 use crate::record::batches;
-use crate::ring::runtime::block_on_test;
 
 fn filled(dir: &std::path::Path, config: &LogConfig) -> crate::log::Log {
     let mut log = open(dir, config, CLEAN);
@@ -49,7 +48,7 @@ fn a_reader_at_the_end_needs_no_look_up() {
         log.remember(&plan);
     }
     // One that lags remembers where it was.
-    block_on_test(async {
+    wait(async {
         let first = plan(&mut log, 50, 1 << 20, 100, true).await.unwrap();
         assert_eq!(first.next_offset, Some(Offset(100)));
         assert!(matches!(log.read(Offset(100), 1 << 20, Offset(250), true).unwrap(), Read::Ready(_)));
@@ -60,12 +59,12 @@ fn a_reader_at_the_end_needs_no_look_up() {
 fn a_segment_can_be_read_after_the_log_was_deleted() {
     let dir = tempfile::tempdir().unwrap();
     let mut log = filled(dir.path(), &LogConfig::default());
-    let plan = block_on_test(plan(&mut log, 0, u32::MAX, 100, true)).unwrap();
+    let plan = wait(plan(&mut log, 0, u32::MAX, 100, true)).unwrap();
     let path = log.rename_for_delete(crate::base::Uuid([3; 16])).unwrap();
     assert!(path.to_str().unwrap().ends_with("-delete"));
     crate::log::close::delete_dir(&path).unwrap();
     let range = plan.range.unwrap();
-    let bytes = block_on_test(range.file.read(range.position, range.len as usize)).unwrap();
+    let bytes = wait(range.file.read(range.position, range.len as usize)).unwrap();
     assert_eq!(batches(&bytes).filter(Result::is_ok).count(), 20);
 }
 

@@ -6,13 +6,35 @@ use crate::log::{
     TimestampOffset, UnrecoveredLog, Written,
 };
 use crate::record::{BatchBuilder, BatchView, batches};
-use crate::ring::runtime::block_on_test;
 use bytes::Bytes;
 use std::path::Path;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
 
 pub const NOW_MS: i64 = 1_700_000_000_000;
 pub const CLEAN: Recovery = Recovery { clean: true, recovery_point: Offset(0), log_start: Offset(0) };
 pub const UNCLEAN: Recovery = Recovery { clean: false, recovery_point: Offset(0), log_start: Offset(0) };
+
+struct Unpark(std::thread::Thread);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+}
+
+/// Waits without a ring: files then block, and the blocking pool wakes this thread. Thousands of these cost nothing.
+pub fn wait<T>(future: impl Future<Output = T>) -> T {
+    let mut future = pin!(future);
+    let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
+    loop {
+        if let Poll::Ready(value) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
+            return value;
+        }
+        std::thread::park();
+    }
+}
 
 pub fn now() -> Now {
     Now { mono: Instant(0), wall: TimestampMs(NOW_MS) }
@@ -51,7 +73,7 @@ pub fn accept(log: &mut Log, bytes: Bytes) -> Result<AppendInfo, AppendError> {
 
 /// Runs write jobs until nothing is queued.
 pub fn write(log: &mut Log) {
-    block_on_test(write_async(log));
+    wait(write_async(log));
 }
 
 pub async fn write_async(log: &mut Log) {
@@ -70,7 +92,7 @@ pub fn append(log: &mut Log, bytes: Bytes) -> AppendInfo {
 }
 
 pub fn flush(log: &mut Log) {
-    block_on_test(async {
+    wait(async {
         while let Some(job) = log.begin_flush() {
             let result = job.run().await;
             log.complete_flush(job, result).unwrap();
@@ -96,14 +118,14 @@ pub async fn fetch(log: &mut Log, from: i64, max: u32, upto: i64, one: bool) -> 
 }
 
 pub fn read(log: &mut Log, from: i64, max: u32, upto: i64, one: bool) -> Result<Bytes, ReadError> {
-    block_on_test(fetch(log, from, max, upto, one))
+    wait(fetch(log, from, max, upto, one))
 }
 
 /// Base and last offset of every batch from the start to the written end, checksums verified.
 pub fn all(log: &mut Log) -> Vec<(i64, i64)> {
     let (mut at, end) = (log.start_offset().0, log.written_offset().0);
     let mut seen = Vec::new();
-    block_on_test(async {
+    wait(async {
         while at < end {
             let bytes = fetch(log, at, u32::MAX, end, true).await.unwrap();
             for found in batches(&bytes) {
@@ -121,7 +143,7 @@ pub fn all(log: &mut Log) -> Vec<(i64, i64)> {
 }
 
 pub fn look(lookup: TimestampLookup) -> Option<TimestampOffset> {
-    block_on_test(lookup.run()).unwrap()
+    wait(lookup.run()).unwrap()
 }
 
 pub fn names(dir: &Path) -> Vec<String> {
