@@ -24,6 +24,8 @@ pub struct Decoder {
     frame: Bytes,
     at: usize,
     flexible: bool,
+    /// Reads only to check: the values are thrown away, so nothing is counted for them.
+    checking: bool,
     /// Bytes that arrays may still allocate.
     memory: usize,
 }
@@ -32,7 +34,7 @@ impl Decoder {
     /// Reads from the front of `frame`.
     pub fn new(frame: Bytes) -> Self {
         let memory = MEMORY_BASE.saturating_add(frame.len().saturating_mul(MEMORY_PER_BYTE));
-        Self { frame, at: 0, flexible: false, memory }
+        Self { frame, at: 0, flexible: false, checking: false, memory }
     }
 
     /// Bytes not read yet.
@@ -59,6 +61,7 @@ impl Decoder {
         self.flexible = flexible;
     }
 
+    #[inline]
     fn fixed<const N: usize>(&mut self) -> Result<[u8; N], DecodeError> {
         let bytes = self.frame.get(self.at..).and_then(|rest| rest.first_chunk::<N>());
         let bytes = *bytes.ok_or(DecodeError::Truncated)?;
@@ -72,20 +75,23 @@ impl Decoder {
         }
         let start = self.at;
         self.at += length;
-        Ok(if length == 0 { Bytes::new() } else { self.frame.slice(start..self.at) })
+        Ok(if length == 0 || self.checking { Bytes::new() } else { self.frame.slice(start..self.at) })
     }
 
     /// A byte that is not zero is true.
+    #[inline]
     pub fn bool(&mut self) -> Result<bool, DecodeError> {
         Ok(self.i8()? != 0)
     }
 
     /// A signed byte.
+    #[inline]
     pub fn i8(&mut self) -> Result<i8, DecodeError> {
         Ok(i8::from_be_bytes(self.fixed()?))
     }
 
     /// A big-endian number of 2 bytes.
+    #[inline]
     pub fn i16(&mut self) -> Result<i16, DecodeError> {
         Ok(i16::from_be_bytes(self.fixed()?))
     }
@@ -96,6 +102,7 @@ impl Decoder {
     }
 
     /// A big-endian number of 4 bytes.
+    #[inline]
     pub fn i32(&mut self) -> Result<i32, DecodeError> {
         Ok(i32::from_be_bytes(self.fixed()?))
     }
@@ -106,6 +113,7 @@ impl Decoder {
     }
 
     /// A big-endian number of 8 bytes.
+    #[inline]
     pub fn i64(&mut self) -> Result<i64, DecodeError> {
         Ok(i64::from_be_bytes(self.fixed()?))
     }
@@ -116,11 +124,13 @@ impl Decoder {
     }
 
     /// The 16 bytes of an id.
+    #[inline]
     pub fn uuid(&mut self) -> Result<Uuid, DecodeError> {
         Ok(Uuid(self.fixed()?))
     }
 
     /// An unsigned variable-length number.
+    #[inline]
     pub fn uvarint(&mut self) -> Result<u32, DecodeError> {
         let (value, length) = varint::read_u32(self.frame.get(self.at..).unwrap_or_default())?;
         self.at += length;
@@ -145,7 +155,9 @@ impl Decoder {
         if length > MAX_STRING {
             return Err(DecodeError::StringTooLong(length));
         }
-        Str::from_utf8(self.take(length)?).map(Some).ok_or(DecodeError::InvalidUtf8)
+        let text = self.frame.get(self.at..).and_then(|rest| rest.get(..length)).ok_or(DecodeError::Truncated)?;
+        std::str::from_utf8(text).map_err(|_| DecodeError::InvalidUtf8)?;
+        Ok(Some(Str::checked(self.take(length)?)))
     }
 
     /// A string that may be null where `null_allowed`.
@@ -251,10 +263,12 @@ impl Decoder {
     pub fn lazy<T: Element>(&mut self, version: i16) -> Result<Array<T>, DecodeError> {
         let count = self.count(T::MIN_SIZE)?.ok_or(DecodeError::NullNotAllowed)?;
         let start = self.at;
-        for _ in 0..count {
-            T::read(self, version)?;
-        }
-        Ok(Array::decoded(self.frame.slice(start..self.at), count, version, self.flexible))
+        let outer = std::mem::replace(&mut self.checking, true);
+        let checked = (0..count).try_for_each(|_| T::read(self, version).map(drop));
+        self.checking = outer;
+        checked?;
+        let bytes = if outer { Bytes::new() } else { self.frame.slice(start..self.at) };
+        Ok(Array::decoded(bytes, count, version, self.flexible))
     }
 
     /// Begins the tagged fields of a struct; none outside flexible versions.
@@ -264,7 +278,21 @@ impl Decoder {
     }
 
     /// Passes over the tagged fields of a struct that knows none.
+    #[inline]
     pub fn skip_tags(&mut self) -> Result<(), DecodeError> {
+        if !self.flexible {
+            return Ok(());
+        }
+        // Nearly always there are none.
+        if self.frame.get(self.at) == Some(&0) {
+            self.at += 1;
+            return Ok(());
+        }
+        self.skip_some_tags()
+    }
+
+    #[cold]
+    fn skip_some_tags(&mut self) -> Result<(), DecodeError> {
         let mut tags = self.tags()?;
         while tags.next(self)?.is_some() {
             tags.skip(self)?;

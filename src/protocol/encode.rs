@@ -99,6 +99,7 @@ impl Encoder {
         }
     }
 
+    #[inline]
     fn put(&mut self, bytes: &[u8]) {
         self.length += bytes.len();
         if !self.counting {
@@ -124,26 +125,31 @@ impl Encoder {
     }
 
     /// A byte, 1 or 0.
+    #[inline]
     pub fn bool(&mut self, value: bool) {
         self.put(&[u8::from(value)]);
     }
 
     /// A signed byte.
+    #[inline]
     pub fn i8(&mut self, value: i8) {
         self.put(&value.to_be_bytes());
     }
 
     /// 2 bytes.
+    #[inline]
     pub fn i16(&mut self, value: i16) {
         self.put(&value.to_be_bytes());
     }
 
     /// 2 bytes, unsigned.
+    #[inline]
     pub fn u16(&mut self, value: u16) {
         self.put(&value.to_be_bytes());
     }
 
     /// 4 bytes.
+    #[inline]
     pub fn i32(&mut self, value: i32) {
         self.put(&value.to_be_bytes());
     }
@@ -154,6 +160,7 @@ impl Encoder {
     }
 
     /// 8 bytes.
+    #[inline]
     pub fn i64(&mut self, value: i64) {
         self.put(&value.to_be_bytes());
     }
@@ -164,11 +171,13 @@ impl Encoder {
     }
 
     /// 16 bytes.
+    #[inline]
     pub fn uuid(&mut self, value: Uuid) {
         self.put(&value.0);
     }
 
     /// An unsigned variable-length number.
+    #[inline]
     pub fn uvarint(&mut self, value: u32) {
         self.length += varint::len_u32(value);
         if !self.counting {

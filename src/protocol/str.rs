@@ -19,10 +19,9 @@ impl Str {
         Self(Bytes::from_static(text.as_bytes()))
     }
 
-    /// Takes bytes if they are UTF-8.
-    pub fn from_utf8(bytes: Bytes) -> Option<Self> {
-        std::str::from_utf8(&bytes).ok()?;
-        Some(Self(bytes))
+    /// Bytes that the decoder found to be UTF-8.
+    pub(super) fn checked(bytes: Bytes) -> Self {
+        Self(bytes)
     }
 
     /// The text.
