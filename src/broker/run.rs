@@ -87,6 +87,7 @@ fn serve(shared: Arc<SharedServices>, held: Held, cores: &Cores, signals: Signal
             let shard = Shard::new(ShardIndex(index), shared, senders, Arc::new(MetadataImage::default()));
             runtime::spawn(shard.clone().serve_mailbox(mailbox)).detach();
             runtime::spawn(shard.clone().flush_dirty()).detach();
+            runtime::spawn_background(shard.clone().expire_producers()).detach();
             match signals {
                 Some(signals) => first_core(shard, signals, listeners).await,
                 None => {

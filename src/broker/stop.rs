@@ -15,12 +15,29 @@ pub async fn stop(shard: &Rc<Shard>, ending: &Ending) {
     for core in cores() {
         let _ = shard.call(core, |shard| async move { shard.stop_serving() }).await;
     }
+    tell_served(shard).await;
     let closing = cores().map(|core| shard.call(core, |shard| async move { shard.close_partitions().await }));
     let whole = join_all(closing.collect()).await.into_iter().all(|core| core == Ok(true));
     finish(shard, ending, whole).await;
     for core in cores() {
         let _ = shard.call(core, |shard| async move { shard.leave() }).await;
     }
+}
+
+/// What the cores did, in one line: the ratio of hops to requests shows how well clients and cores fit.
+async fn tell_served(shard: &Rc<Shard>) {
+    let mut sum = [0u64; 4];
+    for core in (0..shard.shard_count()).map(ShardIndex) {
+        let counts = shard.call(core, |shard| async move {
+            let s = &shard.stats;
+            [s.requests.get(), s.hops.get(), s.batches_appended.get(), s.writes.get()]
+        });
+        for (total, count) in sum.iter_mut().zip(counts.await.unwrap_or_default()) {
+            *total += count;
+        }
+    }
+    let [requests, hops, batches, writes] = sum;
+    tracing::info!("served {requests} requests with {hops} hops between cores; {batches} batches in {writes} writes");
 }
 
 async fn finish(shard: &Rc<Shard>, ending: &Ending, whole: bool) {

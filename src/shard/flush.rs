@@ -49,6 +49,8 @@ impl Shard {
             shard.stats.writes.set(shard.stats.writes.get() + 1);
             if let Err(e) = partition.clone().write_accepted().await {
                 shard.disk_failed(&partition, &e);
+            } else if partition.take_flush_due() {
+                shard.flush_in_background(partition);
             }
         });
         let done = poll_fn(|cx| Poll::Ready(writing.as_mut().poll(cx).is_ready())).await;

@@ -9,6 +9,7 @@ pub mod connection_limits;
 mod failure;
 pub mod fetch_session;
 mod flush;
+mod housekeeping;
 mod image;
 mod partitions;
 mod services;
@@ -55,6 +56,7 @@ pub struct Shard {
     dirty: RefCell<Vec<Rc<Partition>>>,
     dirty_event: Event,
     sweeping: Cell<bool>,
+    checkpointing: Cell<bool>,
     waits: waits::Waits,
     /// Incremental fetch sessions opened on this core.
     pub fetch_sessions: RefCell<SessionCache>,
@@ -92,6 +94,7 @@ impl Shard {
             dirty: RefCell::default(),
             dirty_event: Event::default(),
             sweeping: Cell::new(false),
+            checkpointing: Cell::new(false),
             waits: waits::Waits::default(),
             fetch_sessions: RefCell::new(SessionCache::new(slots)),
             writer: changes::Writer::default(),
