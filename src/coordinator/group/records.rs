@@ -104,6 +104,8 @@ fn offset_key(group: &str, topic: &str, partition: i32) -> Bytes {
 /// A group that has just come into being.
 pub fn empty_group(group: &ClassicGroup) -> Record {
     let value = GroupMetadataValue {
+        protocol: None,
+        leader: None,
         current_state_timestamp: group.state_since.unwrap_or(TimestampMs::NONE).0,
         ..Default::default()
     };

@@ -3,6 +3,7 @@
 mod committing;
 mod harness;
 mod joining;
+mod kafka;
 mod rebalancing;
 mod replaying;
 mod statics;

@@ -1,0 +1,128 @@
+//! A log that Apache Kafka 4.3.1 wrote: read as Kafka reads it, and written as Kafka wrote it.
+
+use super::harness::*;
+use crate::base::{Instant, Now, Offset, TimestampMs};
+use crate::coordinator::group::offsets::OffsetAndMetadata;
+use crate::coordinator::group::records::{self, Replayed};
+use crate::coordinator::group::{Caller, Groups, Record, Request};
+use crate::protocol::messages::describe_groups_response::DescribedGroup;
+use crate::protocol::messages::offset_fetch_request::OffsetFetchRequestGroup;
+use crate::protocol::messages::offset_fetch_response::OffsetFetchResponseGroup;
+use crate::record::batches;
+use bytes::Bytes;
+
+const LOG: &[u8] = include_bytes!("../../testdata/kafka-4.3.1-consumer-offsets.log");
+
+fn records() -> Vec<Record> {
+    let mut all = Vec::new();
+    for batch in batches(LOG) {
+        let batch = batch.expect("whole batches");
+        batch.check_crc().expect("a good checksum");
+        assert_eq!(batch.header().base_offset(), Offset(all.len() as i64));
+        for record in batch.records() {
+            let record = record.expect("a whole record");
+            let key = Bytes::copy_from_slice(record.key.expect("a key"));
+            all.push(Record { key, value: record.value.map(Bytes::copy_from_slice) });
+        }
+    }
+    all
+}
+
+/// A coordinator that has read the first `count` records.
+fn loaded(count: usize) -> World {
+    let mut w = world();
+    w.log = records();
+    w.log.truncate(count);
+    // Shortly after the log was written.
+    w.now = Now { mono: Instant(1), wall: TimestampMs(1_795_256_790_000) };
+    w.restart();
+    w
+}
+
+fn describe(w: &mut World, group: &str) -> DescribedGroup {
+    let groups: Vec<DescribedGroup> = w.now(Request::Describe(Caller::default(), vec![group.into()]));
+    groups.into_iter().next().expect("one group")
+}
+
+fn offsets(w: &mut World, group: &str) -> Vec<(i32, i64, i32)> {
+    let request = OffsetFetchRequestGroup { group_id: group.into(), topics: None, ..Default::default() };
+    let answer: OffsetFetchResponseGroup = w.now(Request::Fetch(request, true));
+    let partitions = answer.topics.iter().flat_map(|t| &t.partitions);
+    partitions.map(|p| (p.partition_index, p.committed_offset, p.committed_leader_epoch)).collect()
+}
+
+#[test]
+fn groups_and_offsets_are_as_kafkas_tools_showed_them() {
+    let mut w = loaded(usize::MAX);
+    assert_eq!(offsets(&mut w, "dyn"), [(0, 20, 0), (1, 0, -1)]);
+    assert_eq!(offsets(&mut w, "stat"), [(0, 20, 0), (1, 0, -1)]);
+    assert_eq!(offsets(&mut w, "k848"), [(0, 20, 0), (1, 0, -1)]);
+    assert_eq!(offsets(&mut w, "simple"), [(0, 3, -1)]);
+    assert_eq!(offsets(&mut w, "gone"), []);
+    let states: Vec<String> =
+        ["dyn", "stat", "simple", "gone", "k848"].map(|g| describe(&mut w, g).group_state.to_string()).into();
+    assert_eq!(states, ["Empty", "Empty", "Empty", "Dead", "Dead"]);
+    assert_eq!(describe(&mut w, "dyn").protocol_type.as_str(), "consumer");
+}
+
+#[test]
+fn a_static_member_of_kafkas_carries_on_here() {
+    let mut w = loaded(41);
+    let group = describe(&mut w, "stat");
+    assert_eq!((group.group_state.as_str(), group.protocol_data.as_str()), ("Stable", "range"));
+    let member = &group.members[0];
+    assert_eq!(member.group_instance_id.as_deref(), Some("i1"));
+    assert_eq!((member.client_id.as_str(), member.client_host.as_str()), ("st", "/127.0.0.1"));
+    assert!(member.member_id.starts_with("i1-") && !member.member_assignment.is_empty());
+    let request = crate::protocol::messages::HeartbeatRequest {
+        group_id: "stat".into(),
+        generation_id: 1,
+        member_id: member.member_id.clone(),
+        group_instance_id: Some("i1".into()),
+    };
+    let answer: crate::protocol::messages::HeartbeatResponse = w.now(Request::Heartbeat(request));
+    assert_eq!(answer.error_code, 0);
+}
+
+#[test]
+fn every_record_of_a_classic_group_is_written_as_kafka_writes_it() {
+    let now = Now { mono: Instant(1), wall: TimestampMs(0) };
+    let mut compared = 0;
+    for (at, record) in records().into_iter().enumerate() {
+        let ours = match records::read(&record.key, record.value.as_ref()).expect("a readable record") {
+            Replayed::Offset(key, None) => records::offset_tombstone(&key),
+            Replayed::Offset(key, Some(value)) => {
+                let committed = OffsetAndMetadata {
+                    offset: value.offset,
+                    leader_epoch: value.leader_epoch,
+                    metadata: (&*value.metadata).into(),
+                    committed_at: TimestampMs(value.commit_timestamp),
+                    expires_at: None,
+                    topic_id: value.topic_id,
+                    record_offset: Offset(-1),
+                };
+                records::offset(&key.group, &key.topic, key.partition, &committed)
+            }
+            Replayed::Group(id, None) => records::group_tombstone(&id),
+            Replayed::Group(id, Some(value)) => {
+                let mut groups = Groups::new(Default::default());
+                groups.replay(
+                    Offset(at as i64),
+                    crate::base::ProducerId::NONE,
+                    &record.key,
+                    record.value.as_ref(),
+                    now,
+                );
+                let group = groups.groups.get(&id).expect("the group");
+                if value.protocol_type.is_empty() {
+                    assert_eq!(records::empty_group(group), record, "record {at}");
+                }
+                records::group(group, &group.assignments())
+            }
+            Replayed::ForeignGroup(..) | Replayed::Other(_) => continue,
+        };
+        assert_eq!(ours, record, "record {at}");
+        compared += 1;
+    }
+    assert_eq!(compared, 48);
+}
