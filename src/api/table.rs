@@ -71,8 +71,18 @@ pub static APIS: &[Api] = &[
     raw_api!(Produce, 3..=13, 0, produce),
     raw_api!(Fetch, 4..=18, 4, fetch),
     api!(ListOffsets, 0..=11, list_offsets),
+    api!(OffsetCommit, 2..=10, offset_commit),
+    api!(OffsetFetch, 1..=10, offset_fetch),
+    api!(FindCoordinator, 0..=6, find_coordinator),
+    api!(JoinGroup, 0..=9, join_group),
+    api!(Heartbeat, 0..=4, heartbeat),
+    api!(LeaveGroup, 0..=5, leave_group),
+    api!(SyncGroup, 0..=5, sync_group),
+    api!(DescribeGroups, 0..=6, describe_groups),
+    api!(ListGroups, 0..=5, list_groups),
     raw_api!(ApiVersions, 0..=4, 0, api_versions),
     api!(OffsetForLeaderEpoch, 2..=4, offset_for_leader_epoch),
+    api!(DeleteGroups, 0..=2, delete_groups),
 ];
 
 /// The line for `key`.

@@ -22,7 +22,7 @@ pub use ask::{AppendAsk, AppendOutcome, Fetched, ReadAsk, Reader, RequiredAcks};
 pub use lookup::{EpochAnswer, OffsetAnswer, OffsetAsk};
 pub use watch::{Watch, Watches};
 
-use crate::base::{ErrorCode, Instant, Offset, TopicIdPartition, TopicPartition};
+use crate::base::{ErrorCode, Instant, LeaderEpoch, Offset, TopicIdPartition, TopicPartition};
 use crate::log::{Log, LogConfig};
 use crate::metadata::PartitionRegistration;
 use state::State;
@@ -77,6 +77,12 @@ impl Partition {
         }
         drop(state);
         self.watches.fire();
+    }
+
+    /// The epoch under which this node leads the partition; `None` where it does not.
+    pub fn leads(&self) -> Option<LeaderEpoch> {
+        let state = self.state.borrow();
+        state.check_leader(LeaderEpoch::UNKNOWN).ok().map(|()| state.leader_epoch())
     }
 
     /// Below this, records are committed and visible to consumers.

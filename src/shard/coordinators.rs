@@ -7,6 +7,7 @@ use crate::base::topic::GROUP_METADATA_TOPIC;
 use crate::base::{ErrorCode, Instant, LeaderEpoch, Now, Offset, TopicIdPartition, Uuid};
 use crate::coordinator::group::{Answer, GroupConfig, Request};
 use crate::coordinator::{Coordinator, CoordinatorConfig, CoordinatorLog, Pending};
+use crate::metadata::MetadataDelta;
 use crate::partition::{Partition, ReadAsk, Reader};
 use crate::ring::{process, runtime};
 use bytes::Bytes;
@@ -27,7 +28,9 @@ pub struct Coordinators {
 /// A partition as its coordinator sees it.
 struct PartitionLog {
     shard: Weak<Shard>,
-    partition: Rc<Partition>,
+    /// Weak: a partition that is closed must not be kept by its coordinator.
+    partition: Weak<Partition>,
+    id: TopicIdPartition,
 }
 
 impl CoordinatorLog for PartitionLog {
@@ -36,7 +39,7 @@ impl CoordinatorLog for PartitionLog {
             return Box::pin(std::future::ready(Err(ErrorCode::NotLeaderOrFollower)));
         };
         // Without a deadline: what may still be committed must not be given up.
-        let appending = shard.append_internal(&self.partition.id, batch, Instant(u64::MAX));
+        let appending = shard.append_internal(&self.id, batch, Instant(u64::MAX));
         Box::pin(async move {
             let outcome = appending.finish().await;
             if outcome.error == ErrorCode::None { Ok(Offset(outcome.base_offset)) } else { Err(outcome.error) }
@@ -44,7 +47,7 @@ impl CoordinatorLog for PartitionLog {
     }
 
     fn start_offset(&self) -> Offset {
-        self.partition.start_offset()
+        self.partition.upgrade().map_or(Offset(0), |partition| partition.start_offset())
     }
 
     fn read(&self, from: Offset) -> Pending<Result<Bytes, ErrorCode>> {
@@ -52,6 +55,7 @@ impl CoordinatorLog for PartitionLog {
         let node = self.shard.upgrade().map(|shard| shard.shared.identity.node_id);
         Box::pin(async move {
             let id = node.ok_or(ErrorCode::NotLeaderOrFollower)?;
+            let partition = partition.upgrade().ok_or(ErrorCode::NotLeaderOrFollower)?;
             let ask = ReadAsk {
                 offset: from,
                 max_bytes: LOAD_BYTES,
@@ -107,20 +111,22 @@ impl Shard {
             commit_timeout: Duration::from_millis(u64::try_from(settings.offsets_commit_timeout_ms).unwrap_or(0)),
             random,
         };
-        let log = PartitionLog { shard: Rc::downgrade(self), partition };
+        let id = partition.id;
+        let log = PartitionLog { shard: Rc::downgrade(self), partition: Rc::downgrade(&partition), id };
         let coordinator = Coordinator::new(config, Box::new(log));
         runtime::spawn(coordinator.clone().run()).detach();
         coordinator
     }
 
-    /// Tells the coordinators that topics are gone.
-    pub(super) fn forget_offsets_of(&self, topics: &[(String, Uuid)]) {
+    /// Tells the coordinators which topics are gone.
+    pub(super) fn forget_offsets(&self, delta: &MetadataDelta) {
+        let topics: Vec<(String, Uuid)> = delta.deleted_topics().map(|(id, name)| (name.to_string(), id)).collect();
         if topics.is_empty() {
             return;
         }
         let now = self.now();
         for (_, coordinator) in self.coordinators.groups.borrow().values() {
-            coordinator.topics_deleted(topics, now);
+            coordinator.topics_deleted(&topics, now);
         }
     }
 

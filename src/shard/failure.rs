@@ -54,7 +54,7 @@ impl Shard {
         }
     }
 
-    fn take_dir_offline(&self, dir: &PathBuf) {
+    fn take_dir_offline(self: &Rc<Self>, dir: &PathBuf) {
         for partition in self.open_partitions() {
             let inside = partition.with_log(|log| log.dir().parent() == Some(dir));
             if inside {
@@ -64,5 +64,6 @@ impl Shard {
                 partition.close(ErrorCode::KafkaStorageError);
             }
         }
+        self.follow_leadership();
     }
 }

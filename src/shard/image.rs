@@ -33,6 +33,8 @@ impl Shard {
         *self.image.borrow_mut() = image;
         self.reconfigure(delta);
         self.drop_topics(&gone).await;
+        self.follow_leadership();
+        self.forget_offsets(delta);
         self.image_taken.notify();
     }
 

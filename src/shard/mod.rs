@@ -3,9 +3,11 @@
 //! A [`Shard`] is an `Rc` that never leaves its thread. Other cores reach it by mail only: a job
 //! that runs here and an answer that goes home. Everything a handler needs hangs off it.
 
+mod auto_create;
 mod calls;
 mod changes;
 pub mod connection_limits;
+mod coordinators;
 mod failure;
 pub mod fetch_session;
 mod flush;
@@ -58,6 +60,7 @@ pub struct Shard {
     sweeping: Cell<bool>,
     checkpointing: Cell<bool>,
     waits: waits::Waits,
+    coordinators: coordinators::Coordinators,
     /// Incremental fetch sessions opened on this core.
     pub fetch_sessions: RefCell<SessionCache>,
     writer: changes::Writer,
@@ -96,6 +99,7 @@ impl Shard {
             sweeping: Cell::new(false),
             checkpointing: Cell::new(false),
             waits: waits::Waits::default(),
+            coordinators: coordinators::Coordinators::default(),
             fetch_sessions: RefCell::new(SessionCache::new(slots)),
             writer: changes::Writer::default(),
             ended: Event::default(),

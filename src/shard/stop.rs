@@ -32,6 +32,8 @@ impl Shard {
     pub fn stop_serving(&self) {
         self.stopping.set(true);
         self.stop_begun.notify();
+        // Members that wait in a JoinGroup or SyncGroup learn that they have to look elsewhere.
+        self.resign_coordinators();
         let closers = std::mem::take(&mut *self.closers.borrow_mut());
         closers.into_iter().for_each(|close| close());
     }

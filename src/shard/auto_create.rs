@@ -1,0 +1,52 @@
+//! Topics that come into being because somebody asked for them. Nobody waits: the first answer is "unknown, try again",
+//! and creation follows on the controller's core.
+
+use super::Shard;
+use crate::controller::{Decision, InternalTopics, TopicContext, creatable, create_topics};
+use crate::protocol::Str;
+use crate::protocol::messages::create_topics_request::CreateTopicsRequest;
+use crate::ring::runtime;
+use std::rc::Rc;
+
+impl Shard {
+    /// Starts the creation of one internal topic.
+    pub fn create_internal_topic(self: &Rc<Self>, name: &str) {
+        self.create_on_demand(vec![name.into()]);
+    }
+
+    /// Starts the creation of those of `names` that do not exist and may. Failures are logged, rate-limited.
+    pub fn create_on_demand(self: &Rc<Self>, names: Vec<Str>) {
+        let shard = self.clone();
+        runtime::spawn(async move { shard.create_missing(names).await }).detach();
+    }
+
+    async fn create_missing(self: Rc<Self>, names: Vec<Str>) {
+        let shared = self.shared.clone();
+        let created = self.change_metadata(move |image, circumstances| {
+            let config = &shared.config;
+            let internal = InternalTopics { groups: &config.groups, transactions: &config.transactions };
+            // Somebody else may have asked a moment ago.
+            let missing = names.iter().filter(|name| image.topic_by_name(name).is_none());
+            let topics: Vec<_> = missing.filter_map(|name| creatable(name, internal)).collect();
+            if topics.is_empty() {
+                return Decision::unchanged(Vec::new());
+            }
+            let request = CreateTopicsRequest { topics, ..Default::default() };
+            let context = TopicContext { policy: &config.topics, defaults: &config.log_defaults };
+            create_topics(image, &request, context, &mut || (circumstances.random)())
+        });
+        match created.await {
+            Ok(results) => {
+                for result in results.iter().filter(|result| result.error_code != 0) {
+                    let why = result.error_message.as_deref().unwrap_or("refused");
+                    let text = format!("topic {} could not be created on demand: {why}", result.name);
+                    self.shared.log_limits.warn("auto-create", &text, self.now().mono);
+                }
+            }
+            Err(error) => {
+                let text = format!("topics could not be created on demand: {error}");
+                self.shared.log_limits.warn("auto-create", &text, self.now().mono);
+            }
+        }
+    }
+}
