@@ -46,6 +46,7 @@ fn answer(ctx: &RequestContext) -> ApiVersionsResponse {
         finalized_features_epoch: image.offset().0,
         finalized_features: image
             .features()
+            .filter(|(name, _)| features::is_served(name))
             .map(|(name, level)| FinalizedFeatureKey {
                 name: Str::from(name),
                 max_version_level: level,

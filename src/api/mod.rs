@@ -3,20 +3,30 @@
 
 mod api_versions;
 mod coordinate;
+mod create_partitions;
+mod create_topics;
 mod delete_groups;
+mod delete_topics;
+mod describe_cluster;
+mod describe_configs;
 mod describe_groups;
+mod describe_topic_partitions;
 mod fetch;
 mod find_coordinator;
 mod heartbeat;
+mod init_producer_id;
 mod join_group;
 mod leave_group;
 mod list_groups;
 mod list_offsets;
+mod list_partition_reassignments;
+mod metadata;
 mod offset_commit;
 mod offset_fetch;
 mod offset_for_leader_epoch;
 mod produce;
 mod sync_group;
+mod topic_view;
 
 pub mod context;
 pub mod dispatch;

@@ -71,6 +71,7 @@ pub static APIS: &[Api] = &[
     raw_api!(Produce, 3..=13, 0, produce),
     raw_api!(Fetch, 4..=18, 4, fetch),
     api!(ListOffsets, 0..=11, list_offsets),
+    api!(Metadata, 0..=13, metadata),
     api!(OffsetCommit, 2..=10, offset_commit),
     api!(OffsetFetch, 1..=10, offset_fetch),
     api!(FindCoordinator, 0..=6, find_coordinator),
@@ -81,8 +82,16 @@ pub static APIS: &[Api] = &[
     api!(DescribeGroups, 0..=6, describe_groups),
     api!(ListGroups, 0..=5, list_groups),
     raw_api!(ApiVersions, 0..=4, 0, api_versions),
+    api!(CreateTopics, 0..=7, create_topics),
+    api!(DeleteTopics, 0..=6, delete_topics),
+    api!(InitProducerId, 0..=5, init_producer_id),
     api!(OffsetForLeaderEpoch, 2..=4, offset_for_leader_epoch),
+    api!(DescribeConfigs, 0..=4, describe_configs),
+    api!(CreatePartitions, 0..=3, create_partitions),
     api!(DeleteGroups, 0..=2, delete_groups),
+    api!(ListPartitionReassignments, 0..=0, list_partition_reassignments),
+    api!(DescribeCluster, 0..=2, describe_cluster),
+    api!(DescribeTopicPartitions, 0..=0, describe_topic_partitions),
 ];
 
 /// The line for `key`.

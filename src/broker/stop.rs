@@ -2,7 +2,9 @@
 //! everything clean.
 
 use crate::base::local::join_all;
+use super::metadata_log;
 use crate::log::dirs::LogDirs;
+use crate::metadata::store::{MetadataLog, StoreError};
 use crate::ring::runtime;
 use crate::shard::{Ending, Shard, ShardIndex};
 use std::io;
@@ -44,7 +46,7 @@ async fn finish(shard: &Rc<Shard>, ending: &Ending, whole: bool) {
     let dirs = shard.shared.log_dirs.clone();
     let broker_epoch = shard.image().broker(shard.shared.identity.node_id).map_or(-1, |broker| broker.epoch);
     let metadata = match shard.release_metadata_log().await {
-        Some(log) => runtime::blocking(move || log.close())
+        Some(log) => close_metadata(shard, log, whole && *ending == Ending::Asked)
             .await
             .map_err(|e| tracing::error!("closing the metadata log failed: {e}"))
             .is_ok(),
@@ -56,6 +58,13 @@ async fn finish(shard: &Rc<Shard>, ending: &Ending, whole: bool) {
         Ok(()) => tracing::warn!("stopped; the next start recovers the logs"),
         Err(e) => tracing::error!("stopped; the next start recovers the logs: the checkpoints cannot be written: {e}"),
     }
+}
+
+async fn close_metadata(shard: &Shard, mut log: MetadataLog, clean: bool) -> Result<(), StoreError> {
+    if clean {
+        metadata_log::hand_over(shard, &mut log).await?;
+    }
+    runtime::blocking(move || log.close()).await.map(drop)
 }
 
 fn finish_dirs(dirs: &LogDirs, clean: Option<i64>) -> io::Result<()> {

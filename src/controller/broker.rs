@@ -2,7 +2,7 @@
 //! and the records are those that Apache Kafka writes for it, so that either finds what it expects.
 
 use super::Decision;
-use crate::base::{BrokerId, Uuid};
+use crate::base::{BrokerId, Offset, Uuid};
 use crate::metadata::{BrokerEndpoint, FeatureRange, MetadataImage, MetadataRecord, PartitionRegistration, features};
 use crate::protocol::messages::{
     BrokerRegistrationChangeRecord, PartitionChangeRecord, RegisterBrokerRecord, register_broker_record,
@@ -26,9 +26,9 @@ pub struct BrokerStart {
     pub log_dirs: Vec<Uuid>,
 }
 
-/// Registers a broker, fenced. The answer is its epoch: the offset its record gets, so the record comes first.
-pub fn register_broker(image: &MetadataImage, start: &BrokerStart) -> Decision<i64> {
-    let epoch = image.offset().0 + 1;
+/// Registers a broker, fenced. The answer is its epoch: the offset its record gets, which is `next_offset`.
+pub fn register_broker(image: &MetadataImage, start: &BrokerStart, next_offset: Offset) -> Decision<i64> {
+    let epoch = next_offset.0;
     let endpoint = |e: &BrokerEndpoint| register_broker_record::BrokerEndpoint {
         name: (&*e.listener).into(),
         host: (&*e.host).into(),

@@ -44,7 +44,7 @@ impl Node {
             rack: None,
             log_dirs: log_dirs.to_vec(),
         };
-        let registered = register_broker(self.image(), &start);
+        let registered = register_broker(self.image(), &start, self.image().offset().plus(1));
         assert_eq!(registered.response, self.image().offset().0 + 1);
         self.apply(registered.records);
         self.apply(unfence_broker(self.image(), BrokerId(1)).records);
@@ -281,7 +281,7 @@ fn a_replica_that_lost_its_place_does_not_lead() {
 #[test]
 fn producer_ids_are_handed_out_once() {
     let mut node = Node::new(&[DIR_A]);
-    let mut block = |node: &mut Node| {
+    let block = |node: &mut Node| {
         let decision = allocate_producer_ids(node.image(), BrokerId(1));
         node.apply(decision.records);
         decision.response.unwrap()

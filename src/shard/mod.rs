@@ -14,6 +14,7 @@ mod flush;
 mod housekeeping;
 mod image;
 mod partitions;
+mod producer_ids;
 mod services;
 mod settings;
 mod stats;
@@ -64,6 +65,7 @@ pub struct Shard {
     /// Incremental fetch sessions opened on this core.
     pub fetch_sessions: RefCell<SessionCache>,
     writer: changes::Writer,
+    producer_ids: producer_ids::ProducerIds,
     image_taken: Event,
     ended: Event,
     /// Why the broker has to end, once that is so.
@@ -102,6 +104,7 @@ impl Shard {
             coordinators: coordinators::Coordinators::default(),
             fetch_sessions: RefCell::new(SessionCache::new(slots)),
             writer: changes::Writer::default(),
+            producer_ids: producer_ids::ProducerIds::default(),
             ended: Event::default(),
             ending: RefCell::default(),
             image_taken: Event::default(),

@@ -1,0 +1,150 @@
+//! DescribeConfigs (key 32, v0-4): the configuration of topics, brokers and groups with where each value comes from
+//! (KIP-226, 569).
+
+use super::RequestContext;
+use super::reply::Close;
+use crate::base::ErrorCode;
+use crate::base::topic::validate_topic_name;
+use crate::config::table::Table;
+use crate::config::{ConfigEntry, ConfigSource, Synonym, describe};
+use crate::metadata::{MetadataImage, ResourceType};
+use crate::protocol::messages::describe_configs_request::{DescribeConfigsRequest, DescribeConfigsResource};
+use crate::protocol::messages::describe_configs_response::{
+    DescribeConfigsResourceResult, DescribeConfigsResponse, DescribeConfigsResult, DescribeConfigsSynonym,
+};
+
+type Described = Result<Vec<ConfigEntry>, (ErrorCode, Option<String>)>;
+
+/// Answers one request.
+pub async fn handle(ctx: &RequestContext, request: DescribeConfigsRequest) -> Result<DescribeConfigsResponse, Close> {
+    let image = ctx.shard.image();
+    let result = |resource: &DescribeConfigsResource| {
+        let mut result = DescribeConfigsResult {
+            resource_type: resource.resource_type,
+            resource_name: resource.resource_name.clone(),
+            ..Default::default()
+        };
+        match described(ctx, &image, resource) {
+            Ok(entries) => {
+                let wanted = entries.into_iter().filter(|entry| is_wanted(resource, &entry.name));
+                result.configs = wanted.map(|entry| row(ctx.api_version, entry, request.include_synonyms)).collect();
+            }
+            Err((error, message)) => {
+                result.error_code = error.code();
+                result.error_message = message.map(Into::into);
+            }
+        }
+        result
+    };
+    Ok(DescribeConfigsResponse { results: request.resources.iter().map(result).collect(), ..Default::default() })
+}
+
+fn is_wanted(resource: &DescribeConfigsResource, name: &str) -> bool {
+    let keys = resource.configuration_keys.as_deref().unwrap_or_default();
+    keys.is_empty() || keys.iter().any(|key| **key == *name)
+}
+
+fn row(version: i16, entry: ConfigEntry, include_synonyms: bool) -> DescribeConfigsResourceResult {
+    let synonym = |s: Synonym| DescribeConfigsSynonym {
+        name: s.name.into(),
+        value: s.value.map(Into::into),
+        source: s.source.wire(),
+    };
+    DescribeConfigsResourceResult {
+        is_default: version == 0 && entry.source == ConfigSource::Default,
+        name: entry.name.into(),
+        value: entry.value.filter(|_| !entry.sensitive).map(Into::into),
+        read_only: entry.read_only,
+        config_source: entry.source.wire(),
+        is_sensitive: entry.sensitive,
+        synonyms: if include_synonyms { entry.synonyms.into_iter().map(synonym).collect() } else { Vec::new() },
+        config_type: entry.kind.wire(),
+        documentation: None,
+    }
+}
+
+fn invalid(text: impl Into<String>) -> (ErrorCode, Option<String>) {
+    (ErrorCode::InvalidRequest, Some(text.into()))
+}
+
+fn described(ctx: &RequestContext, image: &MetadataImage, resource: &DescribeConfigsResource) -> Described {
+    let name = &*resource.resource_name;
+    match ResourceType::of(resource.resource_type) {
+        Some(ResourceType::Topic) => topic(ctx, image, name),
+        Some(ResourceType::Broker) => broker(ctx, image, name),
+        Some(ResourceType::Group) if name.is_empty() => Err(invalid("Group name must not be empty")),
+        Some(ResourceType::Group) => Ok(group(image, name)),
+        Some(ResourceType::ClientMetrics) if name.is_empty() => {
+            Err(invalid("Client metrics subscription name must not be empty"))
+        }
+        // Neither can be set here yet; what a log brought along is kept and shown when it is acted on.
+        Some(ResourceType::ClientMetrics | ResourceType::BrokerLogger) => Ok(Vec::new()),
+        None => Err(invalid(format!("Unsupported resource type: {}", resource.resource_type))),
+    }
+}
+
+fn topic(ctx: &RequestContext, image: &MetadataImage, name: &str) -> Described {
+    validate_topic_name(name).map_err(|why| (ErrorCode::InvalidTopicException, Some(why)))?;
+    if image.topic_by_name(name).is_none() {
+        return Err((ErrorCode::UnknownTopicOrPartition, None));
+    }
+    Ok(describe::describe_topic(image.topic_overrides(name), &ctx.shard.shared.config.log_defaults))
+}
+
+/// The node's own configuration, or, for the empty name, what was set for all brokers while they ran.
+fn broker(ctx: &RequestContext, image: &MetadataImage, name: &str) -> Described {
+    let own = ctx.shard.shared.identity.node_id;
+    let for_all = image.config(ResourceType::Broker, "");
+    let mut entries = describe::describe_broker(&ctx.shard.shared.config.settings);
+    if name.is_empty() {
+        entries.retain(|entry| for_all.contains_key(&entry.name));
+        for entry in &mut entries {
+            entry.synonyms.clear();
+            overlay(entry, for_all.get(&entry.name), ConfigSource::DynamicDefaultBroker);
+        }
+        return Ok(entries);
+    }
+    match name.parse::<i32>() {
+        Ok(id) if id == own.0 => {}
+        Ok(_) => {
+            return Err(invalid(format!("Unexpected broker id, expected {own} or empty string, but received {name}")));
+        }
+        Err(_) => return Err(invalid(format!("Broker id must be an integer, but it is: {name}"))),
+    }
+    let for_own = image.config(ResourceType::Broker, name);
+    for entry in &mut entries {
+        overlay(entry, for_all.get(&entry.name), ConfigSource::DynamicDefaultBroker);
+        overlay(entry, for_own.get(&entry.name), ConfigSource::DynamicBroker);
+    }
+    Ok(entries)
+}
+
+/// Puts a value set at a higher level over an entry.
+fn overlay(entry: &mut ConfigEntry, value: Option<&String>, source: ConfigSource) {
+    let Some(key) = value.and_then(|_| Table::broker().get(&entry.name)) else { return };
+    let value = value.cloned().filter(|_| !entry.sensitive);
+    entry.synonyms.insert(0, Synonym { name: key.name, value: value.clone(), source });
+    entry.value = value;
+    entry.source = source;
+    entry.read_only = false;
+}
+
+fn group(image: &MetadataImage, name: &str) -> Vec<ConfigEntry> {
+    let overrides = image.config(ResourceType::Group, name);
+    let entry = |key: &crate::config::table::KeyDef| {
+        let synonym = |value: &str, source| Synonym { name: key.name, value: Some(value.to_owned()), source };
+        let set = overrides.get(key.name);
+        let mut synonyms: Vec<_> = set.map(|value| synonym(value, ConfigSource::Group)).into_iter().collect();
+        synonyms.extend(key.default.map(|value| synonym(value, ConfigSource::Default)));
+        ConfigEntry {
+            name: key.name.to_owned(),
+            value: set.cloned().or_else(|| key.default.map(str::to_owned)),
+            kind: key.kind,
+            source: synonyms.first().map_or(ConfigSource::Default, |first| first.source),
+            read_only: false,
+            sensitive: false,
+            synonyms,
+        }
+    };
+    Table::group().keys().iter().map(entry).collect()
+}
