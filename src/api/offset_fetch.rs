@@ -62,7 +62,7 @@ fn fetch(
         for topic in topics.iter_mut() {
             topic.name = image.topic_by_id(&topic.topic_id).map(|t| (&*t.name).into()).unwrap_or_default();
         }
-        unknown = topics.extract_if(.., |t| t.name.is_empty()).collect();
+        (unknown, *topics) = std::mem::take(topics).into_iter().partition(|t| t.name.is_empty());
     }
     let id = group.group_id.clone();
     let asked = ask::<OffsetFetchResponseGroup>(ctx, &id, Request::Fetch(group, stable));

@@ -16,13 +16,16 @@ use std::rc::Rc;
 use std::time::Duration;
 use zerocopy::FromBytes;
 
+/// An append that is held back.
+type Held = (Sender<Result<Offset, ErrorCode>>, Bytes);
+
 /// A log in memory; while `held`, appends are accepted but do not commit.
 #[derive(Default)]
 struct MemoryLog {
     bytes: RefCell<BytesMut>,
     end: Cell<i64>,
     held: Cell<bool>,
-    waiting: RefCell<Vec<(Sender<Result<Offset, ErrorCode>>, Bytes)>>,
+    waiting: RefCell<Vec<Held>>,
     batches: Cell<usize>,
 }
 

@@ -47,7 +47,6 @@ impl Groups {
             member_id: member.member_id.clone(),
             group_instance_id: member.group_instance_id.clone(),
             error_code: outcome.err().unwrap_or(ErrorCode::None) as i16,
-            ..Default::default()
         }
     }
 

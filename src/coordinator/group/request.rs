@@ -131,7 +131,7 @@ impl Request {
             Self::List(_) => Answer::List(Err(error)),
             Self::Delete(groups) => groups
                 .iter()
-                .map(|id| DeletableGroupResult { group_id: id.clone(), error_code, ..Default::default() })
+                .map(|id| DeletableGroupResult { group_id: id.clone(), error_code })
                 .collect::<Vec<_>>()
                 .into(),
         }
@@ -146,7 +146,6 @@ fn unknown_members(request: &LeaveGroupRequest) -> LeaveGroupResponse {
             member_id: m.member_id.clone(),
             group_instance_id: m.group_instance_id.clone(),
             error_code: ErrorCode::UnknownMemberId as i16,
-            ..Default::default()
         })
         .collect();
     LeaveGroupResponse { members, ..Default::default() }
@@ -163,10 +162,8 @@ pub fn commit_error(request: &OffsetCommitRequest, error: ErrorCode) -> OffsetCo
             .map(|p| OffsetCommitResponsePartition {
                 partition_index: p.partition_index,
                 error_code: error as i16,
-                ..Default::default()
             })
             .collect(),
-        ..Default::default()
     });
     OffsetCommitResponse { topics: topics.collect(), ..Default::default() }
 }
