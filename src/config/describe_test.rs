@@ -47,7 +47,8 @@ fn synonyms_are_those_kafka_shows() {
         [("log.retention.minutes", "6000"), ("log.retention.hours", "100"), ("log.roll.hours", "5"), ("node.id", "1")];
     let config = Config::from_overrides(&given).unwrap();
     let rows = describe_broker(&config.settings);
-    let table: &[(&str, &str, &[(&str, &str, ConfigSource)])] = &[
+    type Row = (&'static str, &'static str, &'static [(&'static str, &'static str, ConfigSource)]);
+    let table: &[Row] = &[
         ("log.retention.ms", "null", &[]),
         (
             "log.retention.minutes",

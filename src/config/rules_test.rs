@@ -83,7 +83,8 @@ fn broker_id_is_another_name_of_node_id() {
 
 #[test]
 fn keys_of_old_files_are_mapped_with_a_warning() {
-    let table: &[(&[(&str, &str)], &str, &str)] = &[
+    type Row = (&'static [(&'static str, &'static str)], &'static str, &'static str);
+    let table: &[Row] = &[
         (&[("port", "9999")], "PLAINTEXT://:9999", "PLAINTEXT://localhost:9999"),
         (&[("host.name", "10.0.0.1")], "PLAINTEXT://10.0.0.1:9092", "PLAINTEXT://10.0.0.1:9092"),
         (&[("host.name", "::1"), ("port", "1")], "PLAINTEXT://[::1]:1", "PLAINTEXT://[::1]:1"),
