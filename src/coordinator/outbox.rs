@@ -1,7 +1,7 @@
 //! Appends of one loop turn, packed into batches.
 
 use super::group::{Append, AppendId};
-use crate::base::{ErrorCode, Offset, TimestampMs};
+use crate::base::{ErrorCode, Offset, ProducerEpoch, ProducerId, TimestampMs};
 use crate::record::BatchBuilder;
 use bytes::Bytes;
 
@@ -36,7 +36,7 @@ pub fn pack(appends: Vec<Append>, now: TimestampMs) -> Vec<Packed> {
         if let Some((builder, parts)) = open.take_if(|(b, _)| b.size() + size > BATCH_BYTES) {
             packed.push(Packed { batch: builder.build(), parts });
         }
-        let (builder, parts) = open.get_or_insert_with(|| (BatchBuilder::new(Offset(0)), Vec::new()));
+        let (builder, parts) = open.get_or_insert_with(|| (new_batch(), Vec::new()));
         parts.push((append.id, builder.count() as i64));
         for record in &append.records {
             builder.append(now, Some(&record.key), record.value.as_deref(), &[]);
@@ -46,6 +46,11 @@ pub fn pack(appends: Vec<Append>, now: TimestampMs) -> Vec<Packed> {
         packed.push(Packed { batch: builder.build(), parts });
     }
     packed
+}
+
+/// As Kafka's coordinators begin a batch: no producer, yet sequence numbers from 0.
+fn new_batch() -> BatchBuilder {
+    BatchBuilder::new(Offset(0)).producer(ProducerId::NONE, ProducerEpoch(-1), 0)
 }
 
 #[cfg(test)]
