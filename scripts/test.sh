@@ -61,12 +61,7 @@ kafka_jars() { # the tools (and the broker) of Apache Kafka, and sources, which 
   cp tests/pom.xml "$tools/kafka/pom.xml"
 }
 franz_go() { # any Go since 1.21 fetches the version that go.mod names by itself
-  local go=go minor; minor=$(go version 2>/dev/null | sed -n 's/.*go1\.\([0-9]*\).*/\1/p')
-  if [ "${minor:-0}" -lt 21 ]; then
-    go=$tools/go/bin/go
-    [ -x "$go" ] || curl -fsSL --retry 3 "https://go.dev/dl/go1.26.0.linux-$(dpkg --print-architecture).tar.gz" | tar -xz -C "$tools" || return
-  fi
-  (cd tests/franz-go && "$go" build -o "$tools/franz-go" .)
+  (cd tests/franz-go && go build -o "$tools/franz-go" .)
 }
 
 # rust_tests SUITE ARGS...: runs cargo test and counts; ignored tests count as failed
