@@ -61,8 +61,8 @@ impl Log {
             paths.push(path);
         }
         paths.extend(self.unsynced.snapshots.iter().map(|s| FileKind::Snapshot.path(&dir, *s)));
-        if !paths.is_empty() || self.unsynced.dir {
-            sync_all(&paths, Some(&dir))?;
+        if !paths.is_empty() || (self.unsynced.any() && end > Offset::ZERO) {
+            sync_all(&paths, Some(&dir), self.unsynced.created)?;
         }
         Ok(Closed { recovery_point: end, start_offset: self.start })
     }
@@ -130,7 +130,7 @@ impl Log {
 
     fn after_truncation(&mut self) {
         self.epochs_unwritten = false;
-        self.unsynced = Unsynced { dir: true, epochs: true, snapshots: Vec::new() };
+        self.unsynced = Unsynced { dir: true, epochs: true, snapshots: Vec::new(), ..self.unsynced };
         self.hints.clear();
         self.reset_accepted();
         self.check_order();
@@ -170,7 +170,7 @@ impl Log {
 
 impl Unsynced {
     fn any(&self) -> bool {
-        self.dir || self.epochs || !self.snapshots.is_empty()
+        self.created || self.dir || self.epochs || !self.snapshots.is_empty()
     }
 }
 

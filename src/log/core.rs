@@ -48,6 +48,8 @@ pub struct Log {
 /// What the next flush has to sync beside the segments' data.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Unsynced {
+    /// The directory itself is new, and `partition.metadata` with it.
+    pub created: bool,
     /// Files were created or renamed in the partition's directory.
     pub dir: bool,
     /// The epoch file was written.

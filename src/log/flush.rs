@@ -1,9 +1,9 @@
 //! Making what is written durable.
 
 use super::core::Log;
-use super::files::{FileKind, LEADER_EPOCH_CHECKPOINT};
+use super::files::{FileKind, LEADER_EPOCH_CHECKPOINT, PARTITION_METADATA};
 use crate::base::Offset;
-use crate::ring::file::{File, OpenMode};
+use crate::ring::file::File;
 use crate::ring::{fs, runtime};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -21,6 +21,7 @@ pub struct FlushJob {
     /// Base offsets of the closed segments among them.
     closed: Vec<Offset>,
     sync_dir: bool,
+    created: bool,
 }
 
 impl Log {
@@ -45,6 +46,7 @@ impl Log {
             paths.push(self.dir.join(LEADER_EPOCH_CHECKPOINT));
         }
         if upto <= self.flushed && paths.is_empty() && !unsynced.dir {
+            self.unsynced = unsynced;
             return None;
         }
         self.flushing = true;
@@ -53,8 +55,9 @@ impl Log {
         if active.file.is_none() && active.written.size > 0 {
             paths.push(active.path(&self.dir));
         }
-        let sync_dir = unsynced.dir || unsynced.epochs || !unsynced.snapshots.is_empty();
-        Some(FlushJob { upto, dir: self.dir.clone(), active: active_file, paths, closed, sync_dir })
+        let created = unsynced.created;
+        let sync_dir = created || unsynced.dir || unsynced.epochs || !unsynced.snapshots.is_empty();
+        Some(FlushJob { upto, dir: self.dir.clone(), active: active_file, paths, closed, sync_dir, created })
     }
 
     /// Takes a flush back: the recovery point moves up to what it covered.
@@ -81,8 +84,9 @@ impl FlushJob {
     /// Performs the flush.
     pub async fn run(&self) -> io::Result<()> {
         if !self.paths.is_empty() || self.sync_dir {
-            let (paths, dir, sync_dir) = (self.paths.clone(), self.dir.clone(), self.sync_dir);
-            runtime::blocking(move || sync_all(&paths, sync_dir.then_some(&*dir))).await?;
+            let (paths, dir) = (self.paths.clone(), self.dir.clone());
+            let (sync_dir, created) = (self.sync_dir, self.created);
+            runtime::blocking(move || sync_all(&paths, sync_dir.then_some(&*dir), created)).await?;
         }
         match &self.active {
             Some(file) => file.fdatasync().await,
@@ -91,14 +95,26 @@ impl FlushJob {
     }
 }
 
-/// Syncs files, and the directory they are in. A file that is gone was deleted by retention meanwhile. Blocking.
-pub(super) fn sync_all(paths: &[PathBuf], dir: Option<&Path>) -> io::Result<()> {
+/// Syncs files and the directory they are in; where that was `created`, its `partition.metadata` and its parent too.
+/// A file that is gone was deleted by retention meanwhile. Blocking.
+pub(super) fn sync_all(paths: &[PathBuf], dir: Option<&Path>, created: bool) -> io::Result<()> {
     for path in paths {
-        match File::open(path, OpenMode::Read) {
-            Ok(file) => file.sync_data()?,
-            Err(e) if e.kind() == io::ErrorKind::NotFound => {}
-            Err(e) => return Err(e),
-        }
+        sync_if_there(path)?;
     }
-    dir.map_or(Ok(()), fs::sync_dir)
+    let Some(dir) = dir else { return Ok(()) };
+    if created {
+        sync_if_there(&dir.join(PARTITION_METADATA))?;
+    }
+    fs::sync_dir(dir)?;
+    match dir.parent().filter(|_| created) {
+        Some(parent) => fs::sync_dir(parent),
+        None => Ok(()),
+    }
+}
+
+fn sync_if_there(path: &Path) -> io::Result<()> {
+    match fs::sync_file(path) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other,
+    }
 }

@@ -38,6 +38,8 @@ pub struct ReadPlan {
     pub segment: Offset,
     /// The range ends at a batch boundary, where the batch with this offset will begin.
     pub next_offset: Option<Offset>,
+    /// The offset index that was opened for it.
+    index: Option<File>,
 }
 
 /// The answer to [`Log::read`].
@@ -55,6 +57,8 @@ pub struct Hints {
     places: VecDeque<Place>,
     /// The closed segment whose file is kept open.
     reading: Option<Offset>,
+    /// The offset index that the last look-up used.
+    index: Option<(Offset, File)>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,7 +92,7 @@ impl Hints {
     }
 
     pub(super) fn clear(&mut self) {
-        self.places.clear();
+        *self = Self::default();
     }
 }
 
@@ -101,6 +105,7 @@ pub(super) struct SegmentView {
     /// Bytes that may be read.
     pub size: u32,
     entries_on_disk: u32,
+    index: Option<File>,
     dir: Arc<Path>,
 }
 
@@ -112,6 +117,7 @@ impl SegmentView {
             path: segment.path(dir),
             size: segment.written.size,
             entries_on_disk: segment.offset_index.entries_on_disk(),
+            index: None,
             dir: dir.clone(),
         }
     }
@@ -133,15 +139,21 @@ impl SegmentView {
     }
 
     /// Where to begin searching for `offset`: `tail` is what the index's part in memory says.
-    pub(super) async fn floor(&self, offset: Offset, tail: Option<OffsetEntry>) -> io::Result<u32> {
+    pub(super) async fn floor(&mut self, offset: Offset, tail: Option<OffsetEntry>) -> io::Result<u32> {
         if let Some(entry) = tail {
             return Ok(entry.position);
         }
         if self.entries_on_disk == 0 {
             return Ok(0);
         }
-        let path = self.path_of(FileKind::OffsetIndex);
-        let index = runtime::blocking(move || File::open(&path, OpenMode::Read)).await?;
+        let index = match &self.index {
+            Some(index) => index.clone(),
+            None => {
+                let path = self.path_of(FileKind::OffsetIndex);
+                runtime::blocking(move || File::open(&path, OpenMode::Read)).await?
+            }
+        };
+        self.index = Some(index.clone());
         let entry = floor_in_file::<OffsetEntry>(&index, self.entries_on_disk, offset, self.base).await?;
         // An entry that points past the end is no entry: the walk from the beginning finds the batch.
         Ok(entry.map_or(0, |e| if e.position < self.size { e.position } else { 0 }))
@@ -250,14 +262,14 @@ impl Log {
             let available = limit.saturating_sub(position);
             if available > 0 && available <= max_bytes {
                 let range = FileRange { file: file.clone(), position: u64::from(position), len: available };
-                let plan =
-                    ReadPlan { range: Some(range), first_offset: from, segment: segment.base, next_offset: Some(next) };
+                let mut plan = ReadPlan::empty(from);
+                (plan.range, plan.segment, plan.next_offset) = (Some(range), segment.base, Some(next));
                 return Ok(Read::Ready(plan));
             }
         }
         let floor = |target: Offset| segment.offset_index.floor_in_tail::<OffsetEntry>(target, segment.base);
         Ok(Read::Lookup(ReadLookup {
-            segments: self.segments.range(index..).map(|s| SegmentView::of(s, &self.dir)).collect(),
+            segments: self.views_from(index),
             from,
             upto,
             max_bytes,
@@ -267,6 +279,15 @@ impl Log {
             from_tail: floor(from),
             upto_tail: floor(upto),
         }))
+    }
+
+    /// What a look-up needs of the segments from the one at `index` on.
+    fn views_from(&self, index: usize) -> Vec<SegmentView> {
+        let mut views: Vec<_> = self.segments.range(index..).map(|s| SegmentView::of(s, &self.dir)).collect();
+        if let (Some(first), Some((base, file))) = (views.first_mut(), &self.hints.index) {
+            first.index = (first.base == *base).then(|| file.clone());
+        }
+        views
     }
 
     /// Takes note of where a plan ended, so that the next read from there finds its place without looking, and keeps
@@ -286,6 +307,9 @@ impl Log {
                 }
             }
         }
+        if let Some(file) = &plan.index {
+            self.hints.index = Some((plan.segment, file.clone()));
+        }
         if let (Some(next), Ok(end)) = (plan.next_offset, u32::try_from(range.position + u64::from(range.len))) {
             self.hints.note(plan.segment, next, end);
         }
@@ -302,7 +326,7 @@ impl Log {
 
 impl ReadPlan {
     fn empty(at: Offset) -> Self {
-        Self { range: None, first_offset: at, segment: at, next_offset: None }
+        Self { range: None, first_offset: at, segment: at, next_offset: None, index: None }
     }
 
     /// Bytes in the plan.
@@ -369,6 +393,6 @@ impl ReadLookup {
         let file = view.file().await?;
         let range = (len > 0).then_some(FileRange { file, position: u64::from(first.position), len });
         let next_offset = next.filter(|_| len == available);
-        Ok(ReadPlan { range, first_offset: first.base, segment: view.base, next_offset })
+        Ok(ReadPlan { range, first_offset: first.base, segment: view.base, next_offset, index: view.index })
     }
 }

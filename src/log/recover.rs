@@ -24,6 +24,7 @@ pub struct UnrecoveredLog {
     config: LogConfig,
     topic_id: Option<Uuid>,
     found: Found,
+    created: bool,
 }
 
 /// What the checkpoints say of a log.
@@ -38,12 +39,12 @@ pub struct Recovery {
 }
 
 impl UnrecoveredLog {
-    /// Looks into the directory of a partition; creates it when it is not there.
+    /// Looks into the directory of a partition; creates it when it is not there (its parent is).
     pub fn open(dir: PathBuf, partition: TopicPartition, config: LogConfig) -> io::Result<Self> {
-        fs::create_dir_all(&dir)?;
-        let found = find(&dir)?;
-        let topic_id = files::read_partition_metadata(&dir)?;
-        Ok(Self { partition, dir, config, topic_id, found })
+        let created = fs::create_dir(&dir)?;
+        let found = if created { Found::default() } else { find(&dir)? };
+        let topic_id = if created { None } else { files::read_partition_metadata(&dir)? };
+        Ok(Self { partition, dir, config, topic_id, found, created })
     }
 
     /// The topic id in `partition.metadata`; `None`: the directory is a stray, or of a time before ids.
@@ -99,7 +100,7 @@ impl UnrecoveredLog {
             flushing: false,
             epochs_unwritten: epochs != before,
             epochs,
-            unsynced: Unsynced::default(),
+            unsynced: Unsynced { created: self.created, ..Unsynced::default() },
             producers,
             hints: Hints::default(),
             offline: false,

@@ -152,7 +152,7 @@ impl TimeView {
     }
 
     /// Where to begin looking for `timestamp`.
-    async fn begin_for(&self, timestamp: TimestampMs, start: Offset) -> io::Result<u32> {
+    async fn begin_for(&mut self, timestamp: TimestampMs, start: Offset) -> io::Result<u32> {
         let entry = match self.time_tail {
             Some(entry) => Some(entry),
             None if self.time_entries_on_disk == 0 => None,

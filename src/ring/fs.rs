@@ -1,6 +1,6 @@
 //! Directories, small files, locks: blocking calls, for the blocking pool, recovery threads, start and stop.
 
-use nix::fcntl::{Flock, FlockArg};
+use nix::fcntl::{FcntlArg, Flock, FlockArg, fcntl};
 use nix::sys::statfs;
 use std::fs;
 use std::io::{self, Write};
@@ -113,6 +113,15 @@ pub fn create_dir_all(path: &Path) -> io::Result<()> {
     }
 }
 
+/// Creates one directory, whose parent exists. Not made durable: sync the parent for that. True when it was not there.
+pub fn create_dir(path: &Path) -> io::Result<bool> {
+    match fs::create_dir(path) {
+        Ok(()) => Ok(true),
+        Err(e) if e.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(false),
+        Err(e) => Err(e),
+    }
+}
+
 /// One entry of a directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DirEntry {
@@ -200,6 +209,18 @@ pub struct Lock(#[expect(dead_code, reason = "held for its drop")] Flock<fs::Fil
 /// `WouldBlock` when another process holds it.
 pub fn lock(path: &Path) -> io::Result<Lock> {
     let file = fs::OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
+    // Java locks with POSIX record locks, which flock does not see; a lock of the open file description meets both.
+    let whole = libc::flock {
+        l_type: libc::F_WRLCK as _,
+        l_whence: libc::SEEK_SET as _,
+        l_start: 0,
+        l_len: 0,
+        l_pid: 0,
+    };
+    fcntl(&file, FcntlArg::F_OFD_SETLK(&whole)).map_err(|errno| match errno {
+        nix::errno::Errno::EACCES => io::ErrorKind::WouldBlock.into(),
+        other => io::Error::from(other),
+    })?;
     Flock::lock(file, FlockArg::LockExclusiveNonblock).map(Lock).map_err(|(_, errno)| errno.into())
 }
 
