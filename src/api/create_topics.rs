@@ -15,7 +15,7 @@ pub async fn handle(ctx: &RequestContext, request: CreateTopicsRequest) -> Resul
         create_topics(image, &request, context, &mut || (circumstances.random)())
     });
     let topics = created.await.unwrap_or_else(|error| {
-        let failed = |name| CreatableTopicResult { name, error_code: error.code(), ..Default::default() };
+        let failed = |name| CreatableTopicResult { name, error_code: error.code(), error_message: None, ..Default::default() };
         names.into_iter().map(failed).collect()
     });
     Ok(CreateTopicsResponse { topics, ..Default::default() })

@@ -14,7 +14,6 @@ const CONTROLLERS: i8 = 2;
 pub async fn handle(ctx: &RequestContext, request: DescribeClusterRequest) -> Result<DescribeClusterResponse, Close> {
     let image = ctx.shard.image();
     let view = View { image: &image, listener: &ctx.connection.listener };
-    let cluster_id = (&*ctx.shard.shared.identity.cluster_id).into();
     if request.endpoint_type != BROKERS {
         let (error, text) = match request.endpoint_type {
             CONTROLLERS => (ErrorCode::MismatchedEndpointType, "This listener serves brokers, not controllers."),
@@ -23,8 +22,6 @@ pub async fn handle(ctx: &RequestContext, request: DescribeClusterRequest) -> Re
         return Ok(DescribeClusterResponse {
             error_code: error.code(),
             error_message: Some(text.into()),
-            endpoint_type: request.endpoint_type,
-            cluster_id,
             ..Default::default()
         });
     }
@@ -40,7 +37,7 @@ pub async fn handle(ctx: &RequestContext, request: DescribeClusterRequest) -> Re
         })
     });
     Ok(DescribeClusterResponse {
-        cluster_id,
+        cluster_id: (&*ctx.shard.shared.identity.cluster_id).into(),
         controller_id: view.controller(ctx.shard.random_u64()).0,
         brokers: brokers.collect(),
         cluster_authorized_operations: match request.include_cluster_authorized_operations {

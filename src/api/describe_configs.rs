@@ -7,7 +7,7 @@ use crate::base::ErrorCode;
 use crate::base::topic::validate_topic_name;
 use crate::config::table::Table;
 use crate::config::{ConfigEntry, ConfigSource, Synonym, describe};
-use crate::metadata::{MetadataImage, ResourceType};
+use crate::metadata::{MetadataImage, ResourceType, dynamic_defaults};
 use crate::protocol::messages::describe_configs_request::{DescribeConfigsRequest, DescribeConfigsResource};
 use crate::protocol::messages::describe_configs_response::{
     DescribeConfigsResourceResult, DescribeConfigsResponse, DescribeConfigsResult, DescribeConfigsSynonym,
@@ -73,7 +73,7 @@ fn described(ctx: &RequestContext, image: &MetadataImage, resource: &DescribeCon
         Some(ResourceType::Topic) => topic(ctx, image, name),
         Some(ResourceType::Broker) => broker(ctx, image, name),
         Some(ResourceType::Group) if name.is_empty() => Err(invalid("Group name must not be empty")),
-        Some(ResourceType::Group) => Ok(group(image, name)),
+        Some(ResourceType::Group) => Ok(group(ctx, image, name)),
         Some(ResourceType::ClientMetrics) if name.is_empty() => {
             Err(invalid("Client metrics subscription name must not be empty"))
         }
@@ -88,7 +88,21 @@ fn topic(ctx: &RequestContext, image: &MetadataImage, name: &str) -> Described {
     if image.topic_by_name(name).is_none() {
         return Err((ErrorCode::UnknownTopicOrPartition, None));
     }
-    Ok(describe::describe_topic(image.topic_overrides(name), &ctx.shard.shared.config.log_defaults))
+    let mut entries = describe::describe_topic(image.topic_overrides(name), &ctx.shard.shared.config.log_defaults);
+    let set = dynamic_defaults(image, ctx.shard.shared.identity.node_id);
+    for entry in &mut entries {
+        let at = usize::from(entry.source == ConfigSource::DynamicTopic);
+        for default in set.iter().rev().filter(|default| default.topic_key == entry.name) {
+            let value = Some(default.value.clone());
+            entry
+                .synonyms
+                .insert(at, Synonym { name: default.broker_key, value: value.clone(), source: default.source });
+            if at == 0 {
+                (entry.value, entry.source) = (value, default.source);
+            }
+        }
+    }
+    Ok(entries)
 }
 
 /// The node's own configuration, or, for the empty name, what was set for all brokers while they ran.
@@ -129,16 +143,21 @@ fn overlay(entry: &mut ConfigEntry, value: Option<&String>, source: ConfigSource
     entry.read_only = false;
 }
 
-fn group(image: &MetadataImage, name: &str) -> Vec<ConfigEntry> {
+fn group(ctx: &RequestContext, image: &MetadataImage, name: &str) -> Vec<ConfigEntry> {
+    let broker = describe::describe_broker(&ctx.shard.shared.config.settings);
     let overrides = image.config(ResourceType::Group, name);
     let entry = |key: &crate::config::table::KeyDef| {
         let synonym = |value: &str, source| Synonym { name: key.name, value: Some(value.to_owned()), source };
         let set = overrides.get(key.name);
         let mut synonyms: Vec<_> = set.map(|value| synonym(value, ConfigSource::Group)).into_iter().collect();
-        synonyms.extend(key.default.map(|value| synonym(value, ConfigSource::Default)));
+        let of_broker = broker.iter().find(|entry| entry.name.strip_prefix("group.") == Some(key.name));
+        match of_broker {
+            Some(entry) => synonyms.extend(entry.synonyms.iter().cloned()),
+            None => synonyms.extend(key.default.map(|value| synonym(value, ConfigSource::Default))),
+        }
         ConfigEntry {
             name: key.name.to_owned(),
-            value: set.cloned().or_else(|| key.default.map(str::to_owned)),
+            value: set.cloned().or_else(|| synonyms.first().and_then(|first| first.value.clone())),
             kind: key.kind,
             source: synonyms.first().map_or(ConfigSource::Default, |first| first.source),
             read_only: false,

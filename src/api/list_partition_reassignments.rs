@@ -27,7 +27,7 @@ pub async fn handle(
             .collect::<Vec<_>>(),
     };
     let topics = topics.into_iter().filter(|topic| !topic.partitions.is_empty()).collect();
-    Ok(ListPartitionReassignmentsResponse { topics, ..Default::default() })
+    Ok(ListPartitionReassignmentsResponse { topics, error_message: None, ..Default::default() })
 }
 
 fn moves(topic: &TopicImage, wanted: impl Fn(i32) -> bool) -> OngoingTopicReassignment {

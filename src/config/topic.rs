@@ -90,6 +90,12 @@ pub enum TimestampType {
     LogAppendTime,
 }
 
+/// The broker keys that are the default of a topic key, the strongest first, each with the number that turns its unit
+/// into the topic key's.
+pub fn broker_keys(topic_key: &str) -> &'static [(&'static str, i64)] {
+    SYNONYMS.iter().find(|(name, _)| *name == topic_key).map(|(_, chain)| *chain).unwrap_or_default()
+}
+
 /// The topic-level defaults of one broker, with where each came from.
 #[derive(Clone, Debug)]
 pub struct TopicDefaults {
@@ -133,7 +139,7 @@ impl TopicDefaults {
 }
 
 fn default_row(key: &'static KeyDef, settings: &Settings) -> Result<DefaultRow, String> {
-    let chain = SYNONYMS.iter().find(|(name, _)| *name == key.name).map(|(_, chain)| *chain).unwrap_or_default();
+    let chain = broker_keys(key.name);
     let synonyms = chain.first().map(|(name, _)| of_broker_key(name, settings)).unwrap_or_default();
     // All but the last of a chain have no default, so what is given wins by its order alone.
     let mut set = chain.iter().filter_map(|(name, unit)| Some((settings.get(name)?, *unit)));

@@ -109,6 +109,7 @@ fn create_topic(
     let result = CreatableTopicResult {
         name: topic.name.clone(),
         topic_id,
+        error_message: None,
         num_partitions: partitions.len() as i32,
         replication_factor: partitions.first().map_or(-1, |p| p.replicas.len() as i16),
         configs: Some(effective_configs(topic, context.defaults)),

@@ -42,7 +42,7 @@ pub fn delete_topics(
     }
     if !enabled {
         let code = if version < 3 { ErrorCode::InvalidRequest } else { ErrorCode::TopicDeletionDisabled };
-        let refusal = Refusal::from(code);
+        let refusal = Refusal::new(code, "Topic deletion is disabled.");
         decision.response.extend(named.iter().map(|named| refused(named, &refusal)));
         return decision;
     }
@@ -63,7 +63,7 @@ fn delete_named(image: &MetadataImage, named: Vec<Named>, decision: &mut Decisio
     let (ids, names): (Vec<_>, Vec<_>) = named.into_iter().partition(|named| matches!(named, Named::Id(_)));
     for named in ids.into_iter().chain(names).filter(|named| !twice.contains(named)) {
         decision.response.push(match find(image, &named) {
-            Err(code) => refused(&named, &code.into()),
+            Err(refusal) => refused(&named, &refusal),
             Ok(topic) if !deleted.insert(topic.id) => {
                 let text = "The provided topic name maps to an ID that was already supplied.";
                 let result = refused(&named, &Refusal::new(ErrorCode::InvalidRequest, text));
@@ -77,10 +77,13 @@ fn delete_named(image: &MetadataImage, named: Vec<Named>, decision: &mut Decisio
     }
 }
 
-fn find<'a>(image: &'a MetadataImage, named: &Named) -> Result<&'a Arc<TopicImage>, ErrorCode> {
+fn find<'a>(image: &'a MetadataImage, named: &Named) -> Result<&'a Arc<TopicImage>, Refusal> {
+    let unknown = |code, what: &str| Refusal::new(code, format!("This server does not host this {what}."));
     match named {
-        Named::Name(name) => image.topic_by_name(name).ok_or(ErrorCode::UnknownTopicOrPartition),
-        Named::Id(id) => image.topic_by_id(id).ok_or(ErrorCode::UnknownTopicId),
+        Named::Name(name) => {
+            image.topic_by_name(name).ok_or_else(|| unknown(ErrorCode::UnknownTopicOrPartition, "topic-partition"))
+        }
+        Named::Id(id) => image.topic_by_id(id).ok_or_else(|| unknown(ErrorCode::UnknownTopicId, "topic ID")),
     }
 }
 

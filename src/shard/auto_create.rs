@@ -2,6 +2,7 @@
 //! and creation follows on the controller's core.
 
 use super::Shard;
+use crate::base::topic::is_internal;
 use crate::controller::{Decision, InternalTopics, TopicContext, creatable, create_topics};
 use crate::protocol::Str;
 use crate::protocol::messages::create_topics_request::CreateTopicsRequest;
@@ -15,9 +16,13 @@ impl Shard {
     }
 
     /// Starts the creation of those of `names` that do not exist and may. Failures are logged, rate-limited.
+    /// Internal topics, which have many partitions, hold the others up no longer than they must.
     pub fn create_on_demand(self: &Rc<Self>, names: Vec<Str>) {
-        let shard = self.clone();
-        runtime::spawn(async move { shard.create_missing(names).await }).detach();
+        let (internal, others): (Vec<_>, Vec<_>) = names.into_iter().partition(|name| is_internal(name));
+        for names in [others, internal].into_iter().filter(|names| !names.is_empty()) {
+            let shard = self.clone();
+            runtime::spawn(async move { shard.create_missing(names).await }).detach();
+        }
     }
 
     async fn create_missing(self: Rc<Self>, names: Vec<Str>) {

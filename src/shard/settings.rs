@@ -3,13 +3,15 @@
 use super::Shard;
 use crate::config::{TopicConfig, topic};
 use crate::log::{LogConfig, TimestampType};
-use crate::metadata::{MetadataImage, ResourceType};
+use crate::metadata::{MetadataImage, dynamic_defaults};
 
 impl Shard {
-    /// A topic's settings: its own over the broker's defaults.
+    /// A topic's settings: its own over what was set for brokers while they ran over the broker's defaults.
     pub fn topic_config(&self, image: &MetadataImage, name: &str) -> TopicConfig {
-        let overrides = image.config(ResourceType::Topic, name);
-        topic::resolve(overrides.iter(), &self.shared.config.log_defaults)
+        let dynamic = dynamic_defaults(image, self.shared.identity.node_id);
+        // The strongest comes first there and last here.
+        let dynamic = dynamic.iter().rev().map(|default| (default.topic_key, default.value.as_str()));
+        topic::resolve(dynamic.chain(image.topic_overrides(name)), &self.shared.config.log_defaults)
     }
 
     /// The part of them that a log acts on.

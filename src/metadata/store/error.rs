@@ -2,6 +2,7 @@
 
 use super::batch::BatchContentError;
 use crate::log::{AppendError, WriteError};
+use crate::metadata::features::{METADATA_VERSION_LATEST, METADATA_VERSION_MIN};
 use crate::metadata::image::ApplyError;
 use crate::protocol::EncodeError;
 use std::io;
@@ -30,6 +31,8 @@ pub enum StoreError {
     ForeignVoters(Vec<i32>),
     /// Nobody votes.
     NoVoters,
+    /// The log is of a `metadata.version` this corelog does not know.
+    MetadataVersion(i16),
 }
 
 impl StoreError {
@@ -55,6 +58,11 @@ impl std::fmt::Display for StoreError {
                 f,
                 "the controller quorum's voters are {voters:?}: corelog cannot join a cluster yet and runs only where \
                  this node is the only voter"
+            ),
+            Self::MetadataVersion(version) => write!(
+                f,
+                "the metadata log has metadata.version {version}; this corelog knows {METADATA_VERSION_MIN} to \
+                 {METADATA_VERSION_LATEST}"
             ),
             Self::NoVoters => f.write_str(
                 "the metadata log names no voters and controller.quorum.voters is not set: set it to this node itself, \

@@ -10,6 +10,7 @@ use crate::base::topic::CLUSTER_METADATA_TOPIC;
 use crate::base::{LeaderEpoch, Now, Offset, TimestampMs, TopicPartition, Uuid};
 use crate::log::files::{FileKind, write_partition_metadata};
 use crate::log::{Log, LogConfig, Recovery, UnrecoveredLog};
+use crate::metadata::features::{METADATA_VERSION_LATEST, METADATA_VERSION_MIN};
 use crate::metadata::image::{MetadataImage, Provenance};
 use crate::metadata::loader::Loader;
 use crate::ring::fs;
@@ -54,6 +55,10 @@ impl MetadataLog {
         }
         read_segments(&dir, from, log.end_offset(), &mut loader, &mut kraft)?;
         kraft.check(&config)?;
+        match loader.image().metadata_version() {
+            0 | METADATA_VERSION_MIN..=METADATA_VERSION_LATEST => {}
+            other => return Err(StoreError::MetadataVersion(other)),
+        }
         let quorum = read_quorum_state(&dir)?;
         Ok(ReplayedLog { config, dir, log, loader, kraft, quorum, snapshot })
     }
