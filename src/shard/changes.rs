@@ -4,12 +4,12 @@
 //! image -> answer. So whoever was answered finds its change on every core.
 
 use super::{Ending, Shard, ShardIndex};
-use crate::base::local::{Lock, join_all};
+use crate::base::local::{self, Lock, join_all};
 use crate::base::{ErrorCode, Now, Offset};
 use crate::controller::Decision;
 use crate::metadata::store::MetadataLog;
 use crate::metadata::{MetadataDelta, MetadataImage};
-use crate::ring::process;
+use crate::ring::{process, runtime};
 use std::cell::RefCell;
 use std::future::Future;
 use std::rc::Rc;
@@ -55,8 +55,14 @@ impl Shard {
         R: Send + 'static,
         F: FnOnce(&MetadataImage, &Circumstances) -> Decision<R> + Send + 'static,
     {
-        let deciding = self.call(CONTROLLER, move |controller| async move { controller.change_here(decide).await });
-        async move { deciding.await.unwrap_or(Err(ErrorCode::NotController)) }
+        // A task of its own: a client that goes away takes its waiting future with it, and half a change would
+        // lose the log that is taken out meanwhile.
+        let deciding = self.call(CONTROLLER, move |controller| {
+            let (tx, rx) = local::oneshot();
+            runtime::spawn(async move { tx.send(controller.change_here(decide).await) }).detach();
+            rx
+        });
+        async move { deciding.await.ok().and_then(Result::ok).unwrap_or(Err(ErrorCode::NotController)) }
     }
 
     async fn change_here<R, F>(self: Rc<Self>, decide: F) -> Result<R, ErrorCode>

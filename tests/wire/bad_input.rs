@@ -141,7 +141,7 @@ fn malformed_requests_of_every_api_and_version_do_no_harm() {
         }
     });
     println!("{whole} malformed requests");
-    assert!(whole > 20_000, "only {whole} malformed requests");
+    assert!(whole > 100_000, "only {whole} malformed requests");
     normal_client_is_served(&broker);
     assert_no_growth(&broker, before);
     let log = broker.log();
@@ -183,8 +183,7 @@ fn malformed_frames(broker: &Broker) -> Vec<Malformed> {
                 push(format!("{label} cut at {end}"), &frame[4..end]);
             }
             for at in header..frame.len() {
-                // Each byte of the body gets some of the hostile numbers, and all bytes together get all of them.
-                for hostile in HOSTILE.iter().skip(at % 3).step_by(3) {
+                for hostile in HOSTILE {
                     let mut bad = frame[4..at].to_vec();
                     bad.extend(*hostile);
                     bad.extend(frame.get(at + hostile.len()..).unwrap_or_default());
