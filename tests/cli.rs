@@ -197,11 +197,15 @@ fn is_pending(broker: &Broker, signal: Signal) -> bool {
 }
 
 #[test]
-fn too_few_open_files_are_told_in_one_sentence() {
-    let dir = scratch();
-    let mut command = Command::new("bash");
-    command.args(["-c", "ulimit -n 64; exec \"$0\" --override \"$1\"", CORELOG, PORT_0]).current_dir(dir.path());
-    let done = said(command);
-    assert_refused(&done, &["open files"]);
-    assert_eq!(done.err.trim().lines().count(), 1, "{done:?}");
+fn limits_that_are_too_low_are_told_in_one_sentence_with_the_remedy() {
+    for (limit, words) in [("-n 64", ["open files", "ulimit -n"]), ("-l 64", ["locked memory", "ulimit -l"])] {
+        let dir = scratch();
+        let mut command = Command::new("bash");
+        let script = format!("ulimit {limit}; exec \"$0\" --override \"$1\"");
+        command.args(["-c", &script, CORELOG, PORT_0]).current_dir(dir.path());
+        let done = said(command);
+        assert_refused(&done, &words);
+        assert_eq!(done.err.trim().lines().count(), 1, "{done:?}");
+        assert!(!dir.path().join("data").exists(), "{limit}");
+    }
 }

@@ -31,7 +31,8 @@ fn logical_lines(text: &str) -> Vec<(usize, String)> {
         }
         number += 1;
         let natural = natural.trim_end_matches(['\n', '\r']).trim_start_matches(BLANK);
-        let (first, mut line) = match open.take() {
+        // While nothing of a line was read, the next may still be a comment, also after a continuation.
+        let (first, mut line) = match open.take().filter(|(_, begun)| !begun.is_empty()) {
             Some(begun) => begun,
             None if natural.is_empty() || natural.starts_with(['#', '!']) => continue,
             None => (number, String::new()),
@@ -45,7 +46,8 @@ fn logical_lines(text: &str) -> Vec<(usize, String)> {
             lines.push((first, line));
         }
     }
-    lines.extend(open.filter(|(_, line)| !line.is_empty()));
+    // A backslash as the very last character still begins a line, as in Java.
+    lines.extend(open.filter(|(_, line)| !line.is_empty() || text.ends_with('\\')));
     lines
 }
 
@@ -131,7 +133,8 @@ mod tests {
             ("a=1\na=2", &[("a", "2")]),
             ("a=b#c", &[("a", "b#c")]),
             ("\u{feff}a=1", &[("a", "1")]),
-            ("\\", &[]),
+            ("\\", &[("", "")]),
+            ("\\\n", &[]),
         ];
         for (text, want) in table {
             let want: Vec<_> = want.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
@@ -155,5 +158,37 @@ mod tests {
                 assert!(told.is_ok());
             }
         }
+    }
+
+    /// Random files of all that is special in the format.
+    #[test]
+    fn files_are_read_as_java_itself_read_them() {
+        let rows = include_str!("testdata/properties.tsv").lines().filter(|line| !line.starts_with('#'));
+        let mut read = 0;
+        for row in rows {
+            let (file, want) = row.split_once('\t').unwrap();
+            let file = bytes(file);
+            let shown = String::from_utf8_lossy(&file);
+            match parse(&file) {
+                Err(_) => assert_eq!(want, "!", "{shown:?}"),
+                Ok(map) => {
+                    let pairs = want.split(',').filter(|pair| !pair.is_empty());
+                    let want: Vec<_> = pairs.map(|pair| pair.split_once('=').unwrap_or((pair, "no error"))).collect();
+                    let got: Vec<_> = map.iter().map(|(k, v)| (hex(k), hex(v))).collect();
+                    let got: Vec<_> = got.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
+                    assert_eq!(got, want, "{shown:?}");
+                }
+            }
+            read += 1;
+        }
+        assert_eq!(read, 400);
+    }
+
+    fn hex(text: &str) -> String {
+        text.bytes().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    fn bytes(hex: &str) -> Vec<u8> {
+        (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap()).collect()
     }
 }
