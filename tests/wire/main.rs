@@ -6,6 +6,7 @@ mod bad_input;
 #[path = "../codec_support/mod.rs"]
 mod codec_support;
 mod fetch;
+mod groups;
 mod produce_errors;
 mod served;
 mod support;
