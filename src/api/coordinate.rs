@@ -33,7 +33,10 @@ pub fn ask<T: TryFrom<Answer>>(
     request: Request,
 ) -> impl Future<Output = Result<T, Close>> + use<T> {
     let now = ctx.now;
+    // Only offsets may belong to the group without a name; who has no coordinator yet is told so too.
+    let nameless = group.is_empty() && !matches!(request, Request::Commit(..) | Request::Fetch(..));
     let asked = match partition_of(ctx, group) {
+        _ if nameless => Err(request.refuse(ErrorCode::InvalidGroupId)),
         None => Err(request.refuse(ErrorCode::NotCoordinator)),
         Some(id) => Ok(ctx.shard.call(ctx.shard.owner_of(&id), move |owner| {
             let answer = owner.ask_coordinator(&id, request, now);

@@ -2,6 +2,7 @@
 //! takes a lock. What crosses cores goes through `ring::mailbox`.
 
 use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -125,29 +126,56 @@ impl Future for Listener<'_> {
 #[derive(Default)]
 pub struct Lock {
     held: Cell<bool>,
-    released: Event,
+    queue: RefCell<VecDeque<Sender<()>>>,
 }
 
 /// Held until dropped.
 pub struct Guard<'a>(&'a Lock);
 
 impl Lock {
-    /// Waits until nobody else holds it.
+    /// Waits until nobody else holds it. Who waits longest gets it first, and only that one is
+    /// woken: a thousand waiters cost a thousand wakes, not a million.
     pub async fn lock(&self) -> Guard<'_> {
+        if self.held.replace(true) {
+            let (turn, receiver) = oneshot();
+            self.queue.borrow_mut().push_back(turn);
+            let mut place = Place { lock: self, receiver };
+            // The queue is never dropped while we borrow the lock, so this is always our turn.
+            let _ = std::future::poll_fn(|cx| Pin::new(&mut place.receiver).poll(cx)).await;
+        }
+        Guard(self)
+    }
+
+    fn release(&self) {
         loop {
-            let released = self.released.listen();
-            if !self.held.replace(true) {
-                return Guard(self);
+            let next = self.queue.borrow_mut().pop_front();
+            match next {
+                // Handed over: it stays held.
+                Some(turn) if !turn.is_abandoned() => return turn.send(()),
+                Some(_) => {}
+                None => return self.held.set(false),
             }
-            released.await;
+        }
+    }
+}
+
+/// A place in the queue. Given up after its turn came, it passes the turn on.
+struct Place<'a> {
+    lock: &'a Lock,
+    receiver: Receiver<()>,
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        if self.receiver.try_take().is_some() {
+            self.lock.release();
         }
     }
 }
 
 impl Drop for Guard<'_> {
     fn drop(&mut self) {
-        self.0.held.set(false);
-        self.0.released.notify();
+        self.0.release();
     }
 }
 
@@ -223,5 +251,23 @@ mod tests {
         event.notify();
         assert!(poll_once(&mut before).is_ready());
         assert!(poll_once(&mut std::pin::pin!(event.listen())).is_pending());
+    }
+
+    #[test]
+    fn a_lock_goes_round_in_order_also_past_those_who_gave_up() {
+        let lock = Lock::default();
+        let mut first = Box::pin(lock.lock());
+        let Poll::Ready(guard) = poll_once(&mut first.as_mut()) else { panic!("free") };
+        let mut waiting: Vec<_> = (0..4).map(|_| Box::pin(lock.lock())).collect();
+        assert!(waiting.iter_mut().all(|w| poll_once(&mut w.as_mut()).is_pending()));
+        // One gives up while it waits, one when its turn has come.
+        drop(waiting.remove(0));
+        drop(guard);
+        assert!(poll_once(&mut waiting[1].as_mut()).is_pending());
+        drop(waiting.remove(0));
+        let Poll::Ready(guard) = poll_once(&mut waiting[0].as_mut()) else { panic!("its turn") };
+        assert!(poll_once(&mut waiting[1].as_mut()).is_pending());
+        drop(guard);
+        assert!(poll_once(&mut waiting[1].as_mut()).is_ready());
     }
 }

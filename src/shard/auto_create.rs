@@ -7,7 +7,15 @@ use crate::controller::{Decision, InternalTopics, TopicContext, creatable, creat
 use crate::protocol::Str;
 use crate::protocol::messages::create_topics_request::CreateTopicsRequest;
 use crate::ring::runtime;
+use std::cell::RefCell;
+use std::collections::HashSet;
 use std::rc::Rc;
+
+/// Topics this core has asked for and not heard of yet: many clients ask at once, and again and again.
+#[derive(Default)]
+pub struct AutoCreate {
+    asked: RefCell<HashSet<Str>>,
+}
 
 impl Shard {
     /// Starts the creation of one internal topic.
@@ -18,14 +26,23 @@ impl Shard {
     /// Starts the creation of those of `names` that do not exist and may. Failures are logged, rate-limited.
     /// Internal topics, which have many partitions, hold the others up no longer than they must.
     pub fn create_on_demand(self: &Rc<Self>, names: Vec<Str>) {
-        let (internal, others): (Vec<_>, Vec<_>) = names.into_iter().partition(|name| is_internal(name));
+        let mut asked = self.auto_create.asked.borrow_mut();
+        // Copies: a slice of the request would keep its frame.
+        let fresh = names.iter().map(Str::copied).filter(|name| asked.insert(name.clone()));
+        let (internal, others): (Vec<_>, Vec<_>) = fresh.partition(|name| is_internal(name));
+        drop(asked);
         for names in [others, internal].into_iter().filter(|names| !names.is_empty()) {
             let shard = self.clone();
-            runtime::spawn(async move { shard.create_missing(names).await }).detach();
+            runtime::spawn(async move {
+                shard.create_missing(names.clone()).await;
+                let mut asked = shard.auto_create.asked.borrow_mut();
+                asked.retain(|name| !names.contains(name));
+            })
+            .detach();
         }
     }
 
-    async fn create_missing(self: Rc<Self>, names: Vec<Str>) {
+    async fn create_missing(self: &Rc<Self>, names: Vec<Str>) {
         let shared = self.shared.clone();
         let created = self.change_metadata(move |image, circumstances| {
             let config = &shared.config;

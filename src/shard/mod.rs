@@ -65,6 +65,7 @@ pub struct Shard {
     /// Incremental fetch sessions opened on this core.
     pub fetch_sessions: RefCell<SessionCache>,
     writer: changes::Writer,
+    auto_create: auto_create::AutoCreate,
     producer_ids: producer_ids::ProducerIds,
     image_taken: Event,
     ended: Event,
@@ -104,6 +105,7 @@ impl Shard {
             coordinators: coordinators::Coordinators::default(),
             fetch_sessions: RefCell::new(SessionCache::new(slots)),
             writer: changes::Writer::default(),
+            auto_create: auto_create::AutoCreate::default(),
             producer_ids: producer_ids::ProducerIds::default(),
             ended: Event::default(),
             ending: RefCell::default(),
