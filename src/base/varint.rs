@@ -24,10 +24,10 @@ impl std::error::Error for VarintError {}
 /// Reads an unsigned 32-bit varint from the front of `bytes`: the value and how many bytes it took.
 #[inline]
 pub fn read_u32(bytes: &[u8]) -> Result<(u32, usize), VarintError> {
-    if let Some(&first) = bytes.first() {
-        if first < 0x80 {
-            return Ok((u32::from(first), 1));
-        }
+    match *bytes {
+        [first, ..] if first < 0x80 => return Ok((u32::from(first), 1)),
+        [first, second, ..] if second < 0x80 => return Ok((u32::from(first & 0x7f) | u32::from(second) << 7, 2)),
+        _ => {}
     }
     let (value, len) = read_slow(bytes, 5)?;
     u32::try_from(value).map(|v| (v, len)).map_err(|_| VarintError::TooLong)
@@ -36,10 +36,10 @@ pub fn read_u32(bytes: &[u8]) -> Result<(u32, usize), VarintError> {
 /// Reads an unsigned 64-bit varint from the front of `bytes`: the value and how many bytes it took.
 #[inline]
 pub fn read_u64(bytes: &[u8]) -> Result<(u64, usize), VarintError> {
-    if let Some(&first) = bytes.first() {
-        if first < 0x80 {
-            return Ok((u64::from(first), 1));
-        }
+    match *bytes {
+        [first, ..] if first < 0x80 => return Ok((u64::from(first), 1)),
+        [first, second, ..] if second < 0x80 => return Ok((u64::from(first & 0x7f) | u64::from(second) << 7, 2)),
+        _ => {}
     }
     read_slow(bytes, 10)
 }

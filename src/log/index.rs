@@ -133,37 +133,51 @@ impl Index {
 
     /// The last entry with a key <= `key` in the tail. `None`: it is in the file, if anywhere.
     pub fn floor_in_tail<E: Entry>(&self, key: E::Key, base: Offset) -> Option<E> {
-        floor_in::<E>(&self.tail, key, base)
+        floor_in::<E>(&self.tail, key, base).map(|(entry, _)| entry)
     }
 }
 
-/// The last entry with a key <= `key` among whole entries in `bytes`.
-pub fn floor_in<E: Entry>(bytes: &[u8], key: E::Key, base: Offset) -> Option<E> {
+/// The last entry with a key <= `key` among whole entries in `bytes`, and whether it is the last of all.
+fn floor_in<E: Entry>(bytes: &[u8], key: E::Key, base: Offset) -> Option<(E, bool)> {
     let entry = |i: usize| E::parse(&bytes[i * E::SIZE..(i + 1) * E::SIZE], base);
-    let (mut low, mut high) = (0, bytes.len() / E::SIZE);
+    let entries = bytes.len() / E::SIZE;
+    let (mut low, mut high) = (0, entries);
     while low < high {
         let middle = (low + high) / 2;
         if entry(middle).key() <= key { low = middle + 1 } else { high = middle }
     }
-    low.checked_sub(1).map(entry)
+    low.checked_sub(1).map(|i| (entry(i), low == entries))
 }
 
-/// The last entry with a key <= `key` among the first `entries` entries of an index file.
-pub async fn floor_in_file<E: Entry>(file: &File, entries: u32, key: E::Key, base: Offset) -> io::Result<Option<E>> {
-    let per_page = PAGE / E::SIZE;
-    let (mut low, mut high) = (0, (entries as usize).div_ceil(per_page));
+/// The last entry with a key <= `key` among the first `entries` entries of an index file. `page` is where to look
+/// first, and then where the entry was found: who reads on from there finds the next one in the same page.
+pub async fn floor_in_file<E: Entry>(
+    file: &File,
+    entries: u32,
+    key: E::Key,
+    base: Offset,
+    page: &mut u32,
+) -> io::Result<Option<E>> {
+    let per_page = (PAGE / E::SIZE) as u32;
+    let (mut low, mut high) = (0, entries.div_ceil(per_page));
     let mut found = None;
+    let mut probe = *page;
     while low < high {
-        let middle = (low + high) / 2;
+        let guessed = probe >= low && probe < high;
+        let middle = if guessed { probe } else { low + (high - low) / 2 };
         let first = middle * per_page;
-        let count = per_page.min(entries as usize - first);
-        let page = file.read((first * E::SIZE) as u64, count * E::SIZE).await?;
-        match floor_in::<E>(&page, key, base) {
-            Some(entry) => {
-                found = Some(entry);
+        let count = per_page.min(entries - first) as usize;
+        let bytes = file.read(u64::from(first) * E::SIZE as u64, count * E::SIZE).await?;
+        match floor_in::<E>(&bytes, key, base) {
+            Some((entry, last)) => {
+                (found, *page) = (Some(entry), middle);
+                if !last {
+                    break;
+                }
                 low = middle + 1;
+                probe = low;
             }
-            None => high = middle,
+            None => (high, probe) = (middle, u32::MAX),
         }
     }
     Ok(found)
@@ -203,10 +217,14 @@ mod tests {
         let file = File::open(&dir.path().join("i"), OpenMode::CreateNew).unwrap();
         file.write_at(index.tail(), 0).unwrap();
         block_on_test(async move {
-            for target in [0, 50, 58, 59, 60, 12_345, 50_048, 50_049, 60_000] {
+            for (target, guess) in [0, 50, 58, 59, 60, 5178, 5179, 12_345, 50_048, 50_049, 60_000]
+                .into_iter()
+                .flat_map(|target| [0, 1, 5, 9, 10, u32::MAX].map(|guess| (target, guess)))
+            {
                 let in_tail = index.floor_in_tail::<OffsetEntry>(Offset(target), base);
-                let in_file = floor_in_file::<OffsetEntry>(&file, 5000, Offset(target), base).await.unwrap();
-                assert_eq!(in_tail, in_file, "{target}");
+                let mut page = guess;
+                let in_file = floor_in_file::<OffsetEntry>(&file, 5000, Offset(target), base, &mut page).await.unwrap();
+                assert_eq!(in_tail, in_file, "{target} from page {guess}");
                 let expected = (target - 59).div_euclid(10);
                 let expected = (expected >= 0).then(|| expected.min(4999) as u32 * 4096);
                 assert_eq!(in_file.map(|e| e.position), expected, "{target}");

@@ -38,8 +38,8 @@ pub struct ReadPlan {
     pub segment: Offset,
     /// The range ends at a batch boundary, where the batch with this offset will begin.
     pub next_offset: Option<Offset>,
-    /// The offset index that was opened for it.
-    index: Option<File>,
+    /// The offset index that was looked into for it.
+    index: Option<IndexPage>,
 }
 
 /// The answer to [`Log::read`].
@@ -58,7 +58,7 @@ pub struct Hints {
     /// The closed segment whose file is kept open.
     reading: Option<Offset>,
     /// The offset index that the last look-up used.
-    index: Option<(Offset, File)>,
+    index: Option<(Offset, IndexPage)>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,6 +96,13 @@ impl Hints {
     }
 }
 
+/// An open index file, and the page the last look-up ended in.
+#[derive(Clone, Debug)]
+struct IndexPage {
+    file: File,
+    page: u32,
+}
+
 /// One segment as a look-up needs it.
 #[derive(Clone, Debug)]
 pub(super) struct SegmentView {
@@ -105,7 +112,7 @@ pub(super) struct SegmentView {
     /// Bytes that may be read.
     pub size: u32,
     entries_on_disk: u32,
-    index: Option<File>,
+    index: Option<IndexPage>,
     dir: Arc<Path>,
 }
 
@@ -146,15 +153,17 @@ impl SegmentView {
         if self.entries_on_disk == 0 {
             return Ok(0);
         }
-        let index = match &self.index {
-            Some(index) => index.clone(),
+        let mut index = match self.index.take() {
+            Some(index) => index,
             None => {
                 let path = self.path_of(FileKind::OffsetIndex);
-                runtime::blocking(move || File::open(&path, OpenMode::Read)).await?
+                let file = runtime::blocking(move || File::open(&path, OpenMode::Read)).await?;
+                IndexPage { file, page: u32::MAX }
             }
         };
-        self.index = Some(index.clone());
-        let entry = floor_in_file::<OffsetEntry>(&index, self.entries_on_disk, offset, self.base).await?;
+        let (file, page) = (&index.file, &mut index.page);
+        let entry = floor_in_file::<OffsetEntry>(file, self.entries_on_disk, offset, self.base, page).await?;
+        self.index = Some(index);
         // An entry that points past the end is no entry: the walk from the beginning finds the batch.
         Ok(entry.map_or(0, |e| if e.position < self.size { e.position } else { 0 }))
     }
@@ -284,8 +293,8 @@ impl Log {
     /// What a look-up needs of the segments from the one at `index` on.
     fn views_from(&self, index: usize) -> Vec<SegmentView> {
         let mut views: Vec<_> = self.segments.range(index..).map(|s| SegmentView::of(s, &self.dir)).collect();
-        if let (Some(first), Some((base, file))) = (views.first_mut(), &self.hints.index) {
-            first.index = (first.base == *base).then(|| file.clone());
+        if let (Some(first), Some((base, index))) = (views.first_mut(), &self.hints.index) {
+            first.index = (first.base == *base).then(|| index.clone());
         }
         views
     }
@@ -307,8 +316,8 @@ impl Log {
                 }
             }
         }
-        if let Some(file) = &plan.index {
-            self.hints.index = Some((plan.segment, file.clone()));
+        if let Some(index) = &plan.index {
+            self.hints.index = Some((plan.segment, index.clone()));
         }
         if let (Some(next), Ok(end)) = (plan.next_offset, u32::try_from(range.position + u64::from(range.len))) {
             self.hints.note(plan.segment, next, end);

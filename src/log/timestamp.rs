@@ -158,7 +158,8 @@ impl TimeView {
             None if self.time_entries_on_disk == 0 => None,
             None => {
                 let index = self.time_index().await?;
-                floor_in_file::<TimeEntry>(&index, self.time_entries_on_disk, timestamp, self.view.base).await?
+                let (entries, mut page) = (self.time_entries_on_disk, u32::MAX);
+                floor_in_file::<TimeEntry>(&index, entries, timestamp, self.view.base, &mut page).await?
             }
         };
         let offset = entry.map_or(self.view.base, |e| e.offset).max(start);
