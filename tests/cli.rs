@@ -198,7 +198,7 @@ fn is_pending(broker: &Broker, signal: Signal) -> bool {
 
 #[test]
 fn limits_that_are_too_low_are_told_in_one_sentence_with_the_remedy() {
-    for (limit, words) in [("-n 64", ["open files", "ulimit -n"]), ("-l 64", ["locked memory", "ulimit -l"])] {
+    for (limit, words) in [("-n 64", ["open files", "ulimit -Hn"]), ("-l 64", ["locked memory", "ulimit -l"])] {
         let dir = scratch();
         let mut command = Command::new("bash");
         let script = format!("ulimit {limit}; exec \"$0\" --override \"$1\"");
