@@ -46,7 +46,8 @@ pub async fn run(shard: &Rc<Shard>, items: Vec<Item<ReadAsk>>, slots: usize, lim
             Vec::new()
         };
         let changed = future::or(wait.changed(), timeout).await;
-        if changed.is_empty() {
+        // Changes may arrive without end; the time is over all the same.
+        if changed.is_empty() || shard.now().mono >= limits.deadline {
             break;
         }
         let again = owners.iter().filter(|share| changed.contains(&share.owner)).map(copy_share).collect();
@@ -87,9 +88,10 @@ async fn round(
     answers: &mut [Fetched],
 ) {
     let home = shard.index;
-    let work = move |owner: Rc<Shard>, items: Vec<Item<ReadAsk>>| async move {
+    let work = move |owner: Rc<Shard>, items: Vec<Item<ReadAsk>>| {
+        // Made when the call arrives, not when its task runs: the end of a given-up fetch comes after it.
         let watch = wait.map(|id| owner.watch_for(home, id));
-        read_here(&owner, items, limits, watch).await
+        async move { read_here(&owner, items, limits, watch).await }
     };
     for share in join_all(router::scatter(shard, shares, work)).await {
         for (slot, fetched) in share.unwrap_or_default() {
