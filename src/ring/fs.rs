@@ -2,6 +2,7 @@
 
 use nix::fcntl::{FcntlArg, Flock, FlockArg, fcntl};
 use nix::sys::statfs;
+use super::patience::while_held;
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -205,9 +206,15 @@ pub struct Lock(#[expect(dead_code, reason = "held for its drop")] Flock<fs::Fil
 
 /// Locks a file (created if need be) for this process alone, as Kafka locks `.lock` of each log dir.
 ///
+/// Waits a few seconds for a holder that is just being killed. Blocking.
+///
 /// # Errors
 /// `WouldBlock` when another process holds it.
 pub fn lock(path: &Path) -> io::Result<Lock> {
+    while_held(io::ErrorKind::WouldBlock, || lock_now(path))
+}
+
+fn lock_now(path: &Path) -> io::Result<Lock> {
     let file = fs::OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
     // Java locks with POSIX record locks, which flock does not see; a lock of the open file description meets both.
     let whole = libc::flock {

@@ -18,6 +18,7 @@ pub mod file;
 pub mod fs;
 pub mod mailbox;
 pub mod net;
+mod patience;
 mod pool;
 pub mod probe;
 pub mod process;

@@ -2,6 +2,7 @@
 
 use super::stream::{Socket, Stream};
 use crate::ring::errno;
+use crate::ring::patience::while_held;
 use crate::ring::uring::{Completion, Core, Op};
 use io_uring::{opcode, types};
 use nix::sys::socket::{self, AddressFamily, Backlog, SockFlag, SockType, SockaddrStorage, setsockopt, sockopt};
@@ -81,7 +82,7 @@ pub fn reserve(address: SocketAddr) -> io::Result<Reservation> {
         let listener = TcpListener::from(socket);
         Ok(Reservation { address: listener.local_addr()?, _socket: listener.into() })
     };
-    bind().map_err(explain)
+    while_held(io::ErrorKind::AddrInUse, bind).map_err(explain)
 }
 
 fn new_socket(address: SocketAddr) -> nix::Result<OwnedFd> {
