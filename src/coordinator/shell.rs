@@ -20,6 +20,9 @@ use std::rc::Rc;
 use std::task::Poll;
 use std::time::Duration;
 
+/// Between two complaints about appends that fail.
+const COMPLAINT_PAUSE: Duration = Duration::from_secs(10);
+
 /// What a coordinator is started with.
 #[derive(Clone)]
 pub struct CoordinatorConfig {
@@ -51,6 +54,7 @@ pub struct Coordinator {
     phase: Cell<Phase>,
     state: RefCell<State>,
     wake: Event,
+    complained: Cell<Option<Instant>>,
 }
 
 struct State {
@@ -92,6 +96,7 @@ impl Coordinator {
             phase: Cell::new(Phase::Loading),
             state: RefCell::new(state),
             wake: Event::default(),
+            complained: Cell::new(None),
         })
     }
 
@@ -249,10 +254,21 @@ impl Coordinator {
                 && self.phase.get() == Phase::Active
             {
                 let now = clock::now();
+                if let Err(error) = outcome {
+                    self.complain(error, now.mono);
+                }
                 for (id, outcome) in done.packed.outcomes(outcome) {
                     self.step(now, |groups, step| groups.on_append(id, outcome, step));
                 }
             }
+        }
+    }
+
+    /// A full disk fails every append: one line now and then says enough.
+    fn complain(&self, error: ErrorCode, now: Instant) {
+        if self.complained.get().is_none_or(|last| now.since(last) >= COMPLAINT_PAUSE) {
+            self.complained.set(Some(now));
+            tracing::warn!(partition = self.config.name, ?error, "records could not be written; who waits is refused");
         }
     }
 

@@ -6,7 +6,7 @@ use crate::base::local::{self, Receiver};
 use crate::base::topic::GROUP_METADATA_TOPIC;
 use crate::base::{ErrorCode, Instant, LeaderEpoch, Now, Offset, TopicIdPartition, Uuid};
 use crate::coordinator::group::{Answer, GroupConfig, Request};
-use crate::coordinator::{Coordinator, CoordinatorConfig, CoordinatorLog, Pending};
+use crate::coordinator::{Coordinator, CoordinatorConfig, CoordinatorLog, Pending, Phase};
 use crate::metadata::MetadataDelta;
 use crate::partition::{Partition, ReadAsk, Reader};
 use crate::ring::{process, runtime};
@@ -89,9 +89,13 @@ impl Shard {
             .collect();
         let now = self.now();
         self.coordinators.groups.borrow_mut().retain(|id, (epoch, coordinator)| {
-            let kept = led.get(id).is_some_and(|(current, _)| current == epoch);
-            if !kept {
-                coordinator.resign(now);
+            let current = led.get(id).map(|(current, _)| *current);
+            // A new epoch fails the appends under way although they may stay in the log: what is
+            // active reads the log again. What is still reading has nothing under way.
+            let kept = current == Some(*epoch) || (current.is_some() && coordinator.phase() == Phase::Loading);
+            match current.filter(|_| kept) {
+                Some(current) => *epoch = current,
+                None => coordinator.resign(now),
             }
             kept
         });

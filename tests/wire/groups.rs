@@ -167,9 +167,16 @@ impl Member {
     }
 
     fn describe(&mut self) -> describe_groups_response::DescribedGroup {
-        let request = DescribeGroupsRequest { groups: vec![self.group.clone()], ..Default::default() };
-        let mut answer: DescribeGroupsResponse = self.wire.call(&request, self.v(0, 6));
-        answer.groups.remove(0)
+        let version = self.v(0, 6);
+        let include_authorized_operations = version >= 3;
+        let request = DescribeGroupsRequest { groups: vec![self.group.clone()], include_authorized_operations };
+        let mut answer: DescribeGroupsResponse = self.wire.call(&request, version);
+        let group = answer.groups.remove(0);
+        // READ, DELETE, DESCRIBE, DESCRIBE_CONFIGS, ALTER_CONFIGS.
+        let all = 1 << 3 | 1 << 6 | 1 << 8 | 1 << 10 | 1 << 11;
+        let expected = if version >= 3 && group.error_code == 0 { all } else { i32::MIN };
+        assert_eq!(group.authorized_operations, expected, "DescribeGroups v{version}");
+        group
     }
 
     fn listed(&mut self) -> Option<list_groups_response::ListedGroup> {

@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 /// What follows an append.
 pub(super) enum Then {
-    /// Nothing but a log line if it failed.
+    /// Nothing.
     Nothing,
     /// The members get their assignment.
     Assignment(Assignment),
@@ -93,9 +93,6 @@ impl Groups {
     }
 
     fn run(&mut self, then: Then, outcome: Result<Offset, ErrorCode>, step: &mut Step) {
-        if let Err(error) = outcome {
-            tracing::warn!(?error, "a record of the group coordinator could not be written");
-        }
         let done = outcome.map(|_| ());
         match then {
             Then::Nothing => {}

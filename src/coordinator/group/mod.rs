@@ -55,6 +55,8 @@ pub struct Groups {
     last_append: AppendId,
     /// Records of no use here, met while loading.
     passed_over: u64,
+    /// Those among them that cannot be read.
+    unreadable: u64,
 }
 
 /// One step of the machine: which request, when, and where its effects go.
@@ -92,6 +94,7 @@ impl Groups {
             in_flight: VecDeque::new(),
             last_append: AppendId(0),
             passed_over: 0,
+            unreadable: 0,
         }
     }
 

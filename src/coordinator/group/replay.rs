@@ -15,6 +15,9 @@ use crate::protocol::messages::{GroupMetadataValue, OffsetCommitValue};
 use bytes::Bytes;
 use std::sync::Arc;
 
+/// A damaged log is told of in this many lines.
+const UNREADABLE_LINES: u64 = 5;
+
 impl Groups {
     /// Takes a record of the log. Unknown types are counted and passed over: they belong to kinds
     /// of groups that are not served here. An unreadable record is passed over with a log line.
@@ -33,7 +36,10 @@ impl Groups {
             Ok(Replayed::Other(_)) => self.passed_over += 1,
             Err(error) => {
                 self.passed_over += 1;
-                tracing::warn!(offset = at.0, %error, "a record of __consumer_offsets cannot be read and is passed over");
+                self.unreadable += 1;
+                if self.unreadable <= UNREADABLE_LINES {
+                    tracing::warn!(offset = at.0, %error, "a record of __consumer_offsets is unreadable and passed over");
+                }
             }
         }
     }

@@ -159,10 +159,7 @@ pub fn commit_error(request: &OffsetCommitRequest, error: ErrorCode) -> OffsetCo
         partitions: topic
             .partitions
             .iter()
-            .map(|p| OffsetCommitResponsePartition {
-                partition_index: p.partition_index,
-                error_code: error as i16,
-            })
+            .map(|p| OffsetCommitResponsePartition { partition_index: p.partition_index, error_code: error as i16 })
             .collect(),
     });
     OffsetCommitResponse { topics: topics.collect(), ..Default::default() }
