@@ -85,3 +85,28 @@ fn a_file_that_is_no_properties_file_is_told_with_its_line() {
     let told = with_file("a=1\nb=\\u00zz\n", &[]).unwrap_err().to_string();
     assert_eq!(told, "/etc/server.properties: line 2: malformed \\uxxxx escape");
 }
+
+#[test]
+fn the_example_file_is_taken_and_names_only_known_keys() {
+    let text = include_str!("../../tuning/server.properties");
+    let config = with_file(text, &[]).unwrap();
+    assert!(!config.warnings.iter().any(|w| w.contains("unknown") || w.contains("lowered")), "{:?}", config.warnings);
+    // What is commented out is as true as the rest: with all of it put in force the file still reads.
+    let keys = text.lines().filter_map(|line| line.strip_prefix('#')?.split_once('='));
+    for (key, value) in keys.filter(|(key, _)| !key.contains(' ')) {
+        let known = crate::config::table::Table::broker().get(key);
+        assert!(known.is_some_and(|known| known.parse(value).is_ok()), "{key}={value}");
+    }
+}
+
+#[test]
+fn the_documentation_names_our_own_keys_and_all_guards() {
+    use crate::config::table::{Table, Treatment};
+    let text = include_str!("../../docs/CONFIGURATION.md");
+    for key in Table::broker().keys() {
+        let family = key.name.starts_with("ssl.") || key.name.starts_with("sasl.");
+        let told = key.name.starts_with("corelog.") || (key.treatment == Treatment::Guard && !family);
+        assert!(!told || text.contains(&format!("`{}`", key.name)), "docs/CONFIGURATION.md does not tell {}", key.name);
+    }
+    assert!(text.contains("`ssl.*`") && text.contains("`sasl.*`"));
+}
