@@ -19,8 +19,11 @@ pub use super::pool::{Blocking, blocking};
 const GLOMMIO_IO_MEMORY: usize = 64 << 10;
 /// Background tasks get this share against 1000 of the ordinary ones.
 const BACKGROUND_SHARES: usize = 50;
-/// How long tasks of one queue run before another queue gets its share.
-const PREEMPT_AFTER: Duration = Duration::from_millis(5);
+/// When glommio's own timer takes a queue off the core. The pump and `yield_now` hand over far earlier; a short timer
+/// would be dangerous: where it has expired before the executor looks for the first time (the thread lost its CPU just
+/// then), glommio 0.9 takes "ran nothing" for "nothing to run" and sleeps on runnable tasks until something outside
+/// wakes it. At 5 ms that stalled brokers for half a minute on a machine with more runnable threads than CPUs.
+const PREEMPT_AFTER: Duration = Duration::from_secs(1);
 
 /// The sizes of one core's ring.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,9 +96,9 @@ pub fn sleep_until(at: Instant) -> Sleep {
     Sleep::new(at)
 }
 
-/// Lets the other tasks of this core run, and the ring turn.
+/// Lets the other tasks of this core run, those of the other queue too, and the ring turn.
 pub async fn yield_now() {
-    glommio::executor().yield_now().await;
+    glommio::executor().yield_task_queue_now().await;
 }
 
 /// The threads of [`run_cores`].

@@ -11,6 +11,8 @@ use std::task::Poll;
 
 type BellRead = Pin<Box<dyn Future<Output = ()>>>;
 
+/// After so many turns in a row the other task queue gets its share: less than a millisecond.
+const TURNS_PER_QUEUE: u32 = 64;
 /// Turns without an event after which the pump parks.
 const IDLE_TURNS_BEFORE_PARKING: u32 = 2;
 
@@ -30,7 +32,7 @@ pub(crate) fn start(core: &Rc<Core>) -> std::io::Result<()> {
 }
 
 async fn run(core: Rc<Core>, bell: Rc<BufferedFile>) {
-    let mut idle = 0;
+    let (mut idle, mut turns) = (0, 0u32);
     let mut bell_read: Option<BellRead> = None;
     loop {
         let found = turn(&core, false);
@@ -38,6 +40,11 @@ async fn run(core: Rc<Core>, bell: Rc<BufferedFile>) {
         if idle >= IDLE_TURNS_BEFORE_PARKING {
             park(&core, &bell, &mut bell_read).await;
             idle = 0;
+            continue;
+        }
+        turns = turns.wrapping_add(1);
+        if turns % TURNS_PER_QUEUE == 0 {
+            glommio::executor().yield_task_queue_now().await;
         } else {
             glommio::executor().yield_now().await;
         }
