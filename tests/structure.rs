@@ -24,7 +24,6 @@ const ONLY_IN_RING: &[&str] = &[
     "TcpListener",
     "UdpSocket",
     "ToSocketAddrs",
-    "File::open",
     "OpenOptions",
 ];
 

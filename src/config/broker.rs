@@ -358,5 +358,4 @@ fn cores(text: &str) -> Result<CoreSelection, String> {
 }
 
 #[cfg(test)]
-#[path = "broker_test.rs"]
 mod tests;

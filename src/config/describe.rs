@@ -74,5 +74,4 @@ pub fn describe_broker(settings: &Settings) -> Vec<ConfigEntry> {
 }
 
 #[cfg(test)]
-#[path = "describe_test.rs"]
 mod tests;

@@ -268,5 +268,4 @@ fn inter_broker(settings: &Settings, advertised: &[ListenerConfig]) -> Result<St
 }
 
 #[cfg(test)]
-#[path = "listeners_test.rs"]
 mod tests;

@@ -128,5 +128,4 @@ impl Given {
 }
 
 #[cfg(test)]
-#[path = "load_test.rs"]
 mod tests;

@@ -120,5 +120,4 @@ impl Provider {
 }
 
 #[cfg(test)]
-#[path = "providers_test.rs"]
 mod tests;

@@ -188,5 +188,4 @@ pub(super) fn warnings(settings: &Settings) -> Vec<String> {
 }
 
 #[cfg(test)]
-#[path = "rules_test.rs"]
 mod tests;

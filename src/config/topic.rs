@@ -285,5 +285,4 @@ impl Resolved<'_> {
 }
 
 #[cfg(test)]
-#[path = "topic_test.rs"]
 mod tests;

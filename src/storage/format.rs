@@ -176,5 +176,4 @@ pub(super) fn check_owner(dir: &Path, meta: &MetaProperties, cluster_id: &str, n
 }
 
 #[cfg(test)]
-#[path = "format_test.rs"]
 mod tests;

@@ -161,5 +161,4 @@ fn capital(text: &str) -> String {
 }
 
 #[cfg(test)]
-#[path = "open_test.rs"]
 mod tests;

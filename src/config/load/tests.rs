@@ -88,7 +88,7 @@ fn a_file_that_is_no_properties_file_is_told_with_its_line() {
 
 #[test]
 fn the_example_file_is_taken_and_names_only_known_keys() {
-    let text = include_str!("../../tuning/server.properties");
+    let text = include_str!("../../../tuning/server.properties");
     let config = with_file(text, &[]).unwrap();
     assert!(!config.warnings.iter().any(|w| w.contains("unknown") || w.contains("lowered")), "{:?}", config.warnings);
     // What is commented out is as true as the rest: with all of it put in force the file still reads.
@@ -102,7 +102,7 @@ fn the_example_file_is_taken_and_names_only_known_keys() {
 #[test]
 fn the_documentation_names_our_own_keys_and_all_guards() {
     use crate::config::table::{Table, Treatment};
-    let text = include_str!("../../docs/CONFIGURATION.md");
+    let text = include_str!("../../../docs/CONFIGURATION.md");
     for key in Table::broker().keys() {
         let family = key.name.starts_with("ssl.") || key.name.starts_with("sasl.");
         let told = key.name.starts_with("corelog.") || (key.treatment == Treatment::Guard && !family);
