@@ -355,4 +355,29 @@ impl ClassicGroup {
     pub fn assignments(&self) -> HashMap<Arc<str>, Bytes> {
         self.members.values().map(|m| (m.id.clone(), m.assignment.clone())).collect()
     }
+
+    /// What holds after every step.
+    #[cfg(test)]
+    pub fn check(&self) {
+        let awaiting = self.members.values().filter(|m| m.awaiting_join.is_some()).count();
+        assert_eq!(self.awaiting_join, awaiting, "parked joins are counted");
+        assert!(self.leader.as_ref().is_none_or(|id| self.members.contains_key(id)), "the leader is a member");
+        assert_eq!(self.leader.is_none(), self.members.is_empty(), "members have a leader");
+        for (instance, id) in &self.static_members {
+            let member = self.members.get(id).expect("a static member is a member");
+            assert_eq!(member.instance_id.as_ref(), Some(instance));
+        }
+        let statics = self.members.values().filter(|m| m.instance_id.is_some()).count();
+        assert_eq!(self.static_members.len(), statics);
+        let mut supporters: HashMap<Arc<str>, usize> = HashMap::new();
+        for protocol in self.members.values().flat_map(|m| &m.protocols) {
+            *supporters.entry(protocol.name.clone()).or_default() += 1;
+        }
+        assert_eq!(self.supporters, supporters, "protocols are counted");
+        assert!(self.pending_join.iter().all(|id| !self.members.contains_key(id)), "pending means not yet a member");
+        assert!(self.pending_sync.iter().all(|id| self.members.contains_key(id)), "who is waited for is a member");
+        if self.state == State::Empty {
+            assert!(self.members.is_empty(), "Empty means empty");
+        }
+    }
 }

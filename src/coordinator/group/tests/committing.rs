@@ -6,7 +6,7 @@ use crate::coordinator::group::{GroupConfig, Request, Step, offsets::Key, record
 use crate::protocol::messages::list_groups_response::ListedGroup;
 use crate::protocol::messages::offset_fetch_request::OffsetFetchRequestGroup;
 use crate::protocol::messages::offset_fetch_response::OffsetFetchResponseGroup;
-use crate::protocol::messages::{ListGroupsRequest, OffsetCommitRequest};
+use crate::protocol::messages::{JoinGroupRequest, ListGroupsRequest, OffsetCommitRequest};
 
 const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 
@@ -179,7 +179,7 @@ fn offsets_of_a_simple_consumer_go_seven_days_after_their_commit() {
 #[test]
 fn offsets_of_a_live_group_stay_except_of_topics_nobody_wants() {
     let mut w = world();
-    let token = w.join_v(3, join_request(""));
+    let token = w.join_v(3, JoinGroupRequest { session_timeout_ms: 1_800_000, ..join_request("") });
     w.pass(3_000);
     let id = w.joins(token).expect("a generation").member_id;
     let token = w.sync(&id, 1, &[]);
@@ -189,9 +189,9 @@ fn offsets_of_a_live_group_stay_except_of_topics_nobody_wants() {
     other.name = "unwanted".into();
     request.topics.push(other);
     w.commit_v(9, request);
-    for _ in 0..(8 * DAY_MS / 9_000) {
-        w.pass(9_000);
-        w.heartbeat(&id, 1);
+    for _ in 0..(8 * DAY_MS / 1_700_000) {
+        w.pass(1_700_000);
+        assert_eq!(w.heartbeat(&id, 1), 0);
     }
     let all = OffsetFetchRequestGroup { topics: None, ..World::fetch_request() };
     let answer: OffsetFetchResponseGroup = w.now(Request::Fetch(all, false));

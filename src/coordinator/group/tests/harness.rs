@@ -97,6 +97,7 @@ impl World {
         random[8..].copy_from_slice(&self.last_token.to_be_bytes());
         let mut fx = Effects::default();
         f(&mut self.groups, &mut Step { token, now: self.now, random, fx: &mut fx });
+        self.groups.groups.values().for_each(|group| group.check());
         self.take_effects(fx);
         token
     }
@@ -126,6 +127,11 @@ impl World {
 
     pub fn ask(&mut self, request: Request) -> Token {
         self.step(|groups, step| groups.handle(request, step))
+    }
+
+    /// Answers nobody has taken yet.
+    pub fn answers_left(&self) -> usize {
+        self.answers.len()
     }
 
     /// The answer to `token`, if there is one yet.

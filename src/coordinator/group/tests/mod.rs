@@ -4,6 +4,7 @@ mod committing;
 mod harness;
 mod joining;
 mod kafka;
+mod random;
 mod rebalancing;
 mod replaying;
 mod statics;
