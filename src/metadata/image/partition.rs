@@ -134,7 +134,6 @@ impl PartitionRegistration {
             directories: if metadata_version >= 17 { self.directories.clone() } else { Vec::new() },
             eligible_leader_replicas: elr(&self.elr),
             last_known_elr: elr(&self.last_known_elr),
-            ..Default::default()
         }
     }
 
