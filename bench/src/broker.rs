@@ -264,6 +264,9 @@ pub struct CompareArgs {
     /// Runs of each, in turn.
     #[arg(long, default_value_t = 5)]
     runs: usize,
+    /// Only workloads whose name contains this (produce, fetch, small, start).
+    #[arg(long, default_value = "")]
+    only: String,
 }
 
 /// `start`: time to the first accepted connection on an empty dir, and memory after it.
@@ -294,8 +297,14 @@ pub fn compare(args: &CompareArgs) -> io::Result<()> {
         (Workload::Fetch(64 << 10), 0.0),
         (Workload::Small, 2.2),
     ];
+    let wanted = |name: &str| name.to_lowercase().contains(&args.only);
     for (workload, goal) in workloads {
-        compare_one(args, workload, goal)?;
+        if wanted(&format!("{workload:?}")) {
+            compare_one(args, workload, goal)?;
+        }
+    }
+    if !wanted("start") {
+        return Ok(());
     }
     start(args)?;
     let broker = Broker::start(&args.binary, &args.dir)?;
@@ -347,6 +356,9 @@ fn per(workload: Workload, requests: f64, bytes: f64) -> f64 {
 
 fn broker_once(args: &CompareArgs, workload: Workload, floor: &Floor) -> io::Result<f64> {
     let broker = Broker::start(&args.binary, &args.dir)?;
+    if workload != Workload::Small {
+        cpu::warm_memory(floor::WARM_BYTES);
+    }
     let load = broker.args(floor.size, floor.connections, floor.in_flight, floor.requests);
     let figure = match workload {
         Workload::Produce(size) => load.produce(floor.connections, &batch_of(size))?,

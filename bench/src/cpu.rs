@@ -29,6 +29,14 @@ pub fn resident_bytes(pid: u32) -> io::Result<u64> {
     Ok(statm.split(' ').nth(1).and_then(|n| n.parse::<u64>().ok()).unwrap_or(0) * 4096)
 }
 
+/// Touches and frees memory, so that the page cache a run fills is made of pages the host of a virtual machine backs
+/// already: a first touch costs more than everything that is measured.
+pub fn warm_memory(bytes: usize) {
+    let mut memory = vec![0_u8; bytes];
+    memory.iter_mut().step_by(4096).for_each(|byte| *byte = 1);
+    std::hint::black_box(&memory);
+}
+
 /// The middle one.
 pub fn median(values: &mut [f64]) -> f64 {
     values.sort_by(f64::total_cmp);

@@ -16,6 +16,9 @@ pub struct Args {
     runs: usize,
 }
 
+/// Memory made warm before each run: more than a run writes.
+pub const WARM_BYTES: usize = 1500 << 20;
+
 /// One floor: which server under which load.
 #[derive(Clone, Copy)]
 pub struct Floor {
@@ -64,6 +67,7 @@ impl Floor {
             core: 1,
             rate: None,
         };
+        cpu::warm_memory(WARM_BYTES);
         let before = cpu::of_process(server.pid())?;
         load.run()?;
         Ok((cpu::of_process(server.pid())? - before).as_secs_f64())

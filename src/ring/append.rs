@@ -90,9 +90,10 @@ impl Device {
         self.path
     }
 
-    /// Takes note of a plain write's time.
-    pub(crate) fn plain_write_took(&self, from: Instant, to: Instant) {
-        if to.since(from) > SLOW_WRITE {
+    /// Takes note of a plain write's time. `waited` says whether the thread gave up its core in it: a write that was
+    /// only preempted says nothing about the disk.
+    pub(crate) fn plain_write_took(&self, from: Instant, to: Instant, waited: impl FnOnce() -> bool) {
+        if to.since(from) > SLOW_WRITE && waited() {
             self.plain_again_at.store(to.plus(AVOID_PLAIN_FOR).0, Ordering::Relaxed);
         }
     }
@@ -107,10 +108,12 @@ mod tests {
         let device = Device::new(&FsKind::Ext4);
         let start = Instant(1_000_000_000);
         assert_eq!(device.path(start), AppendPath::Plain);
-        device.plain_write_took(start, start.plus(Duration::from_millis(4)));
+        device.plain_write_took(start, start.plus(Duration::from_millis(4)), || true);
         assert_eq!(device.path(start.plus_ms(4)), AppendPath::Plain);
         let slow = start.plus_ms(10);
-        device.plain_write_took(start, slow);
+        device.plain_write_took(start, slow, || false);
+        assert_eq!(device.path(slow), AppendPath::Plain, "it was preempted, not blocked");
+        device.plain_write_took(start, slow, || true);
         assert_eq!(device.path(slow.plus_ms(1_999)), AppendPath::Ring);
         assert_eq!(device.path(slow.plus_ms(2_000)), AppendPath::Plain);
     }

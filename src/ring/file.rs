@@ -4,6 +4,7 @@ use super::append::{AppendPath, Device};
 use super::buffer::Buffer;
 use super::errno;
 use super::fs::FsKind;
+use super::process::limits;
 use super::uring::{Core, Keep, Op, Owner, SendParts};
 use bytes::Bytes;
 use io_uring::{opcode, types};
@@ -160,8 +161,10 @@ impl File {
                 }
                 _ => {
                     let vectors = SendParts::new(parts);
+                    let waits = limits::thread_waits();
                     let result = self.plain_write(&vectors, pos);
-                    self.0.device.plain_write_took(begun, super::clock::mono());
+                    let waited = || limits::thread_waits() != waits;
+                    self.0.device.plain_write_took(begun, super::clock::mono(), waited);
                     (result, vectors)
                 }
             };

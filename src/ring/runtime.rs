@@ -36,6 +36,8 @@ pub struct RingConfig {
     pub receive_buffer_bytes: u32,
     /// Bytes that large frames being received may occupy on this core together.
     pub large_frames_budget_bytes: usize,
+    /// A large frame of which nothing arrives for this long is given up: it holds memory others wait for.
+    pub large_frame_stalls_after: Duration,
 }
 
 impl Default for RingConfig {
@@ -45,6 +47,7 @@ impl Default for RingConfig {
             receive_buffers: 512,
             receive_buffer_bytes: 32 << 10,
             large_frames_budget_bytes: 256 << 20,
+            large_frame_stalls_after: Duration::from_secs(10),
         }
     }
 }

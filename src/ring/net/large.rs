@@ -3,11 +3,14 @@
 use super::stream::Stream;
 use crate::ring::buffer::Buffer;
 use crate::ring::errno;
+use crate::ring::runtime::sleep;
 use crate::ring::uring::{Core, Keep, Op, Owner};
 use bytes::Bytes;
 use io_uring::{opcode, types};
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
 use std::io;
+use std::pin::pin;
+use std::task::Poll;
 
 /// A frame claimed to be larger gets room as its bytes arrive, doubling.
 const ROOM_AT_ONCE_BYTES_MAX: usize = 4 << 20;
@@ -20,7 +23,9 @@ impl Stream {
     /// Dropping the future gives the frame up; the connection cannot be used further then.
     ///
     /// # Errors
-    /// `UnexpectedEof` when the peer ends the stream within the frame, `OutOfMemory`, those of the connection.
+    /// `UnexpectedEof` when the peer ends the stream within the frame, `TimedOut` when nothing of it arrives for
+    /// [`RingConfig::large_frame_stalls_after`](crate::ring::runtime::RingConfig), `OutOfMemory`, those of the
+    /// connection. Close the connection after each.
     pub async fn recv_exact(&self, len: usize, already: Vec<Bytes>) -> io::Result<Bytes> {
         let core = Core::with(Clone::clone);
         let ticket = core.budget.begin();
@@ -45,7 +50,13 @@ impl Stream {
             let fd = types::Fd(self.socket().fd());
             let entry = opcode::Recv::new(fd, room, want as u32).build();
             let owner = Owner::socket(self.socket().clone());
-            let (result, keep) = Op::new(&core, entry, Keep::Buffer(buffer), owner).await;
+            let mut receive = pin!(Op::new(&core, entry, Keep::Buffer(buffer), owner));
+            let mut stalled = pin!(sleep(core.config.large_frame_stalls_after));
+            let received = poll_fn(|cx| match receive.as_mut().poll(cx) {
+                Poll::Ready(received) => Poll::Ready(Some(received)),
+                Poll::Pending => stalled.as_mut().poll(cx).map(|()| None),
+            });
+            let Some((result, keep)) = received.await else { return Err(io::ErrorKind::TimedOut.into()) };
             let Keep::Buffer(returned) = keep else { return Err(io::ErrorKind::Interrupted.into()) };
             buffer = returned;
             match errno::of(result) {

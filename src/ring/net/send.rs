@@ -10,15 +10,23 @@ use std::io;
 /// No SIGPIPE, and the kernel itself goes on after a short send.
 const FLAGS: i32 = libc::MSG_NOSIGNAL | libc::MSG_WAITALL;
 
+/// So little is copied into one buffer: that costs less than describing the parts to the kernel.
+const COPIED_TOGETHER_BYTES_MAX: usize = 2048;
+
 impl Stream {
-    /// Sends all of `parts`, one behind the other, straight from their memory. One send at a time per connection.
+    /// Sends all of `parts`, one behind the other, straight from their memory unless they are
+    /// tiny. One send at a time per connection.
     ///
     /// # Errors
     /// Of the connection; some of the bytes may have gone out.
     pub async fn send(&self, mut parts: Vec<Bytes>) -> io::Result<()> {
         parts.retain(|part| !part.is_empty());
         if parts.len() > 1 {
-            return self.send_vectored(parts).await;
+            let bytes: usize = parts.iter().map(Bytes::len).sum();
+            if bytes > COPIED_TOGETHER_BYTES_MAX {
+                return self.send_vectored(parts).await;
+            }
+            return self.send_one(parts.concat().into(), 0).await;
         }
         match parts.pop() {
             Some(part) => self.send_one(part, 0).await,

@@ -146,6 +146,23 @@ fn a_peer_that_leaves_within_a_large_frame_is_an_error() {
 }
 
 #[test]
+fn a_large_frame_that_stalls_is_given_up_and_its_memory_is_free() {
+    let config = runtime::RingConfig { large_frame_stalls_after: Duration::from_millis(20), ..Default::default() };
+    runtime::block_on_test_with(config, async {
+        let (done, wait) = std::sync::mpsc::channel::<()>();
+        let (stream, client) = accept_from(move |mut socket| {
+            socket.write_all(&[1; 1000]).unwrap();
+            let _ = wait.recv();
+        })
+        .await;
+        let result = stream.recv_exact(1 << 20, Vec::new()).await;
+        assert_eq!(result.unwrap_err().kind(), std::io::ErrorKind::TimedOut);
+        drop(done);
+        client.await;
+    });
+}
+
+#[test]
 fn a_frame_charges_the_budget_while_it_lives() {
     block_on_test(async {
         let used = || crate::ring::uring::Core::with(|core| core.budget.used());

@@ -8,12 +8,11 @@ use crate::ring::runtime::yield_now;
 use crate::ring::uring::{Core, Keep, Op, Owner};
 use io_uring::{opcode, types};
 use std::io;
-use std::net::SocketAddr;
 
 /// How the bytes of a fetch leave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum FetchPath {
-    /// The cheaper one for this peer and size, as measured (docs/PERFORMANCE.md).
+    /// The cheaper one for this size, as measured (docs/PERFORMANCE.md).
     #[default]
     Auto,
     /// `sendfile(2)` for what is in the page cache, read and send for the rest.
@@ -25,10 +24,11 @@ pub enum FetchPath {
 }
 
 impl FetchPath {
-    /// `Auto` resolved: over loopback the pages of sendfile are copied by the receiver anyway, and page by page.
-    fn resolve(self, peer: Option<SocketAddr>, len: u64) -> Self {
+    /// `Auto` resolved: sendfile took a half to a third of the CPU of read and send from 64 KiB on, over loopback
+    /// too (where the copy moves to the receiver).
+    fn resolve(self, len: u64) -> Self {
         match self {
-            Self::Auto if peer.is_none_or(|peer| peer.ip().is_loopback()) || len < SENDFILE_BYTES_MIN => Self::ReadSend,
+            Self::Auto if len < SENDFILE_BYTES_MIN => Self::ReadSend,
             Self::Auto => Self::Sendfile,
             other => other,
         }
@@ -36,7 +36,7 @@ impl FetchPath {
 }
 
 /// Ranges below this are copied: the calls cost more than the bytes.
-const SENDFILE_BYTES_MIN: u64 = 16 << 10;
+const SENDFILE_BYTES_MIN: u64 = 8 << 10;
 /// Bytes sent between two chances for the other tasks of the core.
 const CHUNK_BYTES: usize = 256 << 10;
 
@@ -47,7 +47,7 @@ impl Stream {
     /// `UnexpectedEof` when the file is shorter than promised (close the connection: the peer was told a length);
     /// those of the connection and the file.
     pub async fn send_file(&self, file: &File, position: u64, len: u64, path: FetchPath) -> io::Result<()> {
-        match path.resolve(self.peer_addr().ok(), len) {
+        match path.resolve(len) {
             FetchPath::Sendfile => self.send_file_pages(file, position, len).await,
             FetchPath::Splice => self.splice(file, position, len).await,
             FetchPath::ReadSend | FetchPath::Auto => self.read_and_send(file, position, len).await,

@@ -37,6 +37,12 @@ pub fn cpu_time() -> io::Result<std::time::Duration> {
     Ok(std::time::Duration::from_micros(micros(usage.user_time()) + micros(usage.system_time())))
 }
 
+/// How often the calling thread gave up its core to wait for something.
+pub(crate) fn thread_waits() -> i64 {
+    use nix::sys::resource::{UsageWho, getrusage};
+    getrusage(UsageWho::RUSAGE_THREAD).map_or(0, |usage| usage.voluntary_context_switches())
+}
+
 /// Descriptors open now.
 pub fn open_files_now() -> io::Result<u64> {
     Ok(std::fs::read_dir("/proc/self/fd")?.count() as u64)

@@ -34,6 +34,7 @@ pub(crate) struct Core {
     pub(super) slots: RefCell<Slots>,
     pub(crate) timers: RefCell<Timers>,
     pub(crate) doorbell: Arc<Doorbell>,
+    pub(crate) config: RingConfig,
     pub(crate) provided: Provided,
     /// Receives that found no buffer, the longest waiting first.
     pub(crate) starved: RefCell<VecDeque<Rc<Receive>>>,
@@ -66,6 +67,7 @@ impl Core {
             slots: RefCell::default(),
             timers: RefCell::default(),
             doorbell,
+            config,
             provided,
             starved: RefCell::default(),
             budget: Budget::new(config.large_frames_budget_bytes),
