@@ -70,12 +70,20 @@ impl Run {
             0..=3 => self.join(),
             4 | 5 => {
                 let other = self.id();
-                drop(self.w.sync(&id, generation, &[(&other, "share")]));
+                self.w.sync(&id, generation, &[(&other, "share")]);
             }
-            6 => drop(self.w.commit(&id, generation, 1)),
-            7 => drop(self.w.leave(&[(&id, None), ("", Some("i1"))])),
-            8 => drop(self.w.ask(Request::Fetch(World::fetch_request(), true))),
-            9 => drop(self.w.ask(Request::Delete(vec!["g".into()]))),
+            6 => {
+                self.w.commit(&id, generation, 1);
+            }
+            7 => {
+                self.w.leave(&[(&id, None), ("", Some("i1"))]);
+            }
+            8 => {
+                self.w.ask(Request::Fetch(World::fetch_request(), true));
+            }
+            9 => {
+                self.w.ask(Request::Delete(vec!["g".into()]));
+            }
             10 => {
                 self.asked -= 1;
                 self.w.heartbeat(&id, generation);
