@@ -119,12 +119,13 @@ impl Tail {
         } else {
             now.0.saturating_sub(self.created.0)
         };
-        let too_old = self.size > 0 && waited > config.segment_ms.saturating_sub(config.segment_jitter_ms);
+        let too_old = waited > config.segment_ms.saturating_sub(config.segment_jitter_ms);
         let too_big = u64::from(self.size) + u64::from(batch.size) > u64::from(config.segment_bytes);
         let index_full = self.offset_entries >= config.segment_index_bytes / OffsetEntry::SIZE as u32
             || self.time_entries >= (config.segment_index_bytes / TimeEntry::SIZE as u32).saturating_sub(1);
         let overflow = batch.last.since(base) > i64::from(i32::MAX);
-        (too_big && self.size > 0) || too_old || index_full || overflow
+        // An empty segment takes the batch whatever its size: another one would begin at the same offset.
+        (self.size > 0 && (too_big || too_old || index_full)) || overflow
     }
 }
 
@@ -227,5 +228,13 @@ mod tests {
             appended += 1;
         }
         assert_eq!((tail.offset_entries, appended), (10, 12), "the offset index is full");
+        let tiny = LogConfig { segment_index_bytes: 4, ..config };
+        let mut empty = Tail::empty(Offset(0), TimestampMs(0));
+        assert!(
+            !empty.should_roll(Offset(0), &batch(0, 10, 60), &tiny, now),
+            "there is no room in any index, but one batch goes"
+        );
+        empty.advance(&batch(0, 10, 60), 4096);
+        assert!(empty.should_roll(Offset(0), &batch(10, 10, 60), &tiny, now));
     }
 }
