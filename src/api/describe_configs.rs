@@ -7,7 +7,7 @@ use crate::base::ErrorCode;
 use crate::base::topic::validate_topic_name;
 use crate::config::table::Table;
 use crate::config::{ConfigEntry, ConfigSource, Synonym, describe};
-use crate::metadata::{MetadataImage, ResourceType, dynamic_defaults};
+use crate::metadata::{MetadataImage, ResourceType, describe_topic};
 use crate::protocol::messages::describe_configs_request::{DescribeConfigsRequest, DescribeConfigsResource};
 use crate::protocol::messages::describe_configs_response::{
     DescribeConfigsResourceResult, DescribeConfigsResponse, DescribeConfigsResult, DescribeConfigsSynonym,
@@ -88,21 +88,8 @@ fn topic(ctx: &RequestContext, image: &MetadataImage, name: &str) -> Described {
     if image.topic_by_name(name).is_none() {
         return Err((ErrorCode::UnknownTopicOrPartition, None));
     }
-    let mut entries = describe::describe_topic(image.topic_overrides(name), &ctx.shard.shared.config.log_defaults);
-    let set = dynamic_defaults(image, ctx.shard.shared.identity.node_id);
-    for entry in &mut entries {
-        let at = usize::from(entry.source == ConfigSource::DynamicTopic);
-        for default in set.iter().rev().filter(|default| default.topic_key == entry.name) {
-            let value = Some(default.value.clone());
-            entry
-                .synonyms
-                .insert(at, Synonym { name: default.broker_key, value: value.clone(), source: default.source });
-            if at == 0 {
-                (entry.value, entry.source) = (value, default.source);
-            }
-        }
-    }
-    Ok(entries)
+    let shared = &ctx.shard.shared;
+    Ok(describe_topic(image, shared.identity.node_id, image.topic_overrides(name), &shared.config.log_defaults))
 }
 
 /// The node's own configuration, or, for the empty name, what was set for all brokers while they ran.

@@ -29,7 +29,11 @@ pub async fn handle(
     };
     if let Some(cursor) = &request.cursor {
         if cursor.partition_index < 0 || !all && !names.contains(&cursor.topic_name) {
-            let topics = names.into_iter().map(|name| failed(name, ErrorCode::InvalidRequest)).collect();
+            let refused = |name| DescribeTopicPartitionsResponseTopic {
+                topic_authorized_operations: i32::MIN,
+                ..failed(name, ErrorCode::InvalidRequest)
+            };
+            let topics = names.into_iter().map(refused).collect();
             return Ok(DescribeTopicPartitionsResponse { topics, ..Default::default() });
         }
     }

@@ -3,9 +3,9 @@
 
 use super::image::{MetadataImage, ResourceType};
 use crate::base::BrokerId;
-use crate::config::ConfigSource;
 use crate::config::table::Table;
 use crate::config::topic::broker_keys;
+use crate::config::{ConfigEntry, ConfigSource, Synonym, TopicDefaults, describe};
 
 /// One such default.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,6 +38,30 @@ pub fn dynamic_defaults(image: &MetadataImage, node: BrokerId) -> Vec<DynamicDef
         }
     }
     found
+}
+
+/// The DescribeConfigs rows of a topic with these overrides: the topic's own, what was set for brokers while they ran,
+/// the properties file's, the defaults.
+pub fn describe_topic<'a>(
+    image: &MetadataImage,
+    node: BrokerId,
+    overrides: impl IntoIterator<Item = (&'a str, &'a str)>,
+    defaults: &TopicDefaults,
+) -> Vec<ConfigEntry> {
+    let mut entries = describe::describe_topic(overrides, defaults);
+    let set = dynamic_defaults(image, node);
+    for entry in &mut entries {
+        let at = usize::from(entry.source == ConfigSource::DynamicTopic);
+        for default in set.iter().rev().filter(|default| default.topic_key == entry.name) {
+            let value = Some(default.value.clone());
+            let synonym = Synonym { name: default.broker_key, value: value.clone(), source: default.source };
+            entry.synonyms.insert(at, synonym);
+            if at == 0 {
+                (entry.value, entry.source) = (value, default.source);
+            }
+        }
+    }
+    entries
 }
 
 /// "No limit" (a negative number) is the same in every unit.

@@ -12,7 +12,7 @@ pub mod record;
 pub mod store;
 
 pub use delta::{MetadataDelta, TopicDelta};
-pub use dynamic_defaults::{DynamicDefault, dynamic_defaults};
+pub use dynamic_defaults::{DynamicDefault, describe_topic, dynamic_defaults};
 pub use image::{
     BrokerEndpoint, BrokerRegistration, ConfigMap, ConfigResource, FeatureRange, LeaderRecoveryState, MetadataImage,
     PartitionRegistration, ResourceType, TopicImage,

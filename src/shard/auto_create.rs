@@ -54,7 +54,8 @@ impl Shard {
                 return Decision::unchanged(Vec::new());
             }
             let request = CreateTopicsRequest { topics, ..Default::default() };
-            let context = TopicContext { policy: &config.topics, defaults: &config.log_defaults };
+            let context =
+                TopicContext { policy: &config.topics, defaults: &config.log_defaults, node: shared.identity.node_id };
             create_topics(image, &request, context, &mut || (circumstances.random)())
         });
         match created.await {
