@@ -356,9 +356,7 @@ fn per(workload: Workload, requests: f64, bytes: f64) -> f64 {
 
 fn broker_once(args: &CompareArgs, workload: Workload, floor: &Floor) -> io::Result<f64> {
     let broker = Broker::start(&args.binary, &args.dir)?;
-    if workload != Workload::Small {
-        cpu::warm_memory(floor::WARM_BYTES);
-    }
+    cpu::warm_page_cache(&args.dir, floor.written_bytes() * 3 / 2)?;
     let load = broker.args(floor.size, floor.connections, floor.in_flight, floor.requests);
     let figure = match workload {
         Workload::Produce(size) => load.produce(floor.connections, &batch_of(size))?,

@@ -29,12 +29,15 @@ pub fn resident_bytes(pid: u32) -> io::Result<u64> {
     Ok(statm.split(' ').nth(1).and_then(|n| n.parse::<u64>().ok()).unwrap_or(0) * 4096)
 }
 
-/// Touches and frees memory, so that the page cache a run fills is made of pages the host of a virtual machine backs
-/// already: a first touch costs more than everything that is measured.
-pub fn warm_memory(bytes: usize) {
-    let mut memory = vec![0_u8; bytes];
-    memory.iter_mut().step_by(4096).for_each(|byte| *byte = 1);
-    std::hint::black_box(&memory);
+/// Fills a file and removes it, so that the page cache a run fills at once afterwards is made of pages that the host of
+/// a virtual machine backs already: a first touch costs more than everything that is measured. A host that takes back
+/// free pages does so after two seconds, hence small runs.
+pub fn warm_page_cache(dir: &std::path::Path, bytes: usize) -> io::Result<()> {
+    let path = dir.join(format!("bench-warm-{}", std::process::id()));
+    let mut file = fs::File::create(&path)?;
+    fs::remove_file(&path)?;
+    let block = vec![1_u8; 1 << 20];
+    (0..bytes >> 20).try_for_each(|_| io::Write::write_all(&mut file, &block))
 }
 
 /// The middle one.

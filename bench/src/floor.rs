@@ -16,9 +16,6 @@ pub struct Args {
     runs: usize,
 }
 
-/// Memory made warm before each run: more than a run writes.
-pub const WARM_BYTES: usize = 1500 << 20;
-
 /// One floor: which server under which load.
 #[derive(Clone, Copy)]
 pub struct Floor {
@@ -36,9 +33,9 @@ pub struct Floor {
     pub requests: u64,
 }
 
-/// Produce with frames of `size`, 1 GiB a run.
+/// Produce with frames of `size`, 256 MiB a run.
 pub const fn produce(size: usize) -> Floor {
-    let requests = (1 << 30) / size as u64;
+    let requests = (256 << 20) / size as u64;
     Floor { kind: Kind::Produce, size, request_bytes: size, connections: 4, in_flight: 2, requests }
 }
 
@@ -67,7 +64,7 @@ impl Floor {
             core: 1,
             rate: None,
         };
-        cpu::warm_memory(WARM_BYTES);
+        cpu::warm_page_cache(dir, self.written_bytes() * 3 / 2)?;
         let before = cpu::of_process(server.pid())?;
         load.run()?;
         Ok((cpu::of_process(server.pid())? - before).as_secs_f64())
@@ -77,6 +74,11 @@ impl Floor {
     pub fn median(&self, dir: &std::path::Path, runs: usize) -> io::Result<f64> {
         let mut figures = (0..runs).map(|_| self.run(dir)).collect::<io::Result<Vec<_>>>()?;
         Ok(cpu::median(&mut figures))
+    }
+
+    /// Bytes one run puts into the page cache.
+    pub fn written_bytes(&self) -> usize {
+        if self.kind == Kind::Produce { self.bytes() as usize } else { 0 }
     }
 
     /// Bytes of payload per run.

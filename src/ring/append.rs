@@ -49,6 +49,8 @@ const UNCACHED_READS_SINCE: KernelVersion = KernelVersion { major: 6, minor: 14 
 /// One device's path and health, shared by all files on it.
 pub(crate) struct Device {
     path: AppendPath,
+    /// Whether appends gain from blocks reserved ahead: on ext4 a third of the write's CPU, on XFS nothing.
+    pub(crate) reserves_blocks: bool,
     plain_again_at: AtomicU64,
     /// Whether cold reads may leave the page cache as it was (RWF_DONTCACHE; Linux 6.14, not every file system).
     uncached_reads: AtomicBool,
@@ -64,12 +66,17 @@ impl Device {
     }
 
     fn new(kind: &FsKind) -> Self {
-        Self::with_path(AppendPath::for_fs(kind))
+        Self { reserves_blocks: *kind == FsKind::Ext4, ..Self::with_path(AppendPath::for_fs(kind)) }
     }
 
     pub(crate) fn with_path(path: AppendPath) -> Self {
         let uncached = kernel_version().is_some_and(|kernel| kernel >= UNCACHED_READS_SINCE);
-        Self { path, plain_again_at: AtomicU64::new(0), uncached_reads: AtomicBool::new(uncached) }
+        Self {
+            path,
+            reserves_blocks: false,
+            plain_again_at: AtomicU64::new(0),
+            uncached_reads: AtomicBool::new(uncached),
+        }
     }
 
     /// Whether to try an uncached read.

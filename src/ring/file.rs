@@ -15,6 +15,7 @@ use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Linux 6.5; the same number on every architecture.
 const SYS_CACHESTAT: libc::c_long = 451;
@@ -22,6 +23,12 @@ const PAGE_BYTES: u64 = 4096;
 
 /// `RWF_DONTCACHE` (Linux 6.14): what had to be read from the disk does not stay in the page cache.
 const RWF_DONTCACHE: i32 = 0x80;
+
+/// Appends to a file of at least this size reserve blocks ahead ...
+const RESERVE_FROM_BYTES: u64 = 4 << 20;
+/// ... an eighth of its size, but no more than this: so much may lie behind the end of a closed segment until it is
+/// deleted or cut.
+const RESERVE_BYTES_MAX: u64 = 8 << 20;
 
 /// Whether bytes read from the disk shall stay in the page cache.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,6 +55,8 @@ pub enum OpenMode {
 struct Inner {
     file: fs::File,
     device: Arc<Device>,
+    /// Where the blocks reserved for appends end.
+    reserved_to: AtomicU64,
 }
 
 /// An open file, shared between cores; it stays open while a clone lives or an operation is in flight.
@@ -74,7 +83,7 @@ impl File {
         let dev = file.metadata()?.dev();
         let kind = || statfs::fstatfs(&file).map_or(FsKind::Other("unknown".into()), |stat| FsKind::from_statfs(&stat));
         let device = Device::of(dev, kind);
-        Ok(Self(Arc::new(Inner { file, device })))
+        Ok(Self(Arc::new(Inner { file, device, reserved_to: AtomicU64::new(0) })))
     }
 
     pub(crate) fn fd(&self) -> RawFd {
@@ -162,6 +171,9 @@ impl File {
                 _ => {
                     let vectors = SendParts::new(parts);
                     let waits = limits::thread_waits();
+                    if self.0.device.reserves_blocks {
+                        self.reserve_ahead(pos, vectors.len());
+                    }
                     let result = self.plain_write(&vectors, pos);
                     let waited = || limits::thread_waits() != waits;
                     self.0.device.plain_write_took(begun, super::clock::mono(), waited);
@@ -178,6 +190,18 @@ impl File {
             parts = vectors.rest(done);
         }
         Ok(())
+    }
+
+    /// Before an append of `len` bytes at `pos`: sees to it that its blocks are reserved.
+    fn reserve_ahead(&self, pos: u64, len: usize) {
+        let end = pos + len as u64;
+        if end < RESERVE_FROM_BYTES || end <= self.0.reserved_to.load(Ordering::Relaxed) {
+            return;
+        }
+        let ahead = (end / 8).min(RESERVE_BYTES_MAX);
+        // Where that fails (a full disk) the write itself decides, and no more is tried.
+        let reserved = self.preallocate(pos, len as u64 + ahead).map_or(u64::MAX, |()| end + ahead);
+        self.0.reserved_to.store(reserved, Ordering::Relaxed);
     }
 
     fn plain_write(&self, vectors: &SendParts, pos: u64) -> io::Result<usize> {
@@ -318,7 +342,11 @@ mod tests {
             for path in [AppendPath::Ring, AppendPath::Plain] {
                 let (_dir, file) = new_file();
                 let inner = Arc::try_unwrap(file.0).ok().unwrap();
-                let file = File(Arc::new(Inner { file: inner.file, device: Arc::new(Device::with_path(path)) }));
+                let file = File(Arc::new(Inner {
+                    file: inner.file,
+                    device: Arc::new(Device::with_path(path)),
+                    reserved_to: AtomicU64::new(0),
+                }));
                 file.write_vectored(vec![Bytes::from_static(b"one "), Bytes::new(), Bytes::from_static(b"two")], 0)
                     .await
                     .unwrap();

@@ -11,6 +11,7 @@ use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::pin;
 use std::task::Poll;
+use std::time::Duration;
 
 /// A frame claimed to be larger gets room as its bytes arrive, doubling.
 const ROOM_AT_ONCE_BYTES_MAX: usize = 4 << 20;
@@ -48,15 +49,11 @@ impl Stream {
             let (room, spare) = buffer.spare();
             let want = piece.min(spare).min(len - buffer.len());
             let fd = types::Fd(self.socket().fd());
-            let entry = opcode::Recv::new(fd, room, want as u32).build();
+            // The kernel itself goes on until the piece is whole: one completion instead of many.
+            let entry = opcode::Recv::new(fd, room, want as u32).flags(libc::MSG_WAITALL).build();
             let owner = Owner::socket(self.socket().clone());
-            let mut receive = pin!(Op::new(&core, entry, Keep::Buffer(buffer), owner));
-            let mut stalled = pin!(sleep(core.config.large_frame_stalls_after));
-            let received = poll_fn(|cx| match receive.as_mut().poll(cx) {
-                Poll::Ready(received) => Poll::Ready(Some(received)),
-                Poll::Pending => stalled.as_mut().poll(cx).map(|()| None),
-            });
-            let Some((result, keep)) = received.await else { return Err(io::ErrorKind::TimedOut.into()) };
+            let receive = Op::new(&core, entry, Keep::Buffer(buffer), owner);
+            let (result, keep) = self.unless_stalled(receive, core.config.large_frame_stalls_after).await?;
             let Keep::Buffer(returned) = keep else { return Err(io::ErrorKind::Interrupted.into()) };
             buffer = returned;
             match errno::of(result) {
@@ -68,6 +65,25 @@ impl Stream {
             }
         }
         Ok(buffer.freeze())
+    }
+
+    /// The operation's outcome, or `TimedOut` when `limit` passes in which nothing arrives.
+    async fn unless_stalled(&self, receive: Op, limit: Duration) -> io::Result<(i32, Keep)> {
+        let mut receive = pin!(receive);
+        let mut arrived = self.bytes_received();
+        loop {
+            let mut limit_passed = pin!(sleep(limit));
+            let outcome = poll_fn(|cx| match receive.as_mut().poll(cx) {
+                Poll::Ready(outcome) => Poll::Ready(Some(outcome)),
+                Poll::Pending => limit_passed.as_mut().poll(cx).map(|()| None),
+            });
+            if let Some(outcome) = outcome.await {
+                return Ok(outcome);
+            }
+            if std::mem::replace(&mut arrived, self.bytes_received()) == self.bytes_received() {
+                return Err(io::ErrorKind::TimedOut.into());
+            }
+        }
     }
 
     /// Copies of `chunk` what belongs to the frame of `len` bytes; the rest waits for the next receive.

@@ -163,6 +163,23 @@ fn a_large_frame_that_stalls_is_given_up_and_its_memory_is_free() {
 }
 
 #[test]
+fn a_large_frame_that_trickles_in_is_no_stall() {
+    let config = runtime::RingConfig { large_frame_stalls_after: Duration::from_millis(50), ..Default::default() };
+    runtime::block_on_test_with(config, async {
+        let (stream, client) = accept_from(|mut socket| {
+            for _ in 0..20 {
+                socket.write_all(&[1; 100]).unwrap();
+                // Not for synchronisation: the trickle is what is tested.
+                std::thread::sleep(Duration::from_millis(10));
+            }
+        })
+        .await;
+        assert_eq!(stream.recv_exact(2000, Vec::new()).await.unwrap().len(), 2000);
+        client.await;
+    });
+}
+
+#[test]
 fn a_frame_charges_the_budget_while_it_lives() {
     block_on_test(async {
         let used = || crate::ring::uring::Core::with(|core| core.budget.used());

@@ -85,6 +85,11 @@ impl SendParts {
         &self.iovecs
     }
 
+    /// Bytes described.
+    pub(crate) fn len(&self) -> usize {
+        self.iovecs.iter().map(|part| part.iov_len).sum()
+    }
+
     /// What is left after `done` bytes went out.
     pub(crate) fn rest(mut self, mut done: usize) -> Vec<Bytes> {
         let whole = self.parts.iter().take_while(|part| {
