@@ -22,8 +22,9 @@ const BACKGROUND_SHARES: usize = 50;
 /// When glommio's own timer takes a queue off the core. The pump and `yield_now` hand over far earlier; a short timer
 /// would be dangerous: where it has expired before the executor looks for the first time (the thread lost its CPU just
 /// then), glommio 0.9 takes "ran nothing" for "nothing to run" and sleeps on runnable tasks until something outside
-/// wakes it. At 5 ms that stalled brokers for half a minute on a machine with more runnable threads than CPUs.
-const PREEMPT_AFTER: Duration = Duration::from_secs(1);
+/// wakes it. At 5 ms that stalled brokers for half a minute on a machine with more runnable threads than CPUs; a stopped
+/// process or a paused machine would do it at a second.
+const PREEMPT_AFTER: Duration = Duration::from_secs(24 * 3600);
 
 /// The sizes of one core's ring.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
