@@ -68,6 +68,29 @@ def test_one_core_reads_what_two_cores_wrote_and_the_other_way_round(make_broker
     assert clients.rdk_consume(broker, "cores") == sorted(on_two + added)
 
 
+def served(broker):
+    """What the broker says at its end: requests, hops between cores."""
+    broker.stop()
+    requests, hops = re.findall(r"served (\d+) requests with (\d+) hops", broker.tail())[-1]
+    return int(requests), int(hops)
+
+
+def test_a_request_hops_once_at_most_and_never_where_all_is_local(make_broker):
+    broker = make_broker(corelog_cores=1).start()
+    clients.create_topic(broker, "hops", partitions=8)
+    sent = [(f"k{n}", str(n)) for n in range(400)]
+    one_by_one = {"batch_num_messages": 1, "linger_ms": 0}
+    clients.rdk_produce(broker, "hops", sent, **one_by_one)
+    requests, hops = served(broker)
+    assert requests >= 400 and hops == 0, f"one core: {hops} hops in {requests} requests"
+    broker.start(corelog_cores=2)
+    clients.rdk_produce(broker, "hops", sent, **one_by_one)
+    requests, hops = served(broker)
+    # The start itself hops a few times: each core takes the metadata, registers, listens.
+    start = 20
+    assert requests >= 400 and 0 < hops <= requests + start, f"two cores: {hops} hops in {requests} requests"
+
+
 def test_several_log_dirs_hold_the_partitions_and_come_back(make_broker):
     broker = make_broker()
     broker.properties["log.dirs"] = f"{broker.data}/a,{broker.data}/b"
