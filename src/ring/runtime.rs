@@ -102,6 +102,8 @@ pub fn sleep_until(at: Instant) -> Sleep {
 
 /// Lets the other tasks of this core run, those of the other queue too, and the ring turn.
 pub async fn yield_now() {
+    // A parked pump would not notice what comes meanwhile: while tasks are runnable nobody looks at its bell.
+    Core::with(|core| core.wake_pump());
     glommio::executor().yield_task_queue_now().await;
 }
 
