@@ -45,3 +45,33 @@ pub fn median(values: &mut [f64]) -> f64 {
     values.sort_by(f64::total_cmp);
     values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Instant;
+
+    #[test]
+    fn the_cpu_time_of_a_process_grows_while_it_works() {
+        let pid = std::process::id();
+        let before = of_process(pid).unwrap();
+        let wanted = Duration::from_millis(50);
+        let began = Instant::now();
+        let mut spun = 0_u64;
+        // Other work on the machine may take the core: it is the process's own time that has to pass.
+        while of_process(pid).unwrap() < before + wanted {
+            spun = std::hint::black_box(spun + 1);
+            assert!(began.elapsed() < Duration::from_secs(60), "no CPU time is seen after {spun} turns");
+        }
+        let (user, system) = user_and_system(pid).unwrap();
+        assert!(user + system > Duration::ZERO);
+        assert!(resident_bytes(pid).unwrap() > 100_000);
+    }
+
+    #[test]
+    fn the_median_is_the_middle_one_whatever_the_order() {
+        assert_eq!(median(&mut [9.0, 1.0, 5.0]), 5.0);
+        assert_eq!(median(&mut [4.0]), 4.0);
+        assert!(median(&mut []).is_nan());
+    }
+}

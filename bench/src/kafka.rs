@@ -152,3 +152,35 @@ pub fn fetched_bytes(address: SocketAddr, request: &[u8]) -> io::Result<usize> {
     let partitions = reply.responses.iter().flat_map(|topic| &topic.partitions);
     Ok(partitions.map(|p| p.records.as_ref().map_or(0, |records| records.len())).sum())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use corelog::protocol::Decoder;
+    use corelog::record::BatchView;
+
+    #[test]
+    fn a_produce_frame_says_its_size_and_holds_one_sound_batch() {
+        let sent = batch(3, 100);
+        let frame = produce("load", 7, 1, sent.clone()).unwrap();
+        let (size, rest) = frame.split_at(4);
+        assert_eq!(u32::from_be_bytes(size.try_into().unwrap()) as usize, rest.len());
+        let mut decoder = Decoder::new(Bytes::copy_from_slice(rest));
+        let header_version = ApiKey::Produce.request_header_version(PRODUCE_VERSION);
+        let header = RequestHeader::decode(&mut decoder, header_version).unwrap();
+        assert_eq!((header.request_api_key, header.request_api_version), (0, PRODUCE_VERSION));
+        let request: ProduceRequest = decode_all(decoder.rest(), PRODUCE_VERSION).unwrap();
+        assert_eq!(request.acks, 1);
+        let topic = request.topic_data.iter().next().unwrap();
+        assert_eq!(&*topic.name, "load");
+        assert_eq!(topic.partition_data.iter().next().unwrap().index, 7);
+        let view = BatchView::parse_checked(&sent).unwrap();
+        assert_eq!(view.records().count(), 3);
+    }
+
+    #[test]
+    fn a_reply_that_ends_early_is_an_error() {
+        assert!(check_produced(&[0, 0, 0, 1]).is_err());
+        assert!(check_produced(&[]).is_err());
+    }
+}

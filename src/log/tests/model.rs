@@ -124,6 +124,8 @@ impl World {
                 let keep = self.random.random_range(durable..=bytes.len() as u64);
                 let mut torn = bytes[..keep as usize].to_vec();
                 if self.random.random_bool(0.3) {
+                    // Never by chance the very byte that was torn off: the batch would be whole again, and rightly kept.
+                    torn.extend(bytes.get(keep as usize).map(|byte| !byte));
                     torn.extend((0..self.random.random_range(0..200)).map(|_| self.random.random::<u8>()));
                 }
                 std::fs::write(&path, torn).unwrap();
