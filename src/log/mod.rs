@@ -44,7 +44,7 @@ pub mod write;
 
 pub use append::{AppendInfo, AppendOrigin};
 pub use close::Closed;
-pub use config::{LogConfig, TimestampType};
+pub use config::{CompressionChoice, LogConfig, TimestampType};
 pub use core::Log;
 pub use dir::{LogDir, LogDirError};
 pub use dirs::{LogDirs, Wanted};

@@ -10,6 +10,7 @@ use crate::log::dirs::Wanted;
 use crate::metadata::{MetadataDelta, MetadataImage, PartitionRegistration, ResourceType};
 use crate::partition::Partition;
 use crate::ring::runtime;
+use std::collections::HashSet;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -79,16 +80,23 @@ impl Shard {
         self.partitions.borrow_mut().insert(id, partition);
     }
 
-    /// Settings of topics that changed hold from the next append on.
+    /// Changed settings of topics, and of brokers where they are defaults of topics, hold from the next append on.
     fn reconfigure(&self, delta: &MetadataDelta) {
-        let image = self.image();
-        let changed: Vec<&str> =
-            delta.changed_configs().filter(|(kind, _)| *kind == ResourceType::Topic).map(|(_, name)| name).collect();
-        if changed.is_empty() {
+        let (mut topics, mut all) = (HashSet::new(), false);
+        let own = self.shared.identity.node_id.to_string();
+        for (kind, name) in delta.changed_configs() {
+            match kind {
+                ResourceType::Topic => drop(topics.insert(name)),
+                ResourceType::Broker => all |= name.is_empty() || name == own,
+                _ => {}
+            }
+        }
+        if topics.is_empty() && !all {
             return;
         }
+        let image = self.image();
         for partition in self.open_partitions() {
-            if changed.contains(&&*partition.name.topic) {
+            if all || topics.contains(&*partition.name.topic) {
                 let settings = self.topic_config(&image, &partition.name.topic);
                 partition.reconfigure(self.log_config(&settings), settings.min_insync_replicas);
             }
