@@ -20,6 +20,7 @@ pub mod checkpoint;
 pub mod close;
 pub mod config;
 pub mod core;
+pub mod deleted;
 pub mod dir;
 pub mod dirs;
 pub mod epochs;

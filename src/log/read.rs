@@ -2,6 +2,7 @@
 
 use super::append::header_of;
 use super::core::Log;
+use super::deleted::open_even_if_deleted;
 use super::error::ReadError;
 use super::files::FileKind;
 use super::index::{OffsetEntry, floor_in_file};
@@ -140,7 +141,7 @@ impl SegmentView {
             return Ok(file.clone());
         }
         let path = self.path.clone();
-        let file = runtime::blocking(move || File::open(&path, OpenMode::ReadWrite)).await?;
+        let file = runtime::blocking(move || open_even_if_deleted(&path, OpenMode::ReadWrite)).await?;
         self.file = Some(file.clone());
         Ok(file)
     }
@@ -157,7 +158,7 @@ impl SegmentView {
             Some(index) => index,
             None => {
                 let path = self.path_of(FileKind::OffsetIndex);
-                let file = runtime::blocking(move || File::open(&path, OpenMode::Read)).await?;
+                let file = runtime::blocking(move || open_even_if_deleted(&path, OpenMode::Read)).await?;
                 IndexPage { file, page: u32::MAX }
             }
         };

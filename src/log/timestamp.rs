@@ -1,6 +1,7 @@
 //! Finding offsets by time (ListOffsets).
 
 use super::core::Log;
+use super::deleted::open_even_if_deleted;
 use super::error::ReadError;
 use super::files::FileKind;
 use super::index::{OffsetEntry, TimeEntry, floor_in_file, last_in_file};
@@ -148,7 +149,7 @@ impl TimeView {
 
     async fn time_index(&self) -> io::Result<File> {
         let path = self.view.path_of(FileKind::TimeIndex);
-        runtime::blocking(move || File::open(&path, OpenMode::Read)).await
+        runtime::blocking(move || open_even_if_deleted(&path, OpenMode::Read)).await
     }
 
     /// Where to begin looking for `timestamp`.

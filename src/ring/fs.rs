@@ -169,6 +169,11 @@ pub fn rename(from: &Path, to: &Path) -> io::Result<()> {
     if parent(from) != parent(to) { sync_dir(parent(from)) } else { Ok(()) }
 }
 
+/// Renames; a power cut may undo it.
+pub fn rename_unsynced(from: &Path, to: &Path) -> io::Result<()> {
+    fs::rename(from, to)
+}
+
 /// Removes a file. That it is not there is no error.
 pub fn remove_file(path: &Path) -> io::Result<()> {
     match fs::remove_file(path) {
