@@ -84,6 +84,7 @@ pub static APIS: &[Api] = &[
     raw_api!(ApiVersions, 0..=4, 0, api_versions),
     api!(CreateTopics, 0..=7, create_topics),
     api!(DeleteTopics, 0..=6, delete_topics),
+    api!(DeleteRecords, 0..=2, delete_records),
     api!(InitProducerId, 0..=5, init_producer_id),
     api!(OffsetForLeaderEpoch, 2..=4, offset_for_leader_epoch),
     api!(DescribeConfigs, 1..=4, describe_configs),

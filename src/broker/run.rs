@@ -88,6 +88,7 @@ fn serve(shared: Arc<SharedServices>, held: Held, cores: &Cores, signals: Signal
             runtime::spawn(shard.clone().serve_mailbox(mailbox)).detach();
             runtime::spawn(shard.clone().flush_dirty()).detach();
             runtime::spawn_background(shard.clone().expire_producers()).detach();
+            runtime::spawn_background(shard.clone().enforce_retention()).detach();
             match signals {
                 Some(signals) => first_core(shard, signals, listeners).await,
                 None => {

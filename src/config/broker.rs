@@ -115,6 +115,8 @@ pub struct LogManagerConfig {
     pub flush_scheduler_interval_ms: i64,
     /// `log.retention.check.interval.ms`.
     pub retention_check_interval_ms: i64,
+    /// `log.initial.task.delay.ms`: retention waits this long after the start.
+    pub initial_task_delay_ms: i64,
 }
 
 /// How topics come and go.
@@ -275,6 +277,7 @@ fn log_manager_config(s: &Settings) -> LogManagerConfig {
         high_watermark_checkpoint_interval_ms: s.number("replica.high.watermark.checkpoint.interval.ms"),
         flush_scheduler_interval_ms: s.number("log.flush.scheduler.interval.ms"),
         retention_check_interval_ms: s.number("log.retention.check.interval.ms"),
+        initial_task_delay_ms: s.number("log.initial.task.delay.ms"),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::settings::{ConfigSource, Settings};
 use super::synonyms::{Synonym, of_broker_key};
-use super::table::Table;
+use super::table::{Table, Treatment};
 use super::topic::TopicDefaults;
 use super::value::ConfigType;
 
@@ -53,7 +53,8 @@ where
 
 /// The DescribeConfigs rows of a broker, sorted by name.
 pub fn describe_broker(settings: &Settings) -> Vec<ConfigEntry> {
-    let rows = settings.all().iter().map(|setting| {
+    let shown = settings.all().iter().filter(|setting| setting.key.treatment != Treatment::Internal);
+    let rows = shown.map(|setting| {
         let sensitive = setting.key.sensitive();
         let value = setting.text.clone().filter(|_| !sensitive);
         let mut synonyms = of_broker_key(setting.key.name, settings);

@@ -8,6 +8,8 @@ use std::sync::OnceLock;
 pub enum Treatment {
     /// It takes effect.
     Acts,
+    /// It takes effect, and is shown to nobody, as Kafka hides it.
+    Internal,
     /// Known, but without effect yet: named in one warning at start.
     Later,
     /// It guards something that corelog cannot guard yet: setting it refuses the start.
@@ -109,6 +111,7 @@ fn key_def(row: &'static str) -> Option<KeyDef> {
     let treatment = match fields.next() {
         Some("later") => Treatment::Later,
         Some("guard") => Treatment::Guard,
+        Some("internal") => Treatment::Internal,
         _ => Treatment::Acts,
     };
     Some(KeyDef { name, kind, default, valid: Valid::parse(rule), rule, treatment })

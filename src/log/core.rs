@@ -69,6 +69,11 @@ impl Log {
         &self.dir
     }
 
+    /// The same, for a task that outlives a look at the log.
+    pub fn shared_dir(&self) -> Arc<Path> {
+        self.dir.clone()
+    }
+
     /// The settings.
     pub fn config(&self) -> &LogConfig {
         &self.config
@@ -163,7 +168,7 @@ impl Log {
 
     /// The first offset that read_committed may not pass at this high watermark; `None`: no transaction holds it.
     pub fn first_unstable_offset(&self, high_watermark: Offset) -> Option<Offset> {
-        self.producers.first_unstable(high_watermark)
+        self.producers.first_unstable(high_watermark).map(|first| first.max(self.start))
     }
 
     /// Moves the log start offset up to `offset` (DeleteRecords, retention), at most to what is written. True when

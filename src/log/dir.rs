@@ -77,11 +77,50 @@ pub struct CheckpointEntry {
     pub high_watermark: Offset,
 }
 
-#[derive(Debug, Default)]
+/// One checkpoint file.
+#[derive(Debug)]
+struct Checkpoint {
+    name: &'static str,
+    offsets: OffsetCheckpoint,
+    /// What the file says is older.
+    changed: bool,
+}
+
+impl Checkpoint {
+    fn read(dir: &Path, name: &'static str) -> io::Result<Self> {
+        // Kafka writes all of them at its stop: the first writing makes those that are not there.
+        let changed = !fs::exists(&dir.join(name));
+        Ok(Self { name, offsets: OffsetCheckpoint::read(dir, name)?, changed })
+    }
+
+    fn get(&self, partition: &TopicPartition) -> Offset {
+        self.offsets.get(partition).unwrap_or(Offset::ZERO)
+    }
+
+    fn set(&mut self, partition: &TopicPartition, offset: Offset) {
+        if self.offsets.get(partition) != Some(offset) {
+            self.offsets.set(partition.clone(), offset);
+            self.changed = true;
+        }
+    }
+
+    fn remove(&mut self, partition: &TopicPartition) {
+        self.changed |= self.offsets.get(partition).is_some();
+        self.offsets.remove(partition);
+    }
+}
+
+#[derive(Debug)]
 struct Checkpoints {
-    recovery_points: OffsetCheckpoint,
-    log_starts: OffsetCheckpoint,
-    high_watermarks: OffsetCheckpoint,
+    recovery_points: Checkpoint,
+    log_starts: Checkpoint,
+    high_watermarks: Checkpoint,
+}
+
+impl Checkpoints {
+    fn all(&mut self) -> [&mut Checkpoint; 3] {
+        [&mut self.recovery_points, &mut self.log_starts, &mut self.high_watermarks]
+    }
 }
 
 /// A log directory in use by this process. Shared between threads.
@@ -92,6 +131,8 @@ pub struct LogDir {
     /// The broker epoch of the last clean shutdown; `None` after an unclean one.
     clean: Option<i64>,
     checkpoints: Mutex<Checkpoints>,
+    /// Held while the files are written, so that an older state does not follow a newer one.
+    writing: Mutex<()>,
     _lock: fs::Lock,
 }
 
@@ -155,14 +196,21 @@ impl LogDir {
         })?;
         let meta = fs::read(&path.join(META_PROPERTIES)).map_err(io)?;
         let meta = MetaProperties::parse(&meta).map_err(|why| LogDirError::BadMetaProperties(path.to_owned(), why))?;
-        let read = |name| OffsetCheckpoint::read(path, name).map_err(io);
+        let read = |name| Checkpoint::read(path, name).map_err(io);
         let checkpoints = Checkpoints {
             recovery_points: read(RECOVERY_POINTS)?,
             log_starts: read(LOG_STARTS)?,
             high_watermarks: read(HIGH_WATERMARKS)?,
         };
         let clean = take_clean_shutdown(path).map_err(io)?;
-        Ok(Self { path: path.to_owned(), meta, clean, checkpoints: Mutex::new(checkpoints), _lock: lock })
+        Ok(Self {
+            path: path.to_owned(),
+            meta,
+            clean,
+            checkpoints: Mutex::new(checkpoints),
+            writing: Mutex::default(),
+            _lock: lock,
+        })
     }
 
     /// Where it is.
@@ -205,43 +253,49 @@ impl LogDir {
     /// What the checkpoints say of a partition; zeros where they say nothing.
     pub fn checkpoint(&self, partition: &TopicPartition) -> CheckpointEntry {
         let c = self.checkpoints();
-        let get = |of: &OffsetCheckpoint| of.get(partition).unwrap_or(Offset::ZERO);
         CheckpointEntry {
             partition: partition.clone(),
-            recovery_point: get(&c.recovery_points),
-            log_start: get(&c.log_starts),
-            high_watermark: get(&c.high_watermarks),
+            recovery_point: c.recovery_points.get(partition),
+            log_start: c.log_starts.get(partition),
+            high_watermark: c.high_watermarks.get(partition),
         }
     }
 
     /// Takes newer offsets; they are on disk after [`Self::write_checkpoints`].
     pub fn set_checkpoint(&self, entry: CheckpointEntry) {
         let mut c = self.checkpoints();
-        c.recovery_points.set(entry.partition.clone(), entry.recovery_point);
-        c.high_watermarks.set(entry.partition.clone(), entry.high_watermark);
+        c.recovery_points.set(&entry.partition, entry.recovery_point);
+        c.high_watermarks.set(&entry.partition, entry.high_watermark);
         if entry.log_start > Offset::ZERO {
-            c.log_starts.set(entry.partition, entry.log_start);
+            c.log_starts.set(&entry.partition, entry.log_start);
         }
     }
 
-    /// Forgets a partition that was deleted, and writes the checkpoints: a later partition of its name must not
-    /// begin with its offsets.
-    pub fn forget(&self, partition: &TopicPartition) -> io::Result<()> {
-        {
-            let mut c = self.checkpoints();
-            c.recovery_points.remove(partition);
-            c.log_starts.remove(partition);
-            c.high_watermarks.remove(partition);
-        }
-        self.write_checkpoints()
+    /// Forgets a partition that was deleted. Write the checkpoints before one of its name may come: it must not
+    /// begin with these offsets.
+    pub fn forget(&self, partition: &TopicPartition) {
+        self.checkpoints().all().into_iter().for_each(|checkpoint| checkpoint.remove(partition));
     }
 
-    /// Writes the checkpoint files.
+    /// Writes the checkpoint files that changed. Nobody who sets or forgets waits for the disk meanwhile.
     pub fn write_checkpoints(&self) -> io::Result<()> {
-        let c = self.checkpoints();
-        c.recovery_points.write(&self.path, RECOVERY_POINTS)?;
-        c.log_starts.write(&self.path, LOG_STARTS)?;
-        c.high_watermarks.write(&self.path, HIGH_WATERMARKS)
+        let _turn = self.writing.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let changed: Vec<_> = {
+            let mut c = self.checkpoints();
+            let changed = c
+                .all()
+                .into_iter()
+                .filter_map(|one| std::mem::take(&mut one.changed).then(|| (one.name, one.offsets.encode())));
+            changed.collect()
+        };
+        for (at, (name, text)) in changed.iter().enumerate() {
+            if let Err(e) = fs::write_atomic(&self.path.join(name), text.as_bytes()) {
+                let unwritten = |one: &Checkpoint| changed.iter().skip(at).any(|(name, _)| *name == one.name);
+                self.checkpoints().all().into_iter().for_each(|one| one.changed |= unwritten(one));
+                return Err(e);
+            }
+        }
+        Ok(())
     }
 
     /// Says that everything was closed: the last thing before the process ends.
@@ -348,7 +402,14 @@ mod tests {
         drop(open);
         let open = LogDir::open(dir.path()).unwrap();
         assert_eq!(open.checkpoint(&partition), entry);
-        open.forget(&partition).unwrap();
+        let path = dir.path().join(RECOVERY_POINTS);
+        std::fs::remove_file(&path).unwrap();
+        open.set_checkpoint(entry);
+        open.write_checkpoints().unwrap();
+        assert!(!path.exists(), "what did not change is not written");
+        open.forget(&partition);
+        open.write_checkpoints().unwrap();
+        assert!(path.exists());
         drop(open);
         assert_eq!(LogDir::open(dir.path()).unwrap().checkpoint(&partition).recovery_point, Offset::ZERO);
     }

@@ -186,13 +186,14 @@ impl LogDirs {
     }
 
     /// Deletes a partition: its directory is renamed at once, removed by [`super::close::delete_dir`] when the
-    /// caller sees fit (file.delete.delay.ms), and its checkpoints are forgotten.
+    /// caller sees fit (file.delete.delay.ms), and its checkpoints are forgotten; they have to be written before a
+    /// partition of its name may come.
     pub fn delete(&self, log: Log) -> io::Result<std::path::PathBuf> {
         let (partition, path) = (log.partition().clone(), log.dir().to_owned());
         let renamed = log.rename_for_delete(random_id())?;
         locked(&self.places).remove(&partition);
         if let Some(dir) = self.dir_of(&path) {
-            dir.forget(&partition)?;
+            dir.forget(&partition);
         }
         Ok(renamed)
     }
@@ -206,5 +207,6 @@ fn set_aside(dir: &LogDir, path: &Path, partition: &TopicPartition, found: Optio
         None => tracing::warn!("{} has no topic id: kept as {}", path.display(), to.display()),
     }
     fs::rename(path, &to)?;
-    dir.forget(partition)
+    dir.forget(partition);
+    dir.write_checkpoints()
 }

@@ -34,6 +34,7 @@ pub mod producers;
 pub mod read;
 mod rebuild;
 pub mod recover;
+pub mod retain;
 mod scan;
 mod segment;
 mod snapshot;

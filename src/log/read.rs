@@ -92,6 +92,13 @@ impl Hints {
         self.places.iter().rev().find(|p| p.segment == segment && p.offset == offset).map(|p| p.position)
     }
 
+    /// Segments before `start` are gone.
+    pub(super) fn forget_before(&mut self, start: Offset) {
+        self.places.retain(|place| place.segment >= start);
+        self.reading = self.reading.filter(|segment| *segment >= start);
+        self.index = self.index.take().filter(|(segment, _)| *segment >= start);
+    }
+
     pub(super) fn clear(&mut self) {
         *self = Self::default();
     }

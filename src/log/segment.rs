@@ -144,6 +144,8 @@ pub struct Segment {
     pub time_index: Index,
     /// Its files are on the device, indexes included, and nothing will change them.
     pub synced: bool,
+    /// When its file was last written, where retention has looked.
+    pub modified: Option<TimestampMs>,
 }
 
 impl Segment {
@@ -156,7 +158,18 @@ impl Segment {
             offset_index: Index::default(),
             time_index: Index::default(),
             synced: false,
+            modified: None,
         }
+    }
+
+    /// The largest timestamp in it, if it is known and there is one.
+    pub fn largest_time(&self) -> Option<TimestampMs> {
+        Some(self.written.max_time.timestamp).filter(|time| time.0 >= 0)
+    }
+
+    /// What retention by time goes by: the largest timestamp, else when the file was written. `None`: not looked yet.
+    pub fn age(&self) -> Option<TimestampMs> {
+        self.largest_time().or(self.modified)
     }
 
     /// The path of its log file.

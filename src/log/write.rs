@@ -188,6 +188,7 @@ impl Log {
         if let Some(roll) = &job.roll {
             // The old file is opened again when somebody reads it.
             active.file = None;
+            active.modified = None;
             self.segments.push_back(Segment::new(roll.base, roll.created));
             self.unsynced.snapshots.push(roll.base);
         }

@@ -13,6 +13,7 @@ mod ask;
 mod error;
 mod lookup;
 mod read;
+mod retain;
 mod state;
 mod watch;
 

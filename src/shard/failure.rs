@@ -44,12 +44,17 @@ impl Shard {
     /// success the second time over lost pages, so nothing is tried again.
     pub fn disk_failed(&self, partition: &Rc<Partition>, error: &io::Error) {
         let Some(dir) = partition.with_log(|log| log.dir().parent().map(Path::to_path_buf)) else { return };
-        tracing::error!("log dir {} failed and goes offline: {}: {error}", dir.display(), partition.name);
+        self.dir_failed(&dir, &partition.name.to_string(), error);
+    }
+
+    /// The same, with a word for what could not be written.
+    pub(super) fn dir_failed(&self, dir: &Path, what: &str, error: &io::Error) {
+        tracing::error!("log dir {} failed and goes offline: {what}: {error}", dir.display());
         if self.shared.config.metadata_log_dir == dir || self.shared.config.log_dirs.len() == 1 {
             self.end(Ending::Failed(format!("the log dir {} failed: {error}", dir.display())));
         }
         for core in (0..self.shard_count()).map(ShardIndex) {
-            let dir = dir.clone();
+            let dir = dir.to_path_buf();
             self.post(core, move |shard| shard.take_dir_offline(&dir));
         }
     }

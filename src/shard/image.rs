@@ -113,6 +113,9 @@ impl Shard {
             partition.close(ErrorCode::UnknownTopicOrPartition);
             self.delete_partition(partition).await;
         }
+        if !topics.is_empty() {
+            self.write_checkpoints().await;
+        }
         self.offline.borrow_mut().retain(|id| !topics.contains(&id.topic_id));
     }
 

@@ -15,6 +15,7 @@ mod housekeeping;
 mod image;
 mod partitions;
 mod producer_ids;
+mod retention;
 mod services;
 mod settings;
 mod stats;

@@ -5,5 +5,6 @@ mod java;
 mod model;
 mod read;
 mod recovery;
+mod retain;
 mod support;
 mod truncate;

@@ -1,0 +1,67 @@
+//! DeleteRecords (key 21, v0-2): moves the beginning of partitions' logs (KIP-107).
+
+use super::RequestContext;
+use super::reply::Close;
+use crate::base::topic::is_internal;
+use crate::base::{ErrorCode, Offset, TopicIdPartition};
+use crate::protocol::messages::delete_records_request::DeleteRecordsRequest;
+use crate::protocol::messages::delete_records_response::{
+    DeleteRecordsPartitionResult, DeleteRecordsResponse, DeleteRecordsTopicResult,
+};
+use crate::router::{self, Item};
+use crate::shard::Shard;
+use std::rc::Rc;
+
+/// The low watermark of a partition that was refused.
+const NO_LOW_WATERMARK: i64 = -1;
+
+type Answer = Result<Offset, ErrorCode>;
+
+/// Answers one request.
+pub async fn handle(ctx: &RequestContext, request: DeleteRecordsRequest) -> Result<DeleteRecordsResponse, Close> {
+    let image = ctx.shard.image();
+    let mut items = Vec::new();
+    let mut early = Vec::new();
+    for topic in &request.topics {
+        let found = image.topic_by_name(&topic.name);
+        for partition in &topic.partitions {
+            let id = found.map(|t| TopicIdPartition { topic_id: t.id, partition: partition.partition_index });
+            match id.filter(|id| image.partition(id).is_some()) {
+                None => early.push(Some(ErrorCode::UnknownTopicOrPartition)),
+                Some(_) if is_internal(&topic.name) => early.push(Some(ErrorCode::InvalidTopicException)),
+                Some(id) => {
+                    items.push(Item { slot: early.len(), id, ask: partition.offset });
+                    early.push(None);
+                }
+            }
+        }
+    }
+    let answers = router::ask(&ctx.shard, items, early.len(), delete_here).await;
+    let mut answers = answers.into_iter().zip(early).map(|(answer, early)| match early {
+        Some(error) => Err(error),
+        None => answer.unwrap_or(Err(ErrorCode::NotLeaderOrFollower)),
+    });
+    let topics = request.topics.iter().map(|topic| DeleteRecordsTopicResult {
+        name: topic.name.clone(),
+        partitions: topic.partitions.iter().zip(&mut answers).map(|(p, a)| result(p.partition_index, a)).collect(),
+    });
+    Ok(DeleteRecordsResponse { topics: topics.collect(), ..DeleteRecordsResponse::default() })
+}
+
+async fn delete_here(shard: Rc<Shard>, items: Vec<Item<i64>>) -> Vec<(usize, Answer)> {
+    let delete = |item: &Item<i64>| {
+        let partition = shard.partition(&item.id).ok_or_else(|| shard.why_absent(&item.id))?;
+        let start = partition.delete_records(item.ask)?;
+        shard.checkpoint_soon(&partition);
+        Ok(start)
+    };
+    items.iter().map(|item| (item.slot, delete(item))).collect()
+}
+
+fn result(partition_index: i32, answer: Answer) -> DeleteRecordsPartitionResult {
+    let (low_watermark, error) = match answer {
+        Ok(start) => (start.0, ErrorCode::None),
+        Err(error) => (NO_LOW_WATERMARK, error),
+    };
+    DeleteRecordsPartitionResult { partition_index, low_watermark, error_code: error.code() }
+}
