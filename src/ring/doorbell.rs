@@ -18,14 +18,13 @@ pub(crate) struct Doorbell {
 }
 
 impl Doorbell {
-    /// A new bell on a non-semaphore eventfd, which the data ring is to signal too.
+    /// A new bell on an eventfd that is never read: its owner polls it for wake-ups.
     pub(crate) fn new() -> std::io::Result<Self> {
-        // Blocking on purpose: a read of it is submitted to io_uring, which waits by poll.
         let event = EventFd::from_value_and_flags(0, EfdFlags::EFD_CLOEXEC)?;
         Ok(Self { event, parked: AtomicBool::new(false), rung: AtomicBool::new(false), wakers: Mutex::default() })
     }
 
-    /// The eventfd that is signalled.
+    /// The eventfd that is written to.
     pub(crate) fn event(&self) -> &EventFd {
         &self.event
     }
@@ -41,7 +40,7 @@ impl Doorbell {
         // SeqCst on both flags on both sides: either we see "parked", or the owner sees "rung" before it parks.
         self.rung.store(true, Ordering::SeqCst);
         if self.parked.swap(false, Ordering::SeqCst) {
-            // The counter cannot overflow: the owner resets it each time it wakes up.
+            // The counter does not overflow: at a billion rings a second in five hundred years.
             let _ = self.event.write(1);
         }
     }

@@ -1,8 +1,8 @@
 //! Directories, small files, locks: blocking calls, for the blocking pool, recovery threads, start and stop.
 
+use super::patience::while_held;
 use nix::fcntl::{FcntlArg, Flock, FlockArg, fcntl};
 use nix::sys::statfs;
-use super::patience::while_held;
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -222,13 +222,8 @@ pub fn lock(path: &Path) -> io::Result<Lock> {
 fn lock_now(path: &Path) -> io::Result<Lock> {
     let file = fs::OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
     // Java locks with POSIX record locks, which flock does not see; a lock of the open file description meets both.
-    let whole = libc::flock {
-        l_type: libc::F_WRLCK as _,
-        l_whence: libc::SEEK_SET as _,
-        l_start: 0,
-        l_len: 0,
-        l_pid: 0,
-    };
+    let whole =
+        libc::flock { l_type: libc::F_WRLCK as _, l_whence: libc::SEEK_SET as _, l_start: 0, l_len: 0, l_pid: 0 };
     fcntl(&file, FcntlArg::F_OFD_SETLK(&whole)).map_err(|errno| match errno {
         nix::errno::Errno::EACCES => io::ErrorKind::WouldBlock.into(),
         other => io::Error::from(other),

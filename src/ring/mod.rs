@@ -9,6 +9,7 @@
 //! (`Core` is what the thread-local holds): files and directories in memory with torn writes and EIO, sockets as
 //! queues, a clock that the scheduler advances, one seed for all of it. Nothing above changes.
 
+mod activity;
 pub mod append;
 pub mod buffer;
 pub mod clock;

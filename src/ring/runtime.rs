@@ -19,8 +19,8 @@ pub use super::pool::{Blocking, blocking};
 const GLOMMIO_IO_MEMORY: usize = 64 << 10;
 /// Background tasks get this share against 1000 of the ordinary ones.
 const BACKGROUND_SHARES: usize = 50;
-/// When glommio's own timer takes a queue off the core. The pump and `yield_now` hand over far earlier; a short timer
-/// would be dangerous: where it has expired before the executor looks for the first time (the thread lost its CPU just
+/// When glommio's own timer takes a queue off the core. The pump and `yield_now` hand over far earlier, and the pump
+/// never lets glommio itself look for events or sleep. A short timer would be dangerous: where it has expired before the executor looks for the first time (the thread lost its CPU just
 /// then), glommio 0.9 takes "ran nothing" for "nothing to run" and sleeps on runnable tasks until something outside
 /// wakes it. At 5 ms that stalled brokers for half a minute on a machine with more runnable threads than CPUs; a stopped
 /// process or a paused machine would do it at a second.
@@ -78,13 +78,13 @@ impl<T> Future for Task<T> {
 
 /// Starts a task on the calling core.
 pub fn spawn<T: 'static>(future: impl Future<Output = T> + 'static) -> Task<T> {
-    Task(glommio::spawn_local(future))
+    Task(Core::with(|core| glommio::spawn_local(core.activity.counted(future))))
 }
 
 /// Starts a task on the calling core that gets only a small share of its time while others want it.
 pub fn spawn_background<T: 'static>(future: impl Future<Output = T> + 'static) -> Task<T> {
-    let queue = Core::with(|core| core.background.get()).unwrap_or_default();
-    match glommio::spawn_local_into(future, queue) {
+    let (queue, future) = Core::with(|core| (core.background.get(), core.activity.background(future)));
+    match glommio::spawn_local_into(future, queue.unwrap_or_default()) {
         Ok(task) => Task(task),
         Err(_) => unreachable!("a core's queues live as long as its executor"),
     }
@@ -102,8 +102,6 @@ pub fn sleep_until(at: Instant) -> Sleep {
 
 /// Lets the other tasks of this core run, those of the other queue too, and the ring turn.
 pub async fn yield_now() {
-    // A parked pump would not notice what comes meanwhile: while tasks are runnable nobody looks at its bell.
-    Core::with(|core| core.wake_pump());
     glommio::executor().yield_task_queue_now().await;
 }
 
@@ -171,10 +169,11 @@ fn run_one<F: Future>(
             "background",
         );
         core.background.set(Some(background));
-        uring::start(&core)?;
+        uring::start(&core);
         let _ = ready.send(Ok(()));
-        let output = make().await;
+        let output = core.activity.counted(make()).await;
         core.shut_down();
+        core.stop_pump();
         Ok(output)
     });
     // Tasks still there are dropped with the executor, while their core is still known to the thread.
@@ -273,5 +272,60 @@ mod tests {
         let cores = run_cores(&[cpu, cpu], RingConfig::default(), |index| async move { index * 10 }).unwrap();
         let results: Vec<_> = cores.join().into_iter().map(Result::unwrap).collect();
         assert_eq!(results, [0, 10]);
+    }
+
+    #[test]
+    fn a_chain_of_wakes_and_drops_is_followed_to_its_end_before_the_core_sleeps() {
+        // Each link drops the next task, whose end wakes the one after: nothing of it is seen by the ring.
+        block_on_test(async {
+            let (done, finished) = crate::base::local::oneshot::<()>();
+            let mut last = spawn(async move {
+                let _held = done;
+                std::future::pending::<()>().await;
+            });
+            for _ in 0..20 {
+                let next = last;
+                last = spawn(async move {
+                    let _held = next;
+                    std::future::pending::<()>().await;
+                });
+            }
+            yield_now().await;
+            drop(last);
+            assert!(finished.await.is_err());
+        });
+    }
+
+    #[test]
+    fn a_background_task_waits_for_jobs_timers_and_its_own_yields_on_an_idle_core() {
+        block_on_test(async {
+            let before = mono();
+            let steps = spawn_background(async {
+                let mut steps = 0;
+                for _ in 0..50 {
+                    steps += blocking(|| 1).await;
+                    yield_now().await;
+                    sleep(Duration::from_micros(100)).await;
+                }
+                steps
+            });
+            assert_eq!(steps.await, 50);
+            assert!(mono().since(before) >= Duration::from_millis(5));
+        });
+    }
+
+    #[test]
+    fn a_dropped_background_task_leaves_the_core_idle() {
+        block_on_test(async {
+            let task = spawn_background(async {
+                loop {
+                    yield_now().await;
+                }
+            });
+            sleep(Duration::from_millis(1)).await;
+            drop(task);
+            sleep(Duration::from_millis(1)).await;
+            assert!(!Core::with(|core| core.activity.background_runnable()));
+        });
     }
 }

@@ -1,5 +1,5 @@
-//! One core's timers, on the monotonic clock. The pump looks at them in each turn and, before it parks, asks the
-//! data ring for a wake-up at the earliest. (glommio's own timers fire late on a busy core: its scheduler looks
+//! One core's timers, on the monotonic clock. The pump looks at them in each turn, and sleeps no longer than until the
+//! earliest. (glommio's own timers fire late on a busy core: its scheduler looks
 //! at them only when all tasks are done or the preemption timer is up.)
 
 use super::uring::Core;
@@ -63,16 +63,7 @@ impl Future for Sleep {
                     waker.clone_from(cx.waker());
                     old
                 }
-                None => {
-                    let key = timers.insert(until, cx.waker().clone());
-                    let earliest = timers.earliest() == Some(until);
-                    drop(timers);
-                    if earliest {
-                        // A parked pump has asked to be woken for a later timer, or for none.
-                        core.wake_pump();
-                    }
-                    Some(key)
-                }
+                None => Some(timers.insert(until, cx.waker().clone())),
             }
         });
         self.key = key;

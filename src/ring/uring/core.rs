@@ -3,6 +3,7 @@
 use super::op::{Slots, user_data};
 use super::provided::Provided;
 use crate::base::Instant;
+use crate::ring::activity::Activity;
 use crate::ring::doorbell::Doorbell;
 use crate::ring::net::{Budget, Receive};
 use crate::ring::runtime::RingConfig;
@@ -39,10 +40,13 @@ pub(crate) struct Core {
     /// Receives that found no buffer, the longest waiting first.
     pub(crate) starved: RefCell<VecDeque<Rc<Receive>>>,
     pub(crate) budget: Arc<Budget>,
-    /// The pump's waker while it is parked: whoever submits something on this core wakes it.
-    pub(super) parked_pump: Cell<Option<Waker>>,
-    /// The deadline the ring was asked to wake us at while parked.
-    pub(super) armed_timeout: Cell<Option<Instant>>,
+    /// The pump's waker while it has left the core to a background task: that one wakes it when it has had its turn.
+    pub(super) waiting_pump: Cell<Option<Waker>>,
+    /// Whether the bell completes something in the ring when it is rung.
+    bell_is_heard: Cell<bool>,
+    /// The core's work is over: the pump ends.
+    pub(super) stopping: Cell<bool>,
+    pub(crate) activity: Activity,
     /// When idle large buffers go back to the system, unless they are used before (told by the count).
     release_at: Cell<Option<(Instant, u64)>>,
     pub(crate) background: Cell<Option<glommio::TaskQueueHandle>>,
@@ -60,7 +64,6 @@ impl Core {
             .setup_cqsize(config.ring_entries * 4)
             .build(config.ring_entries)?;
         let doorbell = Arc::new(Doorbell::new()?);
-        ring.submitter().register_eventfd(doorbell.event().as_raw_fd())?;
         let provided = Provided::new(&ring, config.receive_buffers, config.receive_buffer_bytes, doorbell.clone())?;
         let core = Rc::new(Self {
             ring: RefCell::new(ring),
@@ -71,8 +74,10 @@ impl Core {
             provided,
             starved: RefCell::default(),
             budget: Budget::new(config.large_frames_budget_bytes),
-            parked_pump: Cell::new(None),
-            armed_timeout: Cell::new(None),
+            waiting_pump: Cell::new(None),
+            bell_is_heard: Cell::new(false),
+            stopping: Cell::new(false),
+            activity: Activity::default(),
             release_at: Cell::new(None),
             background: Cell::new(None),
         });
@@ -110,13 +115,11 @@ impl Core {
             // EBUSY and EAGAIN pass with the completions reaped later; nothing is lost, the entry is not in yet.
             let _ = ring.submit();
         }
-        drop(ring);
-        self.wake_pump();
     }
 
-    /// Makes a parked pump take a turn.
+    /// Makes a pump that waits for background tasks take a turn.
     pub(crate) fn wake_pump(&self) {
-        if let Some(waker) = self.parked_pump.take() {
+        if let Some(waker) = self.waiting_pump.take() {
             waker.wake();
         }
     }
@@ -144,12 +147,7 @@ impl Core {
             if force_enter || Self::has_work(&mut ring) {
                 let to_submit = ring.submission().len() as u32;
                 // SAFETY: no argument is passed; the entries themselves are sound by `push`'s reason.
-                let entered = unsafe { ring.submitter().enter::<libc::sigset_t>(to_submit, 0, GETEVENTS, None) };
-                match entered {
-                    Ok(_) => {}
-                    Err(e) if matches!(e.raw_os_error(), Some(libc::EINTR | libc::EAGAIN | libc::EBUSY)) => {}
-                    Err(e) => return Err(e),
-                }
+                passing(unsafe { ring.submitter().enter::<libc::sigset_t>(to_submit, 0, GETEVENTS, None) })?;
                 found += to_submit as usize;
             }
         }
@@ -171,7 +169,7 @@ impl Core {
             let (id, result, flags) = (cqe.user_data(), cqe.result(), cqe.flags());
             match id {
                 user_data::IGNORED => {}
-                user_data::TIMEOUT => self.armed_timeout.set(None),
+                user_data::BELL => self.bell_is_heard.set(io_uring::cqueue::more(flags)),
                 id => {
                     let call = self.slots.borrow_mut().complete(id, result, flags);
                     call.run(self, result, flags);
@@ -207,11 +205,45 @@ impl Core {
         }
     }
 
-    /// Before parking: large buffers unused since the last look, long enough ago, are given back.
-    pub(super) fn release_unused_buffers(&self) {
+    /// Sleeps until a completion, another core's bell or the earliest timer. Called when nothing is runnable. The order
+    /// matters: first "asleep" is said, then the bell is looked at once more: what comes later rings.
+    pub(super) fn sleep(&self) -> io::Result<()> {
+        self.release_unused_buffers();
+        if !self.bell_is_heard.replace(true) {
+            let bell = types::Fd(self.doorbell.event().as_raw_fd());
+            let poll = opcode::PollAdd::new(bell, libc::POLLIN as u32).multi(true).build();
+            self.push(&poll.user_data(user_data::BELL));
+        }
+        let left = self.wakes_at().map(|at| at.since(crate::ring::clock::mono()));
+        if left == Some(std::time::Duration::ZERO) || !self.doorbell.prepare_to_park() {
+            return Ok(());
+        }
+        let spec = left.map(|left| types::Timespec::new().sec(left.as_secs()).nsec(left.subsec_nanos()));
+        let ring = self.ring.borrow();
+        let waited = match &spec {
+            Some(spec) => ring.submitter().submit_with_args(1, &types::SubmitArgs::new().timespec(spec)),
+            None => ring.submitter().submit_and_wait(1),
+        };
+        self.doorbell.awake();
+        passing(waited)
+    }
+
+    /// When the core has to wake up by itself.
+    fn wakes_at(&self) -> Option<Instant> {
+        let release = self.release_at.get().map(|(at, _)| at);
+        let timer = self.timers.borrow().earliest();
+        timer.into_iter().chain(release).min()
+    }
+
+    /// Before sleeping: large buffers unused since the last look, long enough ago, are given back.
+    fn release_unused_buffers(&self) {
+        let uses = crate::ring::buffer::uses_if_idle_memory();
+        if uses.is_none() {
+            return self.release_at.set(None);
+        }
         let now = crate::ring::clock::mono();
         let later = |uses| Some((now.plus(IDLE_BUFFERS_KEPT_FOR), uses));
-        let next = match (crate::ring::buffer::uses_if_idle_memory(), self.release_at.get()) {
+        let next = match (uses, self.release_at.get()) {
             (None, _) => None,
             (Some(uses), Some((at, before))) if uses == before => {
                 if now < at {
@@ -226,32 +258,10 @@ impl Core {
         self.release_at.set(next);
     }
 
-    /// Before parking: asks the ring to complete something at the earliest deadline.
-    pub(super) fn arm_timeout(&self) {
-        let release = self.release_at.get().map(|(at, _)| at);
-        let timer = self.timers.borrow().earliest();
-        let Some(earliest) = timer.into_iter().chain(release).min() else { return };
-        if self.armed_timeout.get().is_some_and(|armed| armed <= earliest) {
-            return;
-        }
-        self.armed_timeout.set(Some(earliest));
-        let left = earliest.since(crate::ring::clock::mono());
-        let spec = types::Timespec::new().sec(left.as_secs()).nsec(left.subsec_nanos());
-        let entry = opcode::Timeout::new(&spec).build().user_data(user_data::TIMEOUT);
-        let mut ring = self.ring.borrow_mut();
-        // SAFETY: the kernel copies `spec` while the entry is submitted, which the next line does before `spec` ends.
-        let pushed = unsafe { ring.submission().push(&entry) };
-        let submitted = ring.submit();
-        if pushed.is_err() || submitted.is_err() {
-            self.armed_timeout.set(None);
-        }
-    }
-
-    /// Whether the ring's eventfd is signalled by completions. Off while the pump is awake anyway.
-    pub(super) fn completions_ring_the_bell(&self, on: bool) {
-        let mut ring = self.ring.borrow_mut();
-        let completion = ring.completion();
-        if on { completion.enable_eventfd() } else { completion.disable_eventfd() }
+    /// Ends the pump with its next turn: while it runs the executor does not look whether its work is done.
+    pub(crate) fn stop_pump(&self) {
+        self.stopping.set(true);
+        self.wake_pump();
     }
 
     /// Takes back from the kernel all that is in flight, before the buffers are freed.
@@ -269,5 +279,15 @@ impl Core {
         // The kernel would not give them back: leaking is sound, freeing is not.
         self.slots.borrow_mut().leak();
         self.provided.leak();
+    }
+}
+
+/// An outcome of `io_uring_enter` after which the next turn simply goes on: interrupted, short of memory, completions
+/// to be reaped first, or the time is up.
+fn passing(entered: io::Result<usize>) -> io::Result<()> {
+    match entered {
+        Ok(_) => Ok(()),
+        Err(e) if matches!(e.raw_os_error(), Some(libc::EINTR | libc::EAGAIN | libc::EBUSY | libc::ETIME)) => Ok(()),
+        Err(e) => Err(e),
     }
 }

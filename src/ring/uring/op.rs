@@ -16,8 +16,8 @@ use std::task::{Context, Poll, Waker};
 pub(super) mod user_data {
     /// Completions nobody waits for (of cancel requests).
     pub(crate) const IGNORED: u64 = u64::MAX;
-    /// The parked pump's wake-up.
-    pub(crate) const TIMEOUT: u64 = u64::MAX - 1;
+    /// Another core's wake-up.
+    pub(crate) const BELL: u64 = u64::MAX - 1;
 }
 
 /// What multishot operations (accept, receive) do with each of their completions.

@@ -188,9 +188,6 @@ impl Drop for Lease {
             let at_home = Arc::ptr_eq(&core.provided.home, &self.home);
             if at_home {
                 core.provided.publish(self.id);
-                if self.home.wanted.load(Ordering::Relaxed) {
-                    core.wake_pump();
-                }
             }
             at_home
         });
