@@ -11,6 +11,7 @@
 //! log          one partition's segments on disk
 //! metadata     KRaft records -> immutable image -> published to the shards
 //! storage      log directories as a whole: formatting, telling about them, taking them into use
+//! tools        looking into a stopped node's files: dump-log
 //! partition    leader state over a log: high watermark, waiting fetches and acknowledgements
 //! controller   admin requests -> metadata records, pure
 //! coordinator  group state machines over __consumer_offsets
@@ -30,6 +31,7 @@ pub mod protocol;
 pub mod record;
 pub mod ring;
 pub mod storage;
+pub mod tools;
 pub mod config;
 pub mod partition;
 pub mod shard;

@@ -3,9 +3,12 @@
 use clap::Parser;
 use corelog::broker;
 use corelog::config::arguments::{Arguments, Command};
+use corelog::config::tool_arguments::DumpArguments;
 use corelog::config::{Config, ConfigError, Given, Outside};
 use corelog::ring::{clock, fs};
 use corelog::storage;
+use corelog::tools::dump::{self, DumpError, DumpRequest, Streams};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -23,6 +26,7 @@ fn main() -> ExitCode {
             let done = storage::run(&command, &|file| load(Some(file.to_owned()), Vec::new()), clock::now().wall);
             tell(&done.text, done.success)
         }
+        Some(Command::DumpLog(arguments)) => dump(&arguments),
         None => match load(arguments.file, arguments.overrides) {
             Ok(config) => serve(config),
             Err(error) => tell(&error.to_string(), false),
@@ -35,6 +39,22 @@ fn serve(config: Config) -> ExitCode {
     match broker::run(config) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => tell(&failure.to_string(), false),
+    }
+}
+
+fn dump(arguments: &DumpArguments) -> ExitCode {
+    let request = match DumpRequest::of(arguments) {
+        Ok(request) => request,
+        Err(why) => return tell(&why, false),
+    };
+    let mut out = std::io::BufWriter::with_capacity(64 << 10, std::io::stdout().lock());
+    let mut streams = Streams { out: &mut out, err: &mut std::io::stderr() };
+    let done = dump::dump(&request, &mut streams);
+    match (done, out.flush()) {
+        (Ok(()), Ok(())) => ExitCode::SUCCESS,
+        (Err(DumpError::File(error)), _) => tell(&error.to_string(), false),
+        // Whoever read the text has had enough of it.
+        (Err(DumpError::Output(_)), _) | (_, Err(_)) => ExitCode::FAILURE,
     }
 }
 

@@ -1,5 +1,6 @@
 //! The command line.
 
+use super::tool_arguments::DumpArguments;
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -34,6 +35,8 @@ pub enum Command {
     /// Formats log directories and tells about them (kafka-storage.sh)
     #[command(subcommand)]
     Storage(StorageCommand),
+    /// Prints segments, indexes, snapshots (kafka-dump-log.sh)
+    DumpLog(DumpArguments),
 }
 
 /// The commands of kafka-storage.sh.
@@ -98,6 +101,7 @@ fn key_value(text: &str) -> Result<(String, String), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::tool_arguments::STRING_DECODER;
 
     fn read(line: &str) -> Result<Arguments, clap::Error> {
         Arguments::try_parse_from(std::iter::once("corelog").chain(line.split_whitespace()))
@@ -130,6 +134,19 @@ mod tests {
     }
 
     #[test]
+    fn kafkas_dump_flags_are_taken() {
+        let dump = |line: &str| match read(line).unwrap().command {
+            Some(Command::DumpLog(dump)) => dump,
+            _ => panic!("{line}"),
+        };
+        let given = dump("dump-log --files a.log,b.index c.log --value-decoder-class --max-bytes 7");
+        assert_eq!((given.files.len(), given.more.len(), given.max_bytes), (2, 1, Some(7)));
+        assert_eq!(given.value_decoder_class.as_deref(), Some(STRING_DECODER));
+        assert_eq!((given.key_decoder_class, given.max_message_size), (None, 5 << 20));
+        assert_eq!(dump("dump-log a.log --key-decoder-class x").key_decoder_class.as_deref(), Some("x"));
+    }
+
+    #[test]
     fn wrong_lines_are_refused() {
         for line in [
             "--override",
@@ -144,6 +161,9 @@ mod tests {
             "storage format -c c -t t -s -N",
             "storage format -c c -t t -s -I 1@h:1:x",
             "storage info",
+            "dump-log",
+            "dump-log --files",
+            "dump-log --files a --max-bytes x",
         ] {
             assert!(read(line).is_err(), "{line}");
         }

@@ -13,6 +13,7 @@ mod rules;
 pub mod settings;
 mod synonyms;
 pub mod table;
+pub mod tool_arguments;
 pub mod topic;
 pub mod value;
 

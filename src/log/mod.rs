@@ -37,7 +37,7 @@ pub mod recover;
 pub mod retain;
 mod scan;
 mod segment;
-mod snapshot;
+pub mod snapshot;
 #[cfg(test)]
 mod tests;
 pub mod timestamp;

@@ -38,32 +38,41 @@ pub fn encode(producers: &Producers) -> Vec<u8> {
 
 /// Reads a snapshot; `None` when it is malformed in any way: an older one, or the log itself, then serves.
 pub fn decode(bytes: &[u8]) -> Option<Producers> {
+    let mut producers = Producers::default();
+    for (id, entry) in entries(bytes)? {
+        producers.load(id, entry);
+    }
+    Some(producers)
+}
+
+/// The entries of a snapshot in the order of the file; `None` when it is malformed in any way.
+pub fn entries(bytes: &[u8]) -> Option<Vec<(ProducerId, ProducerEntry)>> {
     let (mut head, body) = bytes.split_at_checked(6)?;
     if head.get_i16() != VERSION || head.get_u32() != crc32c::crc32c(body) {
         return None;
     }
-    let (mut count, mut entries) = body.split_at_checked(4)?;
-    if usize::try_from(count.get_i32()).ok()?.checked_mul(ENTRY_LEN)? != entries.len() {
+    let (mut count, mut rest) = body.split_at_checked(4)?;
+    if usize::try_from(count.get_i32()).ok()?.checked_mul(ENTRY_LEN)? != rest.len() {
         return None;
     }
-    let mut producers = Producers::default();
-    while !entries.is_empty() {
-        let id = ProducerId(entries.get_i64());
-        let epoch = ProducerEpoch(entries.get_i16());
-        let last_sequence = entries.get_i32();
-        let last_offset = Offset(entries.get_i64());
-        let offset_delta = entries.get_i32();
-        let last_timestamp = TimestampMs(entries.get_i64());
-        let coordinator_epoch = entries.get_i32();
-        let txn_first = entries.get_i64();
+    let mut found = Vec::with_capacity(rest.len() / ENTRY_LEN);
+    while !rest.is_empty() {
+        let id = ProducerId(rest.get_i64());
+        let epoch = ProducerEpoch(rest.get_i16());
+        let last_sequence = rest.get_i32();
+        let last_offset = Offset(rest.get_i64());
+        let offset_delta = rest.get_i32();
+        let last_timestamp = TimestampMs(rest.get_i64());
+        let coordinator_epoch = rest.get_i32();
+        let txn_first = rest.get_i64();
         let mut batches = VecDeque::new();
         if last_offset.0 >= 0 {
             batches.push_back(ProducerBatch { last_sequence, last_offset, offset_delta, timestamp: last_timestamp });
         }
         let txn_first_offset = (txn_first >= 0).then_some(Offset(txn_first));
-        producers.load(id, ProducerEntry { epoch, batches, coordinator_epoch, last_timestamp, txn_first_offset });
+        found.push((id, ProducerEntry { epoch, batches, coordinator_epoch, last_timestamp, txn_first_offset }));
     }
-    Some(producers)
+    Some(found)
 }
 
 #[cfg(test)]

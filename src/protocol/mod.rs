@@ -6,9 +6,11 @@ mod array;
 mod decode;
 mod encode;
 mod error;
+pub mod json;
 mod message;
 pub mod messages;
 mod records;
+pub mod shape;
 mod str;
 #[cfg(test)]
 mod tests;
