@@ -130,10 +130,18 @@ async fn first_core(shard: Rc<Shard>, signals: Signals, listeners: Arc<[BoundLis
     ending
 }
 
+/// Opens all logs that are there, before anybody asks for one: so many threads per directory, no shard among them.
+async fn open_logs(shard: &Rc<Shard>, image: &MetadataImage) {
+    let (dirs, wanted) = (shard.shared.log_dirs.clone(), shard.wanted_logs(image));
+    let threads = shard.shared.config.log.recovery_threads_per_dir;
+    runtime::blocking(move || dirs.open_ahead(wanted, threads, clock::now(), clock::mono)).await;
+}
+
 async fn start(shard: &Rc<Shard>, listeners: Arc<[BoundListener]>) -> Result<(), Failure> {
     let log = super::metadata_log::open(shard).await?;
     let image = Arc::new(log.image().clone());
     shard.take_metadata_log(log);
+    open_logs(shard, &image).await;
     let delta = Arc::new(MetadataDelta::all_of(&image));
     shard.publish(image, delta).await;
     super::metadata_log::register(shard).await?;

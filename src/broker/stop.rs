@@ -1,13 +1,12 @@
 //! Stopping: nothing is acknowledged that is not written, and the next start (or Java's) finds
 //! everything clean.
 
-use crate::base::local::join_all;
 use super::metadata_log;
+use crate::base::local::join_all;
 use crate::log::dirs::LogDirs;
 use crate::metadata::store::{MetadataLog, StoreError};
 use crate::ring::runtime;
 use crate::shard::{Ending, Shard, ShardIndex};
-use std::io;
 use std::rc::Rc;
 
 /// Stops all cores; returns when their threads may end.
@@ -18,8 +17,12 @@ pub async fn stop(shard: &Rc<Shard>, ending: &Ending) {
         let _ = shard.call(core, |shard| async move { shard.stop_serving() }).await;
     }
     tell_served(shard).await;
-    let closing = cores().map(|core| shard.call(core, |shard| async move { shard.close_partitions().await }));
-    let whole = join_all(closing.collect()).await.into_iter().all(|core| core == Ok(true));
+    let releasing = cores().map(|core| shard.call(core, |shard| async move { shard.release_logs().await }));
+    let released: Vec<_> = join_all(releasing.collect()).await;
+    let whole = released.iter().all(Result::is_ok);
+    let logs = released.into_iter().flatten().flatten().collect();
+    let (dirs, threads) = (shard.shared.log_dirs.clone(), shard.shared.config.log.recovery_threads_per_dir);
+    runtime::blocking(move || dirs.close_all(logs, threads)).await;
     finish(shard, ending, whole).await;
     for core in cores() {
         let _ = shard.call(core, |shard| async move { shard.leave() }).await;
@@ -53,10 +56,10 @@ async fn finish(shard: &Rc<Shard>, ending: &Ending, whole: bool) {
         None => false,
     };
     let clean = whole && metadata && *ending == Ending::Asked;
-    match runtime::blocking(move || finish_dirs(&dirs, clean.then_some(broker_epoch))).await {
-        Ok(()) if clean => tracing::info!("stopped"),
-        Ok(()) => tracing::warn!("stopped; the next start recovers the logs"),
-        Err(e) => tracing::error!("stopped; the next start recovers the logs: the checkpoints cannot be written: {e}"),
+    let unclean = runtime::blocking(move || finish_dirs(&dirs, clean.then_some(broker_epoch))).await;
+    match unclean.as_slice() {
+        [] => tracing::info!("stopped"),
+        some => tracing::warn!("stopped; the next start recovers the logs in {}", some.join(", ")),
     }
 }
 
@@ -67,13 +70,24 @@ async fn close_metadata(shard: &Shard, mut log: MetadataLog, clean: bool) -> Res
     runtime::blocking(move || log.close()).await.map(drop)
 }
 
-fn finish_dirs(dirs: &LogDirs, clean: Option<i64>) -> io::Result<()> {
+/// Writes the checkpoints and, last, when all the rest is on the device, the clean-shutdown files. Gives the directories
+/// that the next start has to recover.
+fn finish_dirs(dirs: &LogDirs, clean: Option<i64>) -> Vec<String> {
+    let mut unclean = Vec::new();
     for dir in dirs.dirs() {
-        dir.write_checkpoints()?;
+        let finished = dir.write_checkpoints().and_then(|()| match clean.filter(|_| !dir.is_left_unclean()) {
+            Some(epoch) => dir.write_clean_shutdown(epoch).map(|()| true),
+            None => Ok(false),
+        });
+        let path = dir.path().display();
+        match finished {
+            Ok(true) => {}
+            Ok(false) => unclean.push(path.to_string()),
+            Err(e) => {
+                tracing::error!("log dir {path}: the checkpoints cannot be written: {e}");
+                unclean.push(path.to_string());
+            }
+        }
     }
-    // Last, and only when all the rest is on the device.
-    for (dir, epoch) in dirs.dirs().iter().filter_map(|dir| clean.map(|epoch| (dir, epoch))) {
-        dir.write_clean_shutdown(epoch)?;
-    }
-    Ok(())
+    unclean
 }

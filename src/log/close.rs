@@ -14,7 +14,8 @@ use crate::base::{Offset, TimestampMs, Uuid};
 use crate::ring::file::{File, OpenMode};
 use crate::ring::fs;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// What the checkpoints shall say of a log that was closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,7 +29,14 @@ pub struct Closed {
 impl Log {
     /// Closes the log so that the next start (or Java's) finds it clean: index files complete and trimmed, a producer
     /// snapshot at the end, everything on the device. What was accepted and not written is not waited for.
-    pub fn close(mut self) -> io::Result<Closed> {
+    pub fn close(self) -> io::Result<Closed> {
+        let (closed, loose) = self.finish()?;
+        loose.sync()?;
+        Ok(closed)
+    }
+
+    /// The first half of [`Self::close`]: all files are written, what is not on the device is named.
+    pub fn finish(mut self) -> io::Result<(Closed, Loose)> {
         if self.offline {
             return Err(io::Error::other("the log directory is offline"));
         }
@@ -61,10 +69,9 @@ impl Log {
             paths.push(path);
         }
         paths.extend(self.unsynced.snapshots.iter().map(|s| FileKind::Snapshot.path(&dir, *s)));
-        if !paths.is_empty() || (self.unsynced.any() && end > Offset::ZERO) {
-            sync_all(&paths, Some(&dir), self.unsynced.created)?;
-        }
-        Ok(Closed { recovery_point: end, start_offset: self.start })
+        let loose = !paths.is_empty() || (self.unsynced.any() && end > Offset::ZERO);
+        let loose = Loose { dir: loose.then_some(dir), paths, created: self.unsynced.created };
+        Ok((Closed { recovery_point: end, start_offset: self.start }, loose))
     }
 
     /// Cuts the log so that it ends at `target` or, where a batch spans it, before that batch. What was accepted and
@@ -130,6 +137,7 @@ impl Log {
 
     fn after_truncation(&mut self) {
         self.epochs_unwritten = false;
+        self.epoch_begun = false;
         self.unsynced = Unsynced { dir: true, epochs: true, snapshots: Vec::new(), ..self.unsynced };
         self.hints.clear();
         self.reset_accepted();
@@ -165,6 +173,30 @@ impl Log {
             return Err(io::Error::other(format!("{}: cannot be {what} while a job is out", self.partition)));
         }
         Ok(())
+    }
+}
+
+/// Files of a closed log that are not on the device yet.
+#[derive(Debug)]
+pub struct Loose {
+    /// The partition's directory; `None`: there is nothing to sync.
+    dir: Option<Arc<Path>>,
+    paths: Vec<PathBuf>,
+    created: bool,
+}
+
+impl Loose {
+    /// How many syncs it takes.
+    pub fn count(&self) -> usize {
+        self.dir.as_ref().map_or(0, |_| self.paths.len() + 1 + 2 * usize::from(self.created))
+    }
+
+    /// The other half of a close. Blocking.
+    pub fn sync(&self) -> io::Result<()> {
+        match &self.dir {
+            Some(dir) => sync_all(&self.paths, Some(dir), self.created),
+            None => Ok(()),
+        }
     }
 }
 

@@ -37,6 +37,8 @@ pub struct Log {
     pub(super) epochs: Epochs,
     /// What the epoch file says differs from `epochs`.
     pub(super) epochs_unwritten: bool,
+    /// It differs by an epoch in which nothing was appended yet: written with its first batch, else never.
+    pub(super) epoch_begun: bool,
     /// Small files and directory entries that were written but not synced.
     pub(super) unsynced: Unsynced,
     pub(super) producers: Producers,
@@ -133,7 +135,7 @@ impl Log {
     /// Takes note that leader `epoch` begins at `start`; call it at become-leader, before the first append.
     /// The file is written with the first batch of the epoch.
     pub fn note_epoch(&mut self, epoch: LeaderEpoch, start: Offset) {
-        self.epochs_unwritten |= self.epochs.note(epoch, start);
+        self.epoch_begun |= self.epochs.note(epoch, start);
     }
 
     /// The newest leader epoch in the log.

@@ -9,7 +9,8 @@ use crate::config::meta_properties::{META_PROPERTIES, MetaProperties};
 use crate::ring::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Held while a broker uses the directory.
 const LOCK: &str = ".lock";
@@ -133,7 +134,9 @@ pub struct LogDir {
     checkpoints: Mutex<Checkpoints>,
     /// Held while the files are written, so that an older state does not follow a newer one.
     writing: Mutex<()>,
-    _lock: fs::Lock,
+    /// A log in it was not closed cleanly.
+    unclean: AtomicBool,
+    lock: fs::Lock,
 }
 
 /// What a path given as a log directory is.
@@ -209,7 +212,8 @@ impl LogDir {
             clean,
             checkpoints: Mutex::new(checkpoints),
             writing: Mutex::default(),
-            _lock: lock,
+            unclean: AtomicBool::new(false),
+            lock,
         })
     }
 
@@ -231,6 +235,21 @@ impl LogDir {
     /// The broker epoch of the last clean shutdown, if the file carried one; -1 where it did not.
     pub fn clean_broker_epoch(&self) -> Option<i64> {
         self.clean
+    }
+
+    /// A log of the directory cannot be closed: the next start recovers them all.
+    pub fn leave_unclean(&self) {
+        self.unclean.store(true, Ordering::Relaxed);
+    }
+
+    /// True when [`Self::leave_unclean`] was called.
+    pub fn is_left_unclean(&self) -> bool {
+        self.unclean.load(Ordering::Relaxed)
+    }
+
+    /// Makes everything in the directory (and on its file system) durable. Blocking.
+    pub fn sync_file_system(&self) -> io::Result<()> {
+        self.lock.sync_file_system()
     }
 
     /// The partitions' directories, but that of the metadata log. Those of deleted partitions are removed.
@@ -279,7 +298,7 @@ impl LogDir {
 
     /// Writes the checkpoint files that changed. Nobody who sets or forgets waits for the disk meanwhile.
     pub fn write_checkpoints(&self) -> io::Result<()> {
-        let _turn = self.writing.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let _turn = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         let changed: Vec<_> = {
             let mut c = self.checkpoints();
             let changed = c
@@ -304,8 +323,8 @@ impl LogDir {
         fs::write_atomic(&self.path.join(CLEAN_SHUTDOWN), text.as_bytes())
     }
 
-    fn checkpoints(&self) -> std::sync::MutexGuard<'_, Checkpoints> {
-        self.checkpoints.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    fn checkpoints(&self) -> MutexGuard<'_, Checkpoints> {
+        self.checkpoints.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

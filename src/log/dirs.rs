@@ -3,11 +3,8 @@
 use super::config::LogConfig;
 use super::core::Log;
 use super::dir::{CheckpointEntry, LogDir, random_id};
-use super::files::write_partition_metadata;
-use super::names::{self, DirKind};
-use super::recover::{Recovery, UnrecoveredLog};
-use crate::base::{Now, Offset, TopicIdPartition, TopicPartition, Uuid};
-use crate::ring::fs;
+use super::names::DirKind;
+use crate::base::{Offset, TopicIdPartition, TopicPartition, Uuid};
 use std::collections::HashMap;
 use std::io;
 use std::path::Path;
@@ -32,11 +29,11 @@ pub struct LogDirs {
     dirs: Vec<LogDir>,
     /// In which directory each partition is. Partitions that are being opened are in it too.
     places: Mutex<HashMap<TopicPartition, usize>>,
-    /// Logs recovered ahead of their being asked for.
-    ready: Mutex<HashMap<TopicIdPartition, Log>>,
+    /// Logs opened ahead of their being asked for.
+    pub(super) ready: Mutex<HashMap<TopicIdPartition, Log>>,
 }
 
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -72,8 +69,12 @@ impl LogDirs {
 
     /// The id of the directory that holds a partition.
     pub fn directory_id(&self, partition: &TopicPartition) -> Option<Uuid> {
-        let at = *locked(&self.places).get(partition)?;
-        self.dirs.get(at)?.meta().directory_id
+        self.of_partition(partition)?.meta().directory_id
+    }
+
+    /// The number of the directory that holds a partition.
+    pub(super) fn place_of(&self, partition: &TopicPartition) -> Option<usize> {
+        locked(&self.places).get(partition).copied()
     }
 
     /// The partitions on disk.
@@ -81,69 +82,8 @@ impl LogDirs {
         locked(&self.places).keys().cloned().collect()
     }
 
-    /// Opens and recovers the log of a partition, or creates it: in the directory it is in, else in the assigned
-    /// one, else in that with the fewest partitions. A directory of the same name with another topic id, or none,
-    /// is renamed to a stray and kept.
-    pub fn open_or_create(&self, wanted: &Wanted, now: Now) -> io::Result<Log> {
-        if let Some(log) = locked(&self.ready).remove(&wanted.id) {
-            return Ok(log);
-        }
-        self.open(wanted, now)
-    }
-
-    /// Recovers logs that will be asked for, `threads` at a time per directory (num.recovery.threads.per.data.dir).
-    /// Gives those that failed.
-    pub fn recover_ahead(&self, wanted: Vec<Wanted>, threads: usize, now: Now) -> Vec<(TopicPartition, io::Error)> {
-        let mut by_dir: HashMap<usize, Vec<Wanted>> = HashMap::new();
-        for one in wanted {
-            let place = locked(&self.places).get(&one.name).copied();
-            if let Some(at) = place {
-                by_dir.entry(at).or_default().push(one);
-            }
-        }
-        let failed = Mutex::new(Vec::new());
-        std::thread::scope(|scope| {
-            for work in by_dir.into_values() {
-                let work = std::sync::Arc::new(Mutex::new(work));
-                for _ in 0..threads.max(1) {
-                    let (work, failed) = (work.clone(), &failed);
-                    scope.spawn(move || {
-                        loop {
-                            let next = locked(&work).pop();
-                            let Some(one) = next else { break };
-                            match self.open(&one, now) {
-                                Ok(log) => drop(locked(&self.ready).insert(one.id, log)),
-                                Err(e) => locked(failed).push((one.name, e)),
-                            }
-                        }
-                    });
-                }
-            }
-        });
-        failed.into_inner().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn open(&self, wanted: &Wanted, now: Now) -> io::Result<Log> {
-        let at = self.place(wanted);
-        let dir = self.dirs.get(at).ok_or_else(|| io::Error::other("there is no log directory in use"))?;
-        let path = dir.path().join(wanted.name.to_string());
-        let mut log = UnrecoveredLog::open(path.clone(), wanted.name.clone(), wanted.config.clone())?;
-        if log.topic_id() != Some(wanted.id.topic_id) {
-            // A directory without id and data is one whose creation was interrupted.
-            if log.topic_id().is_some() || !log.is_blank() {
-                set_aside(dir, &path, &wanted.name, log.topic_id())?;
-                log = UnrecoveredLog::open(path.clone(), wanted.name.clone(), wanted.config.clone())?;
-            }
-            write_partition_metadata(&path, wanted.id.topic_id)?;
-        }
-        let known = dir.checkpoint(&wanted.name);
-        let recovery =
-            Recovery { clean: dir.was_clean(), recovery_point: known.recovery_point, log_start: known.log_start };
-        log.recover(recovery, now)
-    }
-
     /// Where a partition is or shall be.
-    fn place(&self, wanted: &Wanted) -> usize {
+    pub(super) fn place(&self, wanted: &Wanted) -> usize {
         let mut places = locked(&self.places);
         if let Some(at) = places.get(&wanted.name) {
             return *at;
@@ -170,19 +110,9 @@ impl LogDirs {
         }
     }
 
-    /// Closes a log cleanly and notes its offsets.
-    pub fn close(&self, log: Log, high_watermark: Offset) -> io::Result<()> {
-        let (partition, path) = (log.partition().clone(), log.dir().to_owned());
-        let closed = log.close()?;
-        if let Some(dir) = self.dir_of(&path) {
-            dir.set_checkpoint(CheckpointEntry {
-                partition,
-                recovery_point: closed.recovery_point,
-                log_start: closed.start_offset,
-                high_watermark,
-            });
-        }
-        Ok(())
+    /// The directory that holds a partition.
+    pub fn of_partition(&self, partition: &TopicPartition) -> Option<&LogDir> {
+        self.dirs.get(self.place_of(partition)?)
     }
 
     /// Deletes a partition: its directory is renamed at once, removed by [`super::close::delete_dir`] when the
@@ -197,16 +127,4 @@ impl LogDirs {
         }
         Ok(renamed)
     }
-}
-
-/// Renames a directory that belongs to another topic of the same name.
-fn set_aside(dir: &LogDir, path: &Path, partition: &TopicPartition, found: Option<Uuid>) -> io::Result<()> {
-    let to = dir.path().join(names::suffixed(partition, random_id(), names::STRAY));
-    match found {
-        Some(id) => tracing::warn!("{} is of the topic with id {id}: kept as {}", path.display(), to.display()),
-        None => tracing::warn!("{} has no topic id: kept as {}", path.display(), to.display()),
-    }
-    fs::rename(path, &to)?;
-    dir.forget(partition);
-    dir.write_checkpoints()
 }

@@ -30,13 +30,16 @@ pub mod flush;
 mod found;
 pub mod index;
 pub mod names;
+mod open;
 pub mod producers;
+pub mod progress;
 pub mod read;
 mod rebuild;
 pub mod recover;
 pub mod retain;
 mod scan;
 mod segment;
+mod shut;
 pub mod snapshot;
 #[cfg(test)]
 mod tests;

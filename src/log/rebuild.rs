@@ -106,11 +106,12 @@ pub(super) fn check_segment(
     epochs: &mut Epochs,
     exact: bool,
     now: TimestampMs,
+    checked: &dyn Fn(u64),
 ) -> io::Result<(Segment, Option<Cut>)> {
     let file = File::open(&FileKind::Log.path(dir, base), OpenMode::ReadWrite)?;
     let mut order = Order { next: base, base, exact, latest: None, raised_at: None, epochs };
     let mut scanner = Scanner::new(file.clone(), 0, found.size, true);
-    let mut batches = Vec::new();
+    let mut segment = Segment::new(base, now);
     let mut end = 0;
     let mut why = None;
     while let Some(scanned) = scanner.next()? {
@@ -121,7 +122,8 @@ pub(super) fn check_segment(
         match judged {
             Ok(batch) => {
                 end = batch.position + u64::from(batch.size);
-                batches.push(batch.meta);
+                segment.batch_written(&batch.meta, config.index_interval_bytes);
+                checked(u64::from(batch.size));
             }
             Err(unsound) => {
                 why = Some(unsound);
@@ -129,19 +131,11 @@ pub(super) fn check_segment(
             }
         }
     }
-    if why == Some(EPOCH_FELL) {
-        if let Some((position, offset)) = order.raised_at {
-            // The batch that raised the epoch is the bent one: it goes too.
-            while end > position {
-                let Some(batch) = batches.pop() else { break };
-                end -= u64::from(batch.size);
-            }
-            order.epochs.truncate_from_end(offset);
-        }
-    }
-    let mut segment = Segment::new(base, now);
-    for batch in &batches {
-        segment.batch_written(batch, config.index_interval_bytes);
+    if let (Some(EPOCH_FELL), Some((position, offset))) = (&why, order.raised_at) {
+        // The batch that raised the epoch is the bent one: it goes too.
+        order.epochs.truncate_from_end(offset);
+        end = position;
+        segment = walk(&file, Segment::new(base, now), position, config.index_interval_bytes)?;
     }
     segment.finish_time_index();
     let cut = why.map(|why| Cut { bytes: found.size - end, why });
@@ -150,6 +144,15 @@ pub(super) fn check_segment(
     }
     write_index_tails(&mut segment, dir)?;
     Ok((segment, cut))
+}
+
+/// The segment as it is when it ends at `upto`, of which all is known to be sound.
+fn walk(file: &File, mut segment: Segment, upto: u64, interval: u32) -> io::Result<Segment> {
+    let mut scanner = Scanner::new(file.clone(), 0, upto, false);
+    while let Some(Ok(batch)) = scanner.next()? {
+        segment.batch_written(&batch.meta, interval);
+    }
+    Ok(segment)
 }
 
 const EPOCH_FELL: Unsound = Unsound::OutOfOrder("the leader epoch is lower than that of the batch before");

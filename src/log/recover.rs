@@ -62,10 +62,23 @@ impl UnrecoveredLog {
         &self.partition
     }
 
+    /// Bytes of the segments that [`Self::recover`] will read, all of them.
+    pub fn bytes_to_check(&self, recovery: Recovery) -> u64 {
+        let nexts = self.found.segments.keys().skip(1).map(Some).chain([None]);
+        let unflushed = |next: Option<&Offset>| recovery.is_unflushed(next.copied());
+        self.found.segments.values().zip(nexts).filter(|(_, next)| unflushed(*next)).map(|(s, _)| s.size).sum()
+    }
+
     /// Checks and repairs what has to be, and gives the log.
     pub fn recover(self, recovery: Recovery, now: Now) -> io::Result<Log> {
-        let mut epochs = load_epochs(&self.dir);
-        let mut segments = self.load_segments(recovery, &mut epochs, now)?;
+        self.recover_telling(recovery, now, &|_| ())
+    }
+
+    /// [`Self::recover`]; `checked` is told of bytes as they are read, a piece at a time.
+    pub fn recover_telling(self, recovery: Recovery, now: Now, checked: &dyn Fn(u64)) -> io::Result<Log> {
+        let on_disk = load_epochs(&self.dir);
+        let mut epochs = on_disk.clone();
+        let mut segments = self.load_segments(recovery, &mut epochs, now, checked)?;
         let mut start = recovery.log_start.max(segments.front().map_or(Offset::ZERO, |s| s.base));
         if segments.back().is_some_and(|s| s.written.next < start) {
             tracing::warn!("{}: the log ends before its start offset {start}: it begins anew there", self.partition);
@@ -79,7 +92,6 @@ impl UnrecoveredLog {
             start = start.max(Offset::ZERO);
         }
         let end = segments.back().map_or(start, |s| s.written.next);
-        let before = epochs.clone();
         epochs.truncate_from_end(end);
         epochs.truncate_from_start(start);
         let snapshots = self.sort_snapshots(&segments, end)?;
@@ -98,7 +110,8 @@ impl UnrecoveredLog {
             queue: VecDeque::new(),
             writing: false,
             flushing: false,
-            epochs_unwritten: epochs != before,
+            epochs_unwritten: says_otherwise(on_disk, &epochs, end),
+            epoch_begun: false,
             epochs,
             unsynced: Unsynced { created: self.created, ..Unsynced::default() },
             producers,
@@ -110,7 +123,13 @@ impl UnrecoveredLog {
     }
 
     /// Every segment, those that may be damaged checked. What follows a cut is deleted.
-    fn load_segments(&self, recovery: Recovery, epochs: &mut Epochs, now: Now) -> io::Result<VecDeque<Segment>> {
+    fn load_segments(
+        &self,
+        recovery: Recovery,
+        epochs: &mut Epochs,
+        now: Now,
+        checked: &dyn Fn(u64),
+    ) -> io::Result<VecDeque<Segment>> {
         let mut segments: VecDeque<Segment> = VecDeque::new();
         let bases: Vec<Offset> = self.found.segments.keys().copied().collect();
         let mut cut = false;
@@ -120,7 +139,7 @@ impl UnrecoveredLog {
                 continue;
             }
             let next_base = bases.get(i + 1).copied();
-            let unflushed = !recovery.clean && next_base.is_none_or(|next| next > recovery.recovery_point);
+            let unflushed = recovery.is_unflushed(next_base);
             let sound = if unflushed || !index_files_sound(found) {
                 None
             } else if let Some(next) = next_base {
@@ -133,7 +152,7 @@ impl UnrecoveredLog {
                 None => {
                     let exact = next_base.is_none() && !self.config.compact;
                     let (segment, cut_at) =
-                        check_segment(&self.dir, *base, found, &self.config, epochs, exact, now.wall)?;
+                        check_segment(&self.dir, *base, found, &self.config, epochs, exact, now.wall, checked)?;
                     if let Some(Cut { bytes, why }) = cut_at {
                         tracing::warn!(
                             "{}: cut {bytes} bytes off segment {base}, which now ends at offset {}: {why}",
@@ -164,6 +183,20 @@ impl UnrecoveredLog {
         }
         Ok(kept)
     }
+}
+
+impl Recovery {
+    /// Whether a segment may not be on the device: one that ends, where the `next` begins, after the recovery point.
+    fn is_unflushed(&self, next: Option<Offset>) -> bool {
+        !self.clean && next.is_none_or(|next| next > self.recovery_point)
+    }
+}
+
+/// Whether the epoch file must be written anew. Epochs in it that begin at the log's end or later do no harm: the next
+/// start drops them too.
+fn says_otherwise(mut on_disk: Epochs, epochs: &Epochs, end: Offset) -> bool {
+    on_disk.truncate_from_end(end);
+    on_disk != *epochs
 }
 
 /// Both index files are there, and hold whole entries.

@@ -152,7 +152,8 @@ impl Log {
         };
         let snapshot =
             job.roll.as_mut().map(|r| (FileKind::Snapshot.path(&dir, r.base), std::mem::take(&mut r.snapshot)));
-        let epochs = std::mem::take(&mut self.epochs_unwritten).then(|| self.epochs.encode());
+        let unwritten = std::mem::take(&mut self.epochs_unwritten) | std::mem::take(&mut self.epoch_begun);
+        let epochs = unwritten.then(|| self.epochs.encode());
         self.unsynced.epochs |= epochs.is_some();
         let needed = open.is_some() || !indexes.is_empty() || snapshot.is_some() || epochs.is_some();
         needed.then_some(Prelude { dir, open, indexes, snapshot, epochs })

@@ -19,6 +19,7 @@ pub mod file;
 pub mod fs;
 pub mod mailbox;
 pub mod net;
+pub mod parallel;
 mod patience;
 mod pool;
 pub mod probe;

@@ -1,13 +1,10 @@
 //! Following the metadata: opening the partitions this core gained, closing those it lost.
 
 use super::Shard;
-use super::stop::into_log;
-use crate::base::{ErrorCode, TopicIdPartition, TopicPartition, Uuid};
-use crate::config::TopicConfig;
-use crate::log::Log;
+use super::stop::{RELEASE_TRIES, into_log};
+use crate::base::{ErrorCode, Uuid};
 use crate::log::close::delete_dir;
-use crate::log::dirs::Wanted;
-use crate::metadata::{MetadataDelta, MetadataImage, PartitionRegistration, ResourceType};
+use crate::metadata::{MetadataDelta, MetadataImage, ResourceType};
 use crate::partition::Partition;
 use crate::ring::runtime;
 use std::collections::HashSet;
@@ -39,47 +36,6 @@ impl Shard {
         self.image_taken.notify();
     }
 
-    /// Opens logs side by side on the blocking pool.
-    async fn open(
-        self: &Rc<Self>,
-        image: &MetadataImage,
-        gained: Vec<(TopicIdPartition, TopicPartition, Arc<PartitionRegistration>)>,
-    ) {
-        let node = self.shared.identity.node_id;
-        let mut opening = Vec::new();
-        for (id, name, registration) in gained {
-            let settings = self.topic_config(image, &name.topic);
-            let config = self.log_config(&settings);
-            let wanted = Wanted { id, name: name.clone(), directory: registration.directory_of(node), config };
-            let (dirs, now) = (self.shared.log_dirs.clone(), self.now());
-            let open = runtime::blocking(move || dirs.open_or_create(&wanted, now));
-            opening.push((id, name, registration, settings, open));
-        }
-        for (id, name, registration, settings, open) in opening {
-            match open.await {
-                Ok(log) => self.insert(id, name, &registration, &settings, log),
-                Err(e) => {
-                    tracing::error!("partition {name} cannot be opened: {e}");
-                    self.offline.borrow_mut().insert(id);
-                }
-            }
-        }
-    }
-
-    fn insert(
-        &self,
-        id: TopicIdPartition,
-        name: TopicPartition,
-        registration: &Arc<PartitionRegistration>,
-        settings: &TopicConfig,
-        log: Log,
-    ) {
-        let partition = Rc::new(Partition::new(id, name, log, settings.min_insync_replicas));
-        partition.apply(registration.clone(), self.shared.identity.node_id);
-        self.offline.borrow_mut().remove(&id);
-        self.partitions.borrow_mut().insert(id, partition);
-    }
-
     /// Changed settings of topics, and of brokers where they are defaults of topics, hold from the next append on.
     fn reconfigure(&self, delta: &MetadataDelta) {
         let (mut topics, mut all) = (HashSet::new(), false);
@@ -106,6 +62,9 @@ impl Shard {
     /// Closes the partitions of deleted topics; their directories are renamed at once and deleted
     /// after `file.delete.delay.ms`.
     async fn drop_topics(self: &Rc<Self>, topics: &[Uuid]) {
+        if topics.is_empty() {
+            return;
+        }
         let gone: Vec<Rc<Partition>> =
             self.open_partitions().into_iter().filter(|p| topics.contains(&p.id.topic_id)).collect();
         for partition in gone {
@@ -123,7 +82,7 @@ impl Shard {
     async fn delete_partition(self: &Rc<Self>, partition: Rc<Partition>) {
         let id = partition.id;
         let delay = self.topic_config(&self.image(), &partition.name.topic).file_delete_delay_ms;
-        let Some(log) = into_log(partition).await else { return };
+        let Some(log) = into_log(partition, &mut RELEASE_TRIES.clone()).await else { return };
         let name = log.partition().clone();
         let dirs = self.shared.log_dirs.clone();
         match runtime::blocking(move || dirs.delete(log)).await {

@@ -13,6 +13,7 @@ pub mod fetch_session;
 mod flush;
 mod housekeeping;
 mod image;
+mod opening;
 mod partitions;
 mod producer_ids;
 mod retention;

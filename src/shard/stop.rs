@@ -1,8 +1,7 @@
 //! A core's part of stopping: no more requests, everything accepted written, logs closed.
 
 use super::Shard;
-use crate::base::ErrorCode;
-use crate::base::local::join_all;
+use crate::base::{ErrorCode, Offset};
 use crate::log::Log;
 use crate::partition::Partition;
 use crate::ring::runtime;
@@ -38,12 +37,24 @@ impl Shard {
         closers.into_iter().for_each(|close| close());
     }
 
-    /// Writes, flushes and closes every log of this core, side by side on the blocking pool. True
-    /// when all are closed cleanly.
-    pub async fn close_partitions(self: &Rc<Self>) -> bool {
+    /// Writes what every log of this core accepted and gives the logs, with their high watermarks, to be closed. The
+    /// directory of one that is not let go of is left unclean.
+    pub async fn release_logs(self: &Rc<Self>) -> Vec<(Log, Offset)> {
         let partitions: Vec<Rc<Partition>> = self.partitions.borrow_mut().drain().map(|(_, p)| p).collect();
-        let closing = partitions.into_iter().map(|partition| Box::pin(close(self.clone(), partition)));
-        join_all(closing.collect()).await.into_iter().all(|clean| clean)
+        let mut logs = Vec::with_capacity(partitions.len());
+        let mut tries = RELEASE_TRIES;
+        for partition in partitions {
+            if let Err(e) = partition.clone().write_accepted().await {
+                self.disk_failed(&partition, &e);
+            }
+            partition.close(ErrorCode::NotLeaderOrFollower);
+            let (name, high_watermark) = (partition.name.clone(), partition.high_watermark());
+            match into_log(partition, &mut tries).await {
+                Some(log) => logs.push((log, high_watermark)),
+                None => self.shared.log_dirs.of_partition(&name).into_iter().for_each(|dir| dir.leave_unclean()),
+            }
+        }
+        logs
     }
 
     /// Lets this core's thread end.
@@ -61,33 +72,22 @@ impl Shard {
     }
 }
 
-async fn close(shard: Rc<Shard>, partition: Rc<Partition>) -> bool {
-    if let Err(e) = partition.clone().write_accepted().await {
-        shard.disk_failed(&partition, &e);
-    }
-    partition.close(ErrorCode::NotLeaderOrFollower);
-    let high_watermark = partition.high_watermark();
-    let Some(log) = into_log(partition).await else { return false };
-    let name = log.partition().clone();
-    let dirs = shard.shared.log_dirs.clone();
-    let closed = runtime::blocking(move || dirs.close(log, high_watermark)).await;
-    closed.map_err(|e| tracing::error!("{name}: closing the log failed: {e}")).is_ok()
-}
-
-/// How often, and how long, a partition is waited for that a task still uses.
-const RELEASE_TRIES: u32 = 5_000;
+/// How often, and how long, partitions are waited for that a task still uses.
+pub(super) const RELEASE_TRIES: u32 = 5_000;
 const RELEASE_PAUSE: Duration = Duration::from_millis(1);
 
 /// The partition's log once no job is out and no reader holds the partition. `None` (and a word)
-/// where one never lets go.
-pub(super) async fn into_log(mut partition: Rc<Partition>) -> Option<Log> {
-    for _ in 0..RELEASE_TRIES {
+/// where one never lets go. Each wait takes one of `tries`.
+pub(super) async fn into_log(mut partition: Rc<Partition>, tries: &mut u32) -> Option<Log> {
+    loop {
         if partition.with_log(|log| log.is_idle()) {
             match Rc::try_unwrap(partition) {
                 Ok(alone) => return Some(alone.into_log()),
                 Err(shared) => partition = shared,
             }
         }
+        let Some(left) = tries.checked_sub(1) else { break };
+        *tries = left;
         runtime::sleep(RELEASE_PAUSE).await;
     }
     tracing::error!("{}: still in use, its log is left as after a crash", partition.name);

@@ -74,7 +74,7 @@ fn an_unclean_start_builds_the_same_indexes_snapshots_and_epochs() {
     assert_eq!((log.flushed_offset(), log.end_offset()), (Offset(0), Offset(900)));
     let end = log.end_offset();
     assert_eq!(all(&mut log).len(), all(&mut open_topic(fixture().path(), "plain").1).len());
-    dirs.close(log, end).unwrap();
+    dirs.close_all(vec![(log, end)], 1);
     for (content, name) in original {
         let kept = !name.ends_with(".snapshot") || name.contains("900");
         if kept {
@@ -120,7 +120,7 @@ fn what_we_append_goes_on_where_kafka_stopped() {
     let info = log.append_as_leader(builder.build(), crate::log::AppendOrigin::Client, LeaderEpoch(1), then()).unwrap();
     assert_eq!(info.first_offset, Offset(900));
     wait(write_async(&mut log));
-    dirs.close(log, Offset(901)).unwrap();
+    dirs.close_all(vec![(log, Offset(901))], 1);
     dirs.dirs()[0].write_checkpoints().unwrap();
     dirs.dirs()[0].write_clean_shutdown(13).unwrap();
     drop(dirs);

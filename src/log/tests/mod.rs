@@ -2,6 +2,7 @@
 
 mod append;
 mod java;
+mod many;
 mod model;
 mod read;
 mod recovery;

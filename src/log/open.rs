@@ -1,0 +1,115 @@
+//! Opening logs: one by one as partitions come, or all of a start, so many at a time in each directory
+//! (`num.recovery.threads.per.data.dir`). Blocking.
+
+use super::core::Log;
+use super::dir::{LogDir, random_id};
+use super::dirs::{LogDirs, Wanted, locked};
+use super::files::write_partition_metadata;
+use super::names;
+use super::progress::Progress;
+use super::recover::{Recovery, UnrecoveredLog};
+use crate::base::{Instant, Now, TopicIdPartition, TopicPartition, Uuid};
+use crate::ring::{fs, parallel};
+use std::cell::Cell;
+use std::io;
+use std::path::Path;
+
+/// Recovery threads report each time they have read so much.
+const REPORT_BYTES: u64 = 4 << 20;
+
+/// A log whose directory was looked into.
+struct Prepared {
+    id: TopicIdPartition,
+    log: UnrecoveredLog,
+    recovery: Recovery,
+    bytes_to_check: u64,
+}
+
+impl LogDirs {
+    /// A log that [`Self::open_ahead`] opened. Not blocking.
+    pub fn take_opened(&self, id: &TopicIdPartition) -> Option<Log> {
+        locked(&self.ready).remove(id)
+    }
+
+    /// Opens and recovers the log of a partition, or creates it: in the directory it is in, else in the assigned
+    /// one, else in that with the fewest partitions. A directory of the same name with another topic id, or none,
+    /// is renamed to a stray and kept.
+    pub fn open_or_create(&self, wanted: &Wanted, now: Now) -> io::Result<Log> {
+        let prepared = self.prepare(wanted)?;
+        prepared.log.recover(prepared.recovery, now)
+    }
+
+    /// Opens the logs that are there and will be asked for, `threads` at a time in each directory. One that fails is
+    /// left to whoever asks for it, who is told why. Tells about the progress of an unclean start by `clock`.
+    pub fn open_ahead(&self, wanted: Vec<Wanted>, threads: usize, now: Now, clock: fn() -> Instant) {
+        let mut by_dir: Vec<Vec<Wanted>> = self.dirs().iter().map(|_| Vec::new()).collect();
+        for one in wanted {
+            if let Some(of_dir) = self.place_of(&one.name).and_then(|at| by_dir.get_mut(at)) {
+                of_dir.push(one);
+            }
+        }
+        let prepared = parallel::for_each(by_dir.len(), by_dir, |of_dir| {
+            let found = parallel::for_each(threads, of_dir, |one| self.prepare(&one).ok());
+            let mut found: Vec<Prepared> = found.into_iter().flatten().collect();
+            // The longest first, so that no thread begins one when the others are done.
+            found.sort_by_key(|p| std::cmp::Reverse(p.bytes_to_check));
+            found
+        });
+        let bytes = prepared.iter().flatten().map(|p| p.bytes_to_check).sum();
+        let progress = Progress::new(prepared.iter().map(Vec::len).sum(), bytes, clock);
+        parallel::for_each(prepared.len(), prepared, |of_dir| {
+            parallel::for_each(threads, of_dir, |one| self.recover_one(one, now, &progress));
+        });
+        if bytes > 0 {
+            tracing::info!("recovered: {}", progress.summary());
+        }
+    }
+
+    fn recover_one(&self, one: Prepared, now: Now, progress: &Progress) {
+        let unreported = Cell::new(0);
+        let checked = |bytes| {
+            unreported.set(unreported.get() + bytes);
+            if unreported.get() >= REPORT_BYTES {
+                progress.checked(unreported.take());
+            }
+        };
+        if let Ok(log) = one.log.recover_telling(one.recovery, now, &checked) {
+            locked(&self.ready).insert(one.id, log);
+        }
+        progress.checked(unreported.take());
+        progress.opened();
+    }
+
+    /// Looks into the directory of a partition, or creates it.
+    fn prepare(&self, wanted: &Wanted) -> io::Result<Prepared> {
+        let at = self.place(wanted);
+        let dir = self.dirs().get(at).ok_or_else(|| io::Error::other("there is no log directory in use"))?;
+        let path = dir.path().join(wanted.name.to_string());
+        let mut log = UnrecoveredLog::open(path.clone(), wanted.name.clone(), wanted.config.clone())?;
+        if log.topic_id() != Some(wanted.id.topic_id) {
+            // A directory without id and data is one whose creation was interrupted.
+            if log.topic_id().is_some() || !log.is_blank() {
+                set_aside(dir, &path, &wanted.name, log.topic_id())?;
+                log = UnrecoveredLog::open(path.clone(), wanted.name.clone(), wanted.config.clone())?;
+            }
+            write_partition_metadata(&path, wanted.id.topic_id)?;
+        }
+        let known = dir.checkpoint(&wanted.name);
+        let recovery =
+            Recovery { clean: dir.was_clean(), recovery_point: known.recovery_point, log_start: known.log_start };
+        let bytes_to_check = log.bytes_to_check(recovery);
+        Ok(Prepared { id: wanted.id, log, recovery, bytes_to_check })
+    }
+}
+
+/// Renames a directory that belongs to another topic of the same name.
+fn set_aside(dir: &LogDir, path: &Path, partition: &TopicPartition, found: Option<Uuid>) -> io::Result<()> {
+    let to = dir.path().join(names::suffixed(partition, random_id(), names::STRAY));
+    match found {
+        Some(id) => tracing::warn!("{} is of the topic with id {id}: kept as {}", path.display(), to.display()),
+        None => tracing::warn!("{} has no topic id: kept as {}", path.display(), to.display()),
+    }
+    fs::rename(path, &to)?;
+    dir.forget(partition);
+    dir.write_checkpoints()
+}
