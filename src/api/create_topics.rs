@@ -11,11 +11,7 @@ pub async fn handle(ctx: &RequestContext, request: CreateTopicsRequest) -> Resul
     let shared = ctx.shard.shared.clone();
     let names: Vec<_> = request.topics.iter().map(|topic| topic.name.clone()).collect();
     let created = ctx.shard.change_metadata(move |image, circumstances| {
-        let context = TopicContext {
-            policy: &shared.config.topics,
-            defaults: &shared.config.log_defaults,
-            node: shared.identity.node_id,
-        };
+        let context = TopicContext { policy: &shared.config.topics, defaults: &shared.topic_defaults(image) };
         create_topics(image, &request, context, &mut || (circumstances.random)())
     });
     let topics = created.await.unwrap_or_else(|error| {

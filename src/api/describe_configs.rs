@@ -7,7 +7,7 @@ use crate::base::ErrorCode;
 use crate::base::topic::validate_topic_name;
 use crate::config::table::Table;
 use crate::config::{ConfigEntry, ConfigSource, Synonym, describe};
-use crate::metadata::{MetadataImage, ResourceType, describe_topic};
+use crate::metadata::{MetadataImage, ResourceType};
 use crate::protocol::messages::describe_configs_request::{DescribeConfigsRequest, DescribeConfigsResource};
 use crate::protocol::messages::describe_configs_response::{
     DescribeConfigsResourceResult, DescribeConfigsResponse, DescribeConfigsResult, DescribeConfigsSynonym,
@@ -46,7 +46,7 @@ fn is_wanted(resource: &DescribeConfigsResource, name: &str) -> bool {
 
 fn row(version: i16, entry: ConfigEntry, include_synonyms: bool) -> DescribeConfigsResourceResult {
     let synonym = |s: Synonym| DescribeConfigsSynonym {
-        name: s.name.into(),
+        name: (&*s.name).into(),
         value: s.value.map(Into::into),
         source: s.source.wire(),
     };
@@ -58,7 +58,7 @@ fn row(version: i16, entry: ConfigEntry, include_synonyms: bool) -> DescribeConf
         config_source: entry.source.wire(),
         is_sensitive: entry.sensitive,
         synonyms: if include_synonyms { entry.synonyms.into_iter().map(synonym).collect() } else { Vec::new() },
-        config_type: entry.kind.wire(),
+        config_type: entry.kind.map_or(0, |kind| kind.wire()),
         documentation: None,
     }
 }
@@ -71,14 +71,16 @@ fn described(ctx: &RequestContext, image: &MetadataImage, resource: &DescribeCon
     let name = &*resource.resource_name;
     match ResourceType::of(resource.resource_type) {
         Some(ResourceType::Topic) => topic(ctx, image, name),
-        Some(ResourceType::Broker) => broker(ctx, image, name),
+        Some(ResourceType::Broker) => broker(ctx, name),
         Some(ResourceType::Group) if name.is_empty() => Err(invalid("Group name must not be empty")),
         Some(ResourceType::Group) => Ok(group(ctx, image, name)),
         Some(ResourceType::ClientMetrics) if name.is_empty() => {
             Err(invalid("Client metrics subscription name must not be empty"))
         }
         // Neither can be set here yet; what a log brought along is kept and shown when it is acted on.
-        Some(ResourceType::ClientMetrics | ResourceType::BrokerLogger) => Ok(Vec::new()),
+        Some(ResourceType::ClientMetrics) => Ok(Vec::new()),
+        Some(ResourceType::BrokerLogger) if name.is_empty() => Err(invalid("Broker id must not be empty")),
+        Some(ResourceType::BrokerLogger) => own_id(ctx, name, "").map(|()| Vec::new()),
         None => Err(invalid(format!("Unsupported resource type: {}", resource.resource_type))),
     }
 }
@@ -86,55 +88,36 @@ fn described(ctx: &RequestContext, image: &MetadataImage, resource: &DescribeCon
 fn topic(ctx: &RequestContext, image: &MetadataImage, name: &str) -> Described {
     validate_topic_name(name).map_err(|why| (ErrorCode::InvalidTopicException, Some(why)))?;
     if image.topic_by_name(name).is_none() {
-        return Err((ErrorCode::UnknownTopicOrPartition, None));
+        return Err((ErrorCode::UnknownTopicOrPartition, Some(String::new())));
     }
-    let shared = &ctx.shard.shared;
-    Ok(describe_topic(image, shared.identity.node_id, image.topic_overrides(name), &shared.config.log_defaults))
+    Ok(describe::describe_topic(image.topic_overrides(name), &ctx.shard.live().topic_defaults))
 }
 
 /// The node's own configuration, or, for the empty name, what was set for all brokers while they ran.
-fn broker(ctx: &RequestContext, image: &MetadataImage, name: &str) -> Described {
-    let own = ctx.shard.shared.identity.node_id;
-    let for_all = image.config(ResourceType::Broker, "");
-    let mut entries = describe::describe_broker(&ctx.shard.shared.config.settings);
+fn broker(ctx: &RequestContext, name: &str) -> Described {
+    let live = ctx.shard.live();
     if name.is_empty() {
-        entries.retain(|entry| for_all.contains_key(&entry.name));
-        for entry in &mut entries {
-            entry.synonyms.clear();
-            overlay(entry, for_all.get(&entry.name), ConfigSource::DynamicDefaultBroker);
-        }
-        return Ok(entries);
+        return Ok(describe::describe_all_brokers(&live));
     }
-    match name.parse::<i32>() {
-        Ok(id) if id == own.0 => {}
-        Ok(_) => {
-            return Err(invalid(format!("Unexpected broker id, expected {own} or empty string, but received {name}")));
-        }
-        Err(_) => return Err(invalid(format!("Broker id must be an integer, but it is: {name}"))),
-    }
-    let for_own = image.config(ResourceType::Broker, name);
-    for entry in &mut entries {
-        overlay(entry, for_all.get(&entry.name), ConfigSource::DynamicDefaultBroker);
-        overlay(entry, for_own.get(&entry.name), ConfigSource::DynamicBroker);
-    }
-    Ok(entries)
+    own_id(ctx, name, " or empty string,")?;
+    Ok(describe::describe_broker(&ctx.shard.shared.config.settings, &live))
 }
 
-/// Puts a value set at a higher level over an entry.
-fn overlay(entry: &mut ConfigEntry, value: Option<&String>, source: ConfigSource) {
-    let Some(key) = value.and_then(|_| Table::broker().get(&entry.name)) else { return };
-    let value = value.cloned().filter(|_| !entry.sensitive);
-    entry.synonyms.insert(0, Synonym { name: key.name, value: value.clone(), source });
-    entry.value = value;
-    entry.source = source;
-    entry.read_only = false;
+/// Refuses the names of other brokers.
+fn own_id(ctx: &RequestContext, name: &str, or: &str) -> Result<(), (ErrorCode, Option<String>)> {
+    let own = ctx.shard.shared.identity.node_id;
+    match name.parse::<i32>() {
+        Ok(id) if id == own.0 => Ok(()),
+        Ok(_) => Err(invalid(format!("Unexpected broker id, expected {own}{or} but received {name}"))),
+        Err(_) => Err(invalid(format!("Broker id must be an integer, but it is: {name}"))),
+    }
 }
 
 fn group(ctx: &RequestContext, image: &MetadataImage, name: &str) -> Vec<ConfigEntry> {
-    let broker = describe::describe_broker(&ctx.shard.shared.config.settings);
+    let broker = describe::describe_broker(&ctx.shard.shared.config.settings, &ctx.shard.live());
     let overrides = image.config(ResourceType::Group, name);
     let entry = |key: &crate::config::table::KeyDef| {
-        let synonym = |value: &str, source| Synonym { name: key.name, value: Some(value.to_owned()), source };
+        let synonym = |value: &str, source| Synonym { name: key.name.into(), value: Some(value.to_owned()), source };
         let set = overrides.get(key.name);
         let mut synonyms: Vec<_> = set.map(|value| synonym(value, ConfigSource::Group)).into_iter().collect();
         let of_broker = broker.iter().find(|entry| entry.name.strip_prefix("group.") == Some(key.name));
@@ -145,7 +128,7 @@ fn group(ctx: &RequestContext, image: &MetadataImage, name: &str) -> Vec<ConfigE
         ConfigEntry {
             name: key.name.to_owned(),
             value: set.cloned().or_else(|| synonyms.first().and_then(|first| first.value.clone())),
-            kind: key.kind,
+            kind: Some(key.kind),
             source: synonyms.first().map_or(ConfigSource::Default, |first| first.source),
             read_only: false,
             sensitive: false,

@@ -1,6 +1,7 @@
 //! One file per API key; [`table`] names them all. A handler gets its decoded request and returns
 //! the response as a value; the connection sends the responses in request order.
 
+mod alter_configs;
 mod api_versions;
 mod coordinate;
 mod create_partitions;
@@ -15,6 +16,7 @@ mod describe_topic_partitions;
 mod fetch;
 mod find_coordinator;
 mod heartbeat;
+mod incremental_alter_configs;
 mod init_producer_id;
 mod join_group;
 mod leave_group;

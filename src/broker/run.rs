@@ -7,7 +7,6 @@ use super::stop;
 use crate::base::{BrokerId, Uuid};
 use crate::config::Config;
 use crate::log::dirs::LogDirs;
-use crate::storage::{self, Opened};
 use crate::metadata::{MetadataDelta, MetadataImage};
 use crate::network::{self, BoundListener};
 use crate::ring::mailbox::Receiver;
@@ -15,6 +14,7 @@ use crate::ring::process::{Signals, limits};
 use crate::ring::{clock, probe, process, runtime};
 use crate::shard::connection_limits::ConnectionLimits;
 use crate::shard::{Ending, Identity, Job, LogLimits, Shard, ShardIndex, SharedServices};
+use crate::storage::{self, Opened};
 use std::rc::Rc;
 use std::sync::Arc;
 

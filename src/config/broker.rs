@@ -246,7 +246,8 @@ impl Config {
     }
 }
 
-fn network_config(s: &Settings) -> Result<NetworkConfig, String> {
+/// Reads `max.connections.per.ip.overrides`: hosts or addresses and their limits.
+pub fn connections_per_ip_overrides(s: &Settings) -> Result<Vec<(String, i32)>, String> {
     const OVERRIDES: &str = "max.connections.per.ip.overrides";
     let text = s.text(OVERRIDES).unwrap_or_default();
     let overrides = text.split(',').map(str::trim).filter(|pair| !pair.is_empty()).map(|pair| {
@@ -254,12 +255,16 @@ fn network_config(s: &Settings) -> Result<NetworkConfig, String> {
             .and_then(|(host, limit)| Some((host.trim().to_owned(), limit.trim().parse().ok().filter(|n| *n >= 0)?)))
             .ok_or_else(|| format!("Invalid value {text} for configuration {OVERRIDES}: {pair} is not host:limit"))
     });
+    overrides.collect()
+}
+
+fn network_config(s: &Settings) -> Result<NetworkConfig, String> {
     Ok(NetworkConfig {
         socket_request_max_bytes: s.number("socket.request.max.bytes"),
         connections_max_idle_ms: s.number("connections.max.idle.ms"),
         max_connections: s.number("max.connections"),
         max_connections_per_ip: s.number("max.connections.per.ip"),
-        max_connections_per_ip_overrides: overrides.collect::<Result<_, _>>()?,
+        max_connections_per_ip_overrides: connections_per_ip_overrides(s)?,
         socket_receive_buffer_bytes: s.number("socket.receive.buffer.bytes"),
         socket_send_buffer_bytes: s.number("socket.send.buffer.bytes"),
         socket_listen_backlog_size: s.number("socket.listen.backlog.size"),

@@ -4,6 +4,7 @@
 pub mod arguments;
 mod broker;
 pub mod describe;
+pub mod dynamic;
 pub mod listeners;
 mod load;
 pub mod meta_properties;
@@ -19,9 +20,10 @@ pub mod value;
 
 pub use broker::{
     Config, CoreSelection, FetchPath, GroupConfig, LogManagerConfig, NetworkConfig, NodeConfig, TopicPolicy,
-    TransactionConfig,
+    TransactionConfig, connections_per_ip_overrides,
 };
 pub use describe::ConfigEntry;
+pub use dynamic::LiveSettings;
 pub use listeners::{ListenerConfig, Listeners, SecurityProtocol};
 pub use load::{ConfigError, Given, Outside};
 pub use settings::{ConfigSource, Setting, Settings};

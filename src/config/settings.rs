@@ -105,6 +105,13 @@ impl Settings {
         Ok(())
     }
 
+    /// Puts a value set while the broker runs over what there is.
+    pub(super) fn overlay(&mut self, name: &str, text: &str, value: Value, source: ConfigSource) {
+        if let Some(setting) = Table::broker().index(name).and_then(|at| self.known.get_mut(at)) {
+            (setting.text, setting.value, setting.source) = (Some(text.to_owned()), value, source);
+        }
+    }
+
     /// An integer key's value, `None` when it has none.
     pub fn int(&self, name: &str) -> Option<i64> {
         match self.value(name) {
@@ -114,7 +121,7 @@ impl Settings {
     }
 
     /// An integer key's value as the width its type promises; a key without a value reads as 0.
-    pub(super) fn number<T: TryFrom<i64> + Default>(&self, name: &str) -> T {
+    pub fn number<T: TryFrom<i64> + Default>(&self, name: &str) -> T {
         self.int(name).and_then(|n| T::try_from(n).ok()).unwrap_or_default()
     }
 

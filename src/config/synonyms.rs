@@ -1,12 +1,14 @@
 //! Which broker keys are a topic key's defaults, and what DescribeConfigs tells of them.
 
+use super::dynamic::Dynamic;
 use super::settings::{ConfigSource, Settings};
+use std::borrow::Cow;
 
 /// One value a key would have if nothing above it were set.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Synonym {
     /// The key at that level, e.g. `log.retention.hours`.
-    pub name: &'static str,
+    pub name: Cow<'static, str>,
     /// Its value as text.
     pub value: Option<String>,
     /// Where it comes from.
@@ -48,19 +50,25 @@ pub(super) const SYNONYMS: &[(&str, &[(&str, i64)])] = &[
 const MINUTE: i64 = 60_000;
 const HOUR: i64 = 3_600_000;
 
-/// The values behind one broker key, the one in force first: what is given before defaults, each in order of
-/// precedence. As in Kafka (`ConfigHelper.configSynonyms`) those that precede the key itself are left out, so a
-/// key that nobody set and that has no default has none.
-pub(super) fn of_broker_key(name: &str, settings: &Settings) -> Vec<Synonym> {
+/// The values behind one broker key, the one in force first: what was set for this broker while it ran, what was set
+/// for all, what was given at start, defaults, each in order of precedence. As in Kafka (`ConfigHelper.configSynonyms`)
+/// those that precede the key itself are left out, so a key that nobody set and that has no default has none. `settings`
+/// are those of the start.
+pub(super) fn of_broker_key(name: &str, settings: &Settings, dynamic: Dynamic<'_>) -> Vec<Synonym> {
     let alone = [(name, 1)];
     let chains = SYNONYMS.iter().map(|(_, chain)| *chain);
     let chain = chains.filter(|chain| chain.len() > 1).find(|chain| chain.iter().any(|(key, _)| *key == name));
     let chain: Vec<_> = chain.unwrap_or(&alone).iter().filter_map(|(key, _)| settings.get(key)).collect();
+    let dynamic = dynamic.levels().into_iter().flat_map(|(map, source)| {
+        chain.iter().filter_map(move |s| {
+            Some(Synonym { name: s.key.name.into(), value: Some(map.get(s.key.name)?.clone()), source })
+        })
+    });
     let given = chain.iter().filter(|s| s.source == ConfigSource::StaticBroker);
-    let given = given.map(|s| Synonym { name: s.key.name, value: s.text.clone(), source: s.source });
+    let given = given.map(|s| Synonym { name: s.key.name.into(), value: s.text.clone(), source: s.source });
     let defaults = chain.iter().filter_map(|s| {
         let value = Some(s.key.default?.to_owned());
-        Some(Synonym { name: s.key.name, value, source: ConfigSource::Default })
+        Some(Synonym { name: s.key.name.into(), value, source: ConfigSource::Default })
     });
-    given.chain(defaults).skip_while(|synonym| synonym.name != name).collect()
+    dynamic.chain(given).chain(defaults).skip_while(|synonym| synonym.name != name).collect()
 }

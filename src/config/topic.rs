@@ -1,5 +1,6 @@
 //! Topic-level configuration: overrides over the broker's defaults.
 
+use super::dynamic::Dynamic;
 use super::settings::Settings;
 use super::synonyms::{SYNONYMS, Synonym, of_broker_key};
 use super::table::{KeyDef, Table};
@@ -92,7 +93,7 @@ pub enum TimestampType {
 
 /// The broker keys that are the default of a topic key, the strongest first, each with the number that turns its unit
 /// into the topic key's.
-pub fn broker_keys(topic_key: &str) -> &'static [(&'static str, i64)] {
+fn broker_keys(topic_key: &str) -> &'static [(&'static str, i64)] {
     SYNONYMS.iter().find(|(name, _)| *name == topic_key).map(|(_, chain)| *chain).unwrap_or_default()
 }
 
@@ -112,9 +113,18 @@ struct DefaultRow {
 }
 
 impl TopicDefaults {
-    /// Takes the defaults out of the broker's settings; the error is a sentence naming the broker key.
+    /// Takes the defaults out of the broker's settings at its start; the error is a sentence naming the broker key.
     pub fn from_settings(settings: &Settings) -> Result<Self, String> {
-        let rows = Table::topic().keys().iter().map(|key| default_row(key, settings));
+        Self::in_force(settings, settings, Dynamic::NONE)
+    }
+
+    /// Takes the defaults out of the settings in force, which are those of the `start` and what is set since.
+    pub(super) fn in_force(settings: &Settings, start: &Settings, dynamic: Dynamic<'_>) -> Result<Self, String> {
+        let rows = Table::topic().keys().iter().map(|key| {
+            let first = broker_keys(key.name).first();
+            let synonyms = first.map(|(name, _)| of_broker_key(name, start, dynamic)).unwrap_or_default();
+            default_row(key, settings, synonyms)
+        });
         Ok(Self { rows: rows.collect::<Result<_, _>>()? })
     }
 
@@ -138,21 +148,17 @@ impl TopicDefaults {
     }
 }
 
-fn default_row(key: &'static KeyDef, settings: &Settings) -> Result<DefaultRow, String> {
+fn default_row(key: &'static KeyDef, settings: &Settings, synonyms: Vec<Synonym>) -> Result<DefaultRow, String> {
     let chain = broker_keys(key.name);
-    let synonyms = chain.first().map(|(name, _)| of_broker_key(name, settings)).unwrap_or_default();
     // All but the last of a chain have no default, so what is given wins by its order alone.
     let mut set = chain.iter().filter_map(|(name, unit)| Some((settings.get(name)?, *unit)));
     let present = set.find(|(setting, _)| setting.value != Value::Null);
-    let present = present.map(|(s, unit)| (s.key.name, in_unit(&s.value, unit), s.text.clone()));
-    let Some((name, value, text)) = present else {
+    let present = present.map(|(s, unit)| (s.key.name, in_unit(&s.value, unit)));
+    let Some((name, value)) = present else {
         let (value, text) = (key.default_value(), key.default.map(str::to_owned));
         return Ok(DefaultRow { text, value, synonyms });
     };
-    let text = match &value {
-        Value::Int(n) => Some(n.to_string()),
-        _ => text,
-    };
+    let text = value.text();
     if let Some(text) = &text {
         key.parse(text).map_err(|error| format!("{name}: {error}"))?;
     }
@@ -168,17 +174,19 @@ fn in_unit(value: &Value, unit: i64) -> Value {
     }
 }
 
-/// Checks one topic-level override as CreateTopics and IncrementalAlterConfigs need it. The error is
-/// Kafka's sentence for INVALID_CONFIG.
-pub fn validate(name: &str, value: &str) -> Result<(), String> {
-    match Table::topic().get(name) {
-        Some(key) => key.parse(value).map(drop),
-        None => Err(format!("Unknown topic config name: {name}")),
+/// Checks all overrides of a topic, each by itself and together (`LogConfig.validate`). The error is Kafka's sentence
+/// for INVALID_CONFIG.
+pub fn validate(overrides: &[(&str, &str)], defaults: &TopicDefaults) -> Result<(), String> {
+    for (name, value) in overrides {
+        let key = Table::topic().get(name).ok_or_else(|| format!("Unknown topic config name: {name}"))?;
+        let value = key.parse(value)?;
+        if *name == "remote.storage.enable" && value == Value::Bool(true) {
+            return Err("Tiered Storage functionality is disabled in the broker. \
+                        Topic cannot be configured with remote log storage."
+                .into());
+        }
     }
-}
-
-/// Checks what must hold between a topic's overrides, each of which is valid by itself.
-pub fn validate_together(config: &TopicConfig) -> Result<(), String> {
+    let config = resolve(overrides.iter().copied(), defaults);
     if config.min_compaction_lag_ms > config.max_compaction_lag_ms {
         return Err(format!(
             "conflict topic config setting min.compaction.lag.ms ({}) > max.compaction.lag.ms ({})",

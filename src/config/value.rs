@@ -73,6 +73,32 @@ pub enum Value {
     List(Vec<String>),
 }
 
+impl Value {
+    /// The value as Kafka writes it (`ConfigDef.convertToString`); `None` where there is none.
+    pub fn text(&self) -> Option<String> {
+        Some(match self {
+            Self::Null => return None,
+            Self::Bool(flag) => flag.to_string(),
+            Self::Int(n) => n.to_string(),
+            Self::Double(n) => java_double(*n),
+            Self::Text(text) => text.clone(),
+            Self::List(list) => list.join(","),
+        })
+    }
+}
+
+/// `Double.toString`: at least one digit behind the point, and an exponent from 10^7 on and below 10^-3.
+fn java_double(n: f64) -> String {
+    if n == 0.0 || (1e-3..1e7).contains(&n.abs()) {
+        return format!("{n:?}");
+    }
+    let text = format!("{n:E}");
+    match text.split_once('E') {
+        Some((digits, exponent)) if !digits.contains('.') => format!("{digits}.0E{exponent}"),
+        _ => text,
+    }
+}
+
 /// Which values of a type are allowed.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Valid {
@@ -133,11 +159,10 @@ impl Valid {
     /// Why `value` is not allowed, in words; `Ok` when it is.
     fn check(&self, value: &Value) -> Result<(), String> {
         match (self, value) {
-            (Self::Range { min, max, or }, Value::Int(n)) => {
-                if *or == Some(*n) || (*n >= *min && max.is_none_or(|m| *n <= m)) { Ok(()) } else { Err(self.words()) }
-            }
+            (Self::Range { or, .. }, Value::Int(n)) if *or == Some(*n) => Ok(()),
+            (Self::Range { min, max, .. }, Value::Int(n)) => self.check_range(n < min, max.is_some_and(|m| *n > m)),
             (Self::Range { min, max, .. }, Value::Double(n)) => {
-                if *n >= *min as f64 && max.is_none_or(|m| *n <= m as f64) { Ok(()) } else { Err(self.words()) }
+                self.check_range(*n < *min as f64, max.is_some_and(|m| *n > m as f64))
             }
             (Self::OneOf { names, ignore_case }, Value::Text(text)) => self.check_name(names, *ignore_case, text),
             (Self::OneOf { names, ignore_case }, Value::List(list)) => {
@@ -156,6 +181,15 @@ impl Valid {
         }
     }
 
+    fn check_range(&self, below: bool, above: bool) -> Result<(), String> {
+        match self {
+            Self::Range { or: Some(_), .. } if below || above => Err(self.words()),
+            Self::Range { min, .. } if below => Err(format!("Value must be at least {min}")),
+            Self::Range { max: Some(max), .. } if above => Err(format!("Value must be no more than {max}")),
+            _ => Ok(()),
+        }
+    }
+
     fn check_name(&self, names: &[&'static str], ignore_case: bool, text: &str) -> Result<(), String> {
         let known = names.iter().any(|n| *n == text || (ignore_case && n.eq_ignore_ascii_case(text)));
         if known { Ok(()) } else { Err(self.words()) }
@@ -168,7 +202,7 @@ impl Valid {
             Self::Range { min, max: None, or: None } => format!("Value must be at least {min}"),
             Self::Range { min, max: Some(max), or: None } => format!("Value must be from {min} to {max}"),
             Self::Range { min, max, or: Some(or) } => match max {
-                Some(max) => format!("Value must be from {min} to {max}, or {or}"),
+                Some(max) => format!("Value must be between {min} and {max} or equal to {or}"),
                 None => format!("Value must be at least {min}, or {or}"),
             },
             Self::OneOf { names, .. } => format!("String must be one of: {}", names.join(", ")),
@@ -189,7 +223,7 @@ fn is_partition_and_broker(text: &str) -> bool {
 /// Reads `text` as a value of `kind` and checks it; the error is the reason in words, without the key.
 pub(super) fn parse(kind: ConfigType, valid: &Valid, text: &str) -> Result<Value, String> {
     let trimmed = text.trim();
-    let value = match kind {
+    let mut value = match kind {
         ConfigType::Boolean => match trimmed.to_ascii_lowercase().as_str() {
             "true" => Value::Bool(true),
             "false" => Value::Bool(false),
@@ -207,13 +241,23 @@ pub(super) fn parse(kind: ConfigType, valid: &Valid, text: &str) -> Result<Value
         ConfigType::Password => Value::Text(text.to_owned()),
     };
     valid.check(&value)?;
+    // What is chosen from a list of names is chosen once (KIP-1161).
+    if let (Valid::OneOf { .. }, Value::List(list)) = (valid, &mut value) {
+        let mut seen = Vec::with_capacity(list.len());
+        list.retain(|element| {
+            !seen.contains(element) && {
+                seen.push(element.clone());
+                true
+            }
+        });
+    }
     Ok(value)
 }
 
 fn integer(text: &str, min: i64, max: i64, kind: &str) -> Result<Value, String> {
     match text.parse::<i64>() {
         Ok(n) if (min..=max).contains(&n) => Ok(Value::Int(n)),
-        _ => Err(format!("Not a number of type {kind} (from {min} to {max})")),
+        _ => Err(format!("Not a number of type {kind}")),
     }
 }
 
@@ -258,6 +302,27 @@ mod tests {
         for (kind, text) in bad {
             assert!(parse(kind, &any, text).is_err(), "{kind:?} {text:?}");
         }
+    }
+
+    #[test]
+    fn values_are_written_as_java_writes_them() {
+        use ConfigType::*;
+        let table = [
+            (Int, " 77 ", "77"),
+            (Double, "0.50", "0.5"),
+            (Double, "1", "1.0"),
+            (Double, "1.7976931348623157E308", "1.7976931348623157E308"),
+            (Double, "10000000", "1.0E7"),
+            (Double, "0.00015", "1.5E-4"),
+            (Boolean, " TRUE", "true"),
+            (List, " a , b", "a,b"),
+        ];
+        for (kind, text, want) in table {
+            assert_eq!(parse(kind, &Valid::Any, text).unwrap().text().as_deref(), Some(want));
+        }
+        let names = Valid::parse("[compact, delete]");
+        assert_eq!(parse(List, &names, "delete,compact,delete").unwrap().text().as_deref(), Some("delete,compact"));
+        assert_eq!(Value::Null.text(), None);
     }
 
     #[test]

@@ -4,9 +4,10 @@ use super::assignment::Placer;
 use super::topic_config::{config_records, overrides};
 use super::{Decision, RECORDS_PER_REQUEST_MAX, Refusal};
 use crate::base::topic::{CLUSTER_METADATA_TOPIC, validate_topic_name};
-use crate::base::{BrokerId, ErrorCode, Uuid};
+use crate::base::{ErrorCode, Uuid};
+use crate::config::describe::describe_topic;
 use crate::config::{ConfigEntry, TopicDefaults, TopicPolicy};
-use crate::metadata::{MetadataImage, MetadataRecord, PartitionRegistration, describe_topic};
+use crate::metadata::{MetadataImage, MetadataRecord, PartitionRegistration};
 use crate::protocol::messages::TopicRecord;
 use crate::protocol::messages::create_topics_request::{CreatableTopic, CreateTopicsRequest};
 use crate::protocol::messages::create_topics_response::{CreatableTopicConfigs, CreatableTopicResult};
@@ -17,10 +18,8 @@ use std::collections::{HashMap, HashSet};
 pub struct TopicContext<'a> {
     /// Partitions and replicas of topics that name none.
     pub policy: &'a TopicPolicy,
-    /// The topic-level defaults.
+    /// The topic-level defaults in force.
     pub defaults: &'a TopicDefaults,
-    /// This node: what was set for it while it ran is a default too.
-    pub node: BrokerId,
 }
 
 /// Creates topics: each by itself succeeds or fails, the records of all that succeed go in together. Names given twice
@@ -114,7 +113,7 @@ fn create_topic(
         error_message: None,
         num_partitions: partitions.len() as i32,
         replication_factor: partitions.first().map_or(-1, |p| p.replicas.len() as i16),
-        configs: Some(effective_configs(image, topic, context)),
+        configs: Some(effective_configs(topic, context)),
         ..Default::default()
     };
     Ok((records, result))
@@ -211,12 +210,8 @@ fn new_topic_id(image: &MetadataImage, random: &mut dyn FnMut() -> [u8; 16]) -> 
     }
 }
 
-fn effective_configs(
-    image: &MetadataImage,
-    topic: &CreatableTopic,
-    context: TopicContext<'_>,
-) -> Vec<CreatableTopicConfigs> {
-    let entries = describe_topic(image, context.node, overrides(&topic.configs), context.defaults);
+fn effective_configs(topic: &CreatableTopic, context: TopicContext<'_>) -> Vec<CreatableTopicConfigs> {
+    let entries = describe_topic(overrides(&topic.configs), context.defaults);
     let row = |entry: ConfigEntry| CreatableTopicConfigs {
         name: entry.name.into(),
         value: entry.value.filter(|_| !entry.sensitive).map(Into::into),

@@ -1,6 +1,7 @@
 //! What the controller decides: pure functions of the image and a request. A decision is records for the metadata log
 //! and an answer that holds once they are applied; `metadata::store` persists, the shards publish.
 
+mod alter_configs;
 mod assignment;
 mod auto_create;
 mod broker;
@@ -12,6 +13,7 @@ mod producer_ids;
 mod tests;
 mod topic_config;
 
+pub use alter_configs::{AlterContext, Alteration, KeyChange, SET, alter_configs};
 pub use auto_create::{InternalTopics, creatable};
 pub use broker::{BrokerStart, register_broker, shut_down_broker, unfence_broker};
 pub use create_partitions::create_partitions;

@@ -64,8 +64,7 @@ impl Node {
     }
 
     fn create_with(&mut self, request: CreateTopicsRequest) -> Vec<(i16, String)> {
-        let context =
-            TopicContext { policy: &self.config.topics, defaults: &self.config.log_defaults, node: BrokerId(1) };
+        let context = TopicContext { policy: &self.config.topics, defaults: &self.config.log_defaults };
         let draws = &mut self.draws;
         let mut random = || {
             *draws += 1;

@@ -19,10 +19,7 @@ pub fn config_records(
         return Err(invalid(format!("Null value not supported for topic configs: {}", nulls.join(","))));
     }
     let overrides = overrides(given);
-    for (name, value) in &overrides {
-        topic::validate(name, value).map_err(invalid)?;
-    }
-    topic::validate_together(&topic::resolve(overrides.iter().copied(), defaults)).map_err(invalid)?;
+    topic::validate(&overrides, defaults).map_err(invalid)?;
     let record = |(name, value): &(&str, &str)| {
         ConfigRecord {
             resource_type: ResourceType::Topic.id(),

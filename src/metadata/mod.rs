@@ -4,7 +4,6 @@
 //! made durable, applied, published to every shard, and only then answered. Nothing writes an image directly.
 
 pub mod delta;
-mod dynamic_defaults;
 pub mod features;
 pub mod image;
 pub mod loader;
@@ -12,7 +11,6 @@ pub mod record;
 pub mod store;
 
 pub use delta::{MetadataDelta, TopicDelta};
-pub use dynamic_defaults::{DynamicDefault, describe_topic, dynamic_defaults};
 pub use image::{
     BrokerEndpoint, BrokerRegistration, ConfigMap, ConfigResource, FeatureRange, LeaderRecoveryState, MetadataImage,
     PartitionRegistration, ResourceType, TopicImage,

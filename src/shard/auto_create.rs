@@ -54,8 +54,7 @@ impl Shard {
                 return Decision::unchanged(Vec::new());
             }
             let request = CreateTopicsRequest { topics, ..Default::default() };
-            let context =
-                TopicContext { policy: &config.topics, defaults: &config.log_defaults, node: shared.identity.node_id };
+            let context = TopicContext { policy: &config.topics, defaults: &shared.topic_defaults(image) };
             create_topics(image, &request, context, &mut || (circumstances.random)())
         });
         match created.await {

@@ -16,6 +16,7 @@ impl Shard {
     /// Takes a newer image: `delta` says what differs from the one before.
     pub async fn take_image(self: &Rc<Self>, image: Arc<MetadataImage>, delta: &MetadataDelta) {
         let node = self.shared.identity.node_id;
+        let resettled = self.take_settings(&image, delta);
         let mut gained = Vec::new();
         for (id, name, registration) in delta.changed_partitions(&image) {
             if self.owner_of(&id) != self.index || !registration.replicas.contains(&node) {
@@ -29,24 +30,17 @@ impl Shard {
         self.open(&image, gained).await;
         let gone = delta.deleted_topics().map(|(id, _)| id).collect::<Vec<_>>();
         *self.image.borrow_mut() = image;
-        self.reconfigure(delta);
+        self.reconfigure(delta, resettled);
         self.drop_topics(&gone).await;
         self.follow_leadership();
         self.forget_offsets(delta);
         self.image_taken.notify();
     }
 
-    /// Changed settings of topics, and of brokers where they are defaults of topics, hold from the next append on.
-    fn reconfigure(&self, delta: &MetadataDelta) {
-        let (mut topics, mut all) = (HashSet::new(), false);
-        let own = self.shared.identity.node_id.to_string();
-        for (kind, name) in delta.changed_configs() {
-            match kind {
-                ResourceType::Topic => drop(topics.insert(name)),
-                ResourceType::Broker => all |= name.is_empty() || name == own,
-                _ => {}
-            }
-        }
+    /// Changed settings of topics, and the broker's where topics take theirs from it, hold from the next append on.
+    fn reconfigure(&self, delta: &MetadataDelta, all: bool) {
+        let topics: HashSet<&str> =
+            delta.changed_configs().filter(|(kind, _)| *kind == ResourceType::Topic).map(|(_, name)| name).collect();
         if topics.is_empty() && !all {
             return;
         }

@@ -31,13 +31,14 @@ pub use stats::ShardStats;
 
 use crate::base::local::Event;
 use crate::base::{Now, TopicIdPartition};
+use crate::config::LiveSettings;
 use crate::metadata::MetadataImage;
 use crate::partition::Partition;
 use crate::ring;
 use crate::ring::mailbox::Sender;
 use fetch_session::SessionCache;
 use std::cell::{Cell, RefCell};
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -56,6 +57,7 @@ pub struct Shard {
     peers: Vec<Sender<Job>>,
     calls: calls::Calls,
     image: RefCell<Arc<MetadataImage>>,
+    live: RefCell<Arc<LiveSettings>>,
     partitions: RefCell<HashMap<TopicIdPartition, Rc<Partition>>>,
     offline: RefCell<HashSet<TopicIdPartition>>,
     dirty: RefCell<Vec<Rc<Partition>>>,
@@ -90,6 +92,7 @@ impl Shard {
     ) -> Rc<Self> {
         let slots = usize::try_from(shared.config.network.fetch_session_cache_slots).unwrap_or(0);
         let slots = slots.div_ceil(peers.len().max(1));
+        let live = LiveSettings::new(&shared.config, &BTreeMap::new(), &BTreeMap::new());
         Rc::new(Self {
             index,
             shared,
@@ -97,6 +100,7 @@ impl Shard {
             peers,
             calls: calls::Calls::default(),
             image: RefCell::new(image),
+            live: RefCell::new(Arc::new(live)),
             partitions: RefCell::default(),
             offline: RefCell::default(),
             dirty: RefCell::default(),

@@ -2,7 +2,9 @@
 
 use super::connection_limits::ConnectionLimits;
 use crate::base::{BrokerId, Instant, Uuid};
-use crate::config::Config;
+use crate::config::{Config, TopicDefaults, dynamic};
+use crate::metadata::MetadataImage;
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -96,6 +98,12 @@ pub struct SharedServices {
 }
 
 impl SharedServices {
+    /// The topic-level defaults in force with `image`.
+    pub fn topic_defaults(&self, image: &MetadataImage) -> Cow<'_, TopicDefaults> {
+        let (own, all) = image.broker_configs(self.identity.node_id);
+        dynamic::topic_defaults(&self.config, &own, &all)
+    }
+
     /// What clients of `listener` are told of this node.
     pub fn endpoint(&self, listener: &str) -> Option<&Endpoint> {
         self.endpoints.iter().find(|e| &*e.listener == listener)

@@ -1,17 +1,34 @@
-//! From a topic's configuration to what its logs run by.
+//! The settings in force: the broker's, a topic's, and what a log runs by.
 
 use super::Shard;
-use crate::config::{TopicConfig, topic};
+use crate::config::{LiveSettings, TopicConfig, topic};
 use crate::log::{LogConfig, TimestampType};
-use crate::metadata::{MetadataImage, dynamic_defaults};
+use crate::metadata::{MetadataDelta, MetadataImage, ResourceType};
+use std::sync::Arc;
 
 impl Shard {
-    /// A topic's settings: its own over what was set for brokers while they ran over the broker's defaults.
+    /// The broker's settings in force on this core.
+    pub fn live(&self) -> Arc<LiveSettings> {
+        self.live.borrow().clone()
+    }
+
+    /// Takes the broker's settings that changed with `image`; true where any did.
+    pub(super) fn take_settings(&self, image: &MetadataImage, delta: &MetadataDelta) -> bool {
+        let node = self.shared.identity.node_id;
+        let own = node.to_string();
+        let changed =
+            |(kind, name): (ResourceType, &str)| kind == ResourceType::Broker && (name.is_empty() || name == own);
+        if !delta.changed_configs().any(changed) {
+            return false;
+        }
+        let (own, all) = image.broker_configs(node);
+        *self.live.borrow_mut() = Arc::new(LiveSettings::new(&self.shared.config, &own, &all));
+        true
+    }
+
+    /// A topic's settings: its own over the broker's in force.
     pub fn topic_config(&self, image: &MetadataImage, name: &str) -> TopicConfig {
-        let dynamic = dynamic_defaults(image, self.shared.identity.node_id);
-        // The strongest comes first there and last here.
-        let dynamic = dynamic.iter().rev().map(|default| (default.topic_key, default.value.as_str()));
-        topic::resolve(dynamic.chain(image.topic_overrides(name)), &self.shared.config.log_defaults)
+        topic::resolve(image.topic_overrides(name), &self.live.borrow().topic_defaults)
     }
 
     /// The part of them that a log acts on.
@@ -48,7 +65,7 @@ impl Shard {
             compression_lz4_level: topic.compression_lz4_level,
             compression_zstd_level: topic.compression_zstd_level,
             min_insync_replicas: topic.min_insync_replicas,
-            producer_id_expiration_ms: i64::from(self.shared.config.transactions.producer_id_expiration_ms),
+            producer_id_expiration_ms: self.live.borrow().settings.number("producer.id.expiration.ms"),
             preallocate: topic.preallocate,
         }
     }

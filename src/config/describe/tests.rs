@@ -1,8 +1,14 @@
 use super::*;
-use crate::config::Config;
+use crate::config::{Config, LiveSettings};
+
+/// The rows of a broker on which nothing was set since it started.
+fn broker_rows(config: &Config) -> Vec<ConfigEntry> {
+    let nothing = BTreeMap::new();
+    describe_broker(&config.settings, &LiveSettings::new(config, &nothing, &nothing))
+}
 
 fn synonyms(entry: &ConfigEntry) -> Vec<(&str, &str, ConfigSource)> {
-    entry.synonyms.iter().map(|s| (s.name, s.value.as_deref().unwrap_or("null"), s.source)).collect()
+    entry.synonyms.iter().map(|s| (&*s.name, s.value.as_deref().unwrap_or("null"), s.source)).collect()
 }
 
 #[test]
@@ -27,7 +33,7 @@ fn a_topics_rows_name_value_source_and_synonyms() {
 #[test]
 fn a_brokers_rows_hide_what_is_sensitive() {
     let config = Config::from_overrides(&[("num.partitions", "3")]).unwrap();
-    let rows = describe_broker(&config.settings);
+    let rows = broker_rows(&config);
     let row = |name: &str| rows.iter().find(|row| row.name == name).unwrap();
     let set = row("num.partitions");
     assert_eq!((set.value.as_deref(), set.source), (Some("3"), ConfigSource::StaticBroker));
@@ -46,7 +52,7 @@ fn synonyms_are_those_kafka_shows() {
     let given =
         [("log.retention.minutes", "6000"), ("log.retention.hours", "100"), ("log.roll.hours", "5"), ("node.id", "1")];
     let config = Config::from_overrides(&given).unwrap();
-    let rows = describe_broker(&config.settings);
+    let rows = broker_rows(&config);
     type Row = (&'static str, &'static str, &'static [(&'static str, &'static str, ConfigSource)]);
     let table: &[Row] = &[
         ("log.retention.ms", "null", &[]),

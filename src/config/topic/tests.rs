@@ -97,17 +97,31 @@ fn overrides_are_validated_in_kafkas_words() {
         ),
         ("foo.bar", "1", "Unknown topic config name: foo.bar"),
     ];
+    let defaults = defaults(&[]);
+    let check = |pairs: &[(&str, &str)]| validate(pairs, &defaults);
     for (name, value, told) in table {
-        assert_eq!(validate(name, value), Err(told.into()));
+        assert_eq!(check(&[(name, value)]), Err(told.into()));
     }
     let table = [("min.insync.replicas", "x"), ("max.message.bytes", "3000000000")];
     for (name, value) in table {
-        let told = validate(name, value).unwrap_err();
-        assert!(told.starts_with(&format!("Invalid value {value} for configuration {name}: Not a number of type INT")));
+        let told = check(&[(name, value)]).unwrap_err();
+        assert_eq!(told, format!("Invalid value {value} for configuration {name}: Not a number of type INT"));
     }
-    assert_eq!(validate("cleanup.policy", "compact,delete"), Ok(()));
-    let mut config = defaults(&[]).config();
-    config.max_compaction_lag_ms = 1;
-    config.min_compaction_lag_ms = 2;
-    assert!(validate_together(&config).is_err());
+    for policy in ["compact,delete", "delete", ""] {
+        assert_eq!(check(&[("cleanup.policy", policy)]), Ok(()));
+    }
+    assert!(check(&[("cleanup.policy", "delete,")]).is_err());
+    assert!(check(&[("remote.storage.enable", "true")]).unwrap_err().starts_with("Tiered Storage functionality"));
+    assert_eq!(check(&[("remote.storage.enable", "false"), ("remote.log.copy.disable", "true")]), Ok(()));
+    let lags = [("min.compaction.lag.ms", "10"), ("max.compaction.lag.ms", "5")];
+    assert_eq!(
+        check(&lags),
+        Err("conflict topic config setting min.compaction.lag.ms (10) > max.compaction.lag.ms (5)".into())
+    );
+}
+
+#[test]
+fn with_no_cleanup_policy_nothing_is_deleted_and_nothing_compacted() {
+    let config = resolve([("cleanup.policy", "")], &defaults(&[]));
+    assert!(!config.cleanup_delete && !config.cleanup_compact);
 }

@@ -153,6 +153,11 @@ impl MetadataImage {
         map.into_iter().flat_map(|map| map.iter().map(|(key, value)| (key.as_str(), value.as_str())))
     }
 
+    /// What is set for one broker, and for all.
+    pub fn broker_configs(&self, broker: BrokerId) -> (Arc<ConfigMap>, Arc<ConfigMap>) {
+        (self.config(ResourceType::Broker, &broker.to_string()), self.config(ResourceType::Broker, ""))
+    }
+
     /// All configurations, for comparing images.
     pub(super) fn configs_image(&self) -> &Arc<ConfigsImage> {
         &self.configs

@@ -1,0 +1,49 @@
+//! AlterConfigs (key 33, v0-2): the configuration of a resource as a whole.
+
+use super::RequestContext;
+use super::reply::Close;
+use crate::controller::{AlterContext, Alteration, KeyChange, Refusal, SET, alter_configs};
+use crate::protocol::messages::alter_configs_request::{AlterConfigsRequest, AlterConfigsResource};
+use crate::protocol::messages::alter_configs_response::{AlterConfigsResourceResponse, AlterConfigsResponse};
+
+/// Answers one request.
+pub async fn handle(ctx: &RequestContext, request: AlterConfigsRequest) -> Result<AlterConfigsResponse, Close> {
+    let alteration = |resource: &AlterConfigsResource| Alteration {
+        resource_type: resource.resource_type,
+        resource_name: resource.resource_name.clone(),
+        changes: resource
+            .configs
+            .iter()
+            .map(|config| KeyChange { key: config.name.clone(), operation: SET, value: config.value.clone() })
+            .collect(),
+        replaces_all: true,
+    };
+    let alterations = request.resources.iter().map(alteration).collect();
+    let outcomes = alter(ctx, alterations, request.validate_only).await;
+    let responses = request.resources.into_iter().zip(outcomes).map(|(resource, outcome)| {
+        let refusal = outcome.err();
+        AlterConfigsResourceResponse {
+            error_code: refusal.as_ref().map_or(0, |refusal| refusal.code.code()),
+            error_message: refusal.and_then(|refusal| refusal.message).map(Into::into),
+            resource_type: resource.resource_type,
+            resource_name: resource.resource_name,
+            ..Default::default()
+        }
+    });
+    Ok(AlterConfigsResponse { responses: responses.collect(), ..Default::default() })
+}
+
+/// Lets the controller alter configurations; the answers come when every core acts on them.
+pub(super) async fn alter(
+    ctx: &RequestContext,
+    alterations: Vec<Alteration>,
+    validate_only: bool,
+) -> Vec<Result<(), Refusal>> {
+    let shared = ctx.shard.shared.clone();
+    let count = alterations.len();
+    let altered = ctx.shard.change_metadata(move |image, _| {
+        let context = AlterContext { config: &shared.config, node: shared.identity.node_id };
+        alter_configs(image, &alterations, validate_only, context)
+    });
+    altered.await.unwrap_or_else(|error| vec![Err(error.into()); count])
+}

@@ -1,0 +1,277 @@
+//! AlterConfigs and IncrementalAlterConfigs (`ConfigAdminManager`, `ConfigurationControlManager`; KIP-226, 339).
+
+use super::{Decision, RECORDS_PER_REQUEST_MAX, Refusal};
+use crate::base::topic::validate_topic_name;
+use crate::base::{BrokerId, ErrorCode};
+use crate::config::dynamic::check_change;
+use crate::config::table::{KeyDef, Table};
+use crate::config::{Config, ConfigType, LiveSettings, topic};
+use crate::metadata::{ConfigMap, MetadataImage, MetadataRecord, ResourceType};
+use crate::protocol::Str;
+use crate::protocol::messages::ConfigRecord;
+use std::collections::HashSet;
+
+/// The feature under which `min.insync.replicas` belongs to the whole cluster (KIP-966).
+const ELR: &str = "eligible.leader.replicas.version";
+
+/// What is done to one key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyChange {
+    /// The key.
+    pub key: Str,
+    /// `AlterConfigOp.OpType`: 0 set, 1 delete, 2 append, 3 subtract.
+    pub operation: i8,
+    /// The value; needed by all but delete.
+    pub value: Option<Str>,
+}
+
+/// `AlterConfigOp.OpType.SET`.
+pub const SET: i8 = 0;
+const DELETE: i8 = 1;
+const APPEND: i8 = 2;
+const SUBTRACT: i8 = 3;
+
+/// The changes of one resource.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Alteration {
+    /// The resource's type on the wire.
+    pub resource_type: i8,
+    /// The resource's name.
+    pub resource_name: Str,
+    /// In the order of the request.
+    pub changes: Vec<KeyChange>,
+    /// Keys that are not named go (the old AlterConfigs).
+    pub replaces_all: bool,
+}
+
+/// What the node knows beside the image.
+#[derive(Clone, Copy, Debug)]
+pub struct AlterContext<'a> {
+    /// The configuration at the start.
+    pub config: &'a Config,
+    /// This node.
+    pub node: BrokerId,
+}
+
+/// Alters configurations: each resource by itself succeeds or fails, the records of all that succeed go in together.
+/// One answer for each alteration, in their order.
+pub fn alter_configs(
+    image: &MetadataImage,
+    alterations: &[Alteration],
+    validate_only: bool,
+    context: AlterContext<'_>,
+) -> Decision<Vec<Result<(), Refusal>>> {
+    let mut seen = HashSet::new();
+    let twice: HashSet<_> = alterations.iter().map(resource).filter(|resource| !seen.insert(*resource)).collect();
+    let mut records = Vec::new();
+    let mut response = Vec::with_capacity(alterations.len());
+    for alteration in alterations {
+        let altered = match twice.contains(&resource(alteration)) {
+            true => Err(Refusal::new(ErrorCode::InvalidRequest, "Each resource must appear at most once.")),
+            false => alter(image, alteration, context),
+        };
+        response.push(altered.map(|mut new| records.append(&mut new)));
+    }
+    if records.len() > RECORDS_PER_REQUEST_MAX {
+        let refusal = Refusal::new(ErrorCode::PolicyViolation, "Unable to perform excessively large batch operation.");
+        return Decision::unchanged(response.iter().map(|_| Err(refusal.clone())).collect());
+    }
+    if validate_only {
+        records.clear();
+    }
+    Decision { records, response }
+}
+
+fn resource(alteration: &Alteration) -> (i8, &str) {
+    (alteration.resource_type, &alteration.resource_name)
+}
+
+fn alter(
+    image: &MetadataImage,
+    alteration: &Alteration,
+    context: AlterContext<'_>,
+) -> Result<Vec<MetadataRecord>, Refusal> {
+    check_form(alteration)?;
+    match ResourceType::of(alteration.resource_type) {
+        Some(ResourceType::Topic) => alter_topic(image, alteration, context),
+        Some(ResourceType::Broker) => alter_broker(image, alteration, context),
+        Some(ResourceType::BrokerLogger) if !alteration.replaces_all => Err(no_logger(alteration, context.node)),
+        Some(kind @ (ResourceType::Group | ResourceType::ClientMetrics)) => {
+            let what = if kind == ResourceType::Group { "groups" } else { "client metrics" };
+            Err(invalid_request(format!("Configurations of {what} cannot be set on corelog yet")))
+        }
+        _ => Err(invalid_request(format!("Unknown resource type {}", alteration.resource_type))),
+    }
+}
+
+fn invalid_request(text: impl Into<String>) -> Refusal {
+    Refusal::new(ErrorCode::InvalidRequest, text)
+}
+
+fn invalid_config(text: impl Into<String>) -> Refusal {
+    Refusal::new(ErrorCode::InvalidConfig, text)
+}
+
+/// What holds for the changes of any resource.
+fn check_form(alteration: &Alteration) -> Result<(), Refusal> {
+    let mut seen = HashSet::new();
+    if !alteration.changes.iter().all(|change| seen.insert(&*change.key)) {
+        return Err(invalid_request("Error due to duplicate config keys"));
+    }
+    let nulls = alteration.changes.iter().filter(|change| change.operation != DELETE && change.value.is_none());
+    let nulls: Vec<_> = nulls.map(|change| &*change.key).collect();
+    if !nulls.is_empty() {
+        return Err(invalid_request(format!("Null value not supported for : {}", nulls.join(", "))));
+    }
+    match alteration.changes.iter().find(|change| !(SET..=SUBTRACT).contains(&change.operation)) {
+        Some(change) => Err(invalid_request(format!("Unknown operations type {}", change.operation))),
+        None => Ok(()),
+    }
+}
+
+/// Log levels change by the environment only: there is no logger that a request could name.
+fn no_logger(alteration: &Alteration, node: BrokerId) -> Refusal {
+    if alteration.resource_name.parse() != Ok(node.0) {
+        let name = &alteration.resource_name;
+        return invalid_request(format!("Unexpected node id. Expected {node}, but received {name}"));
+    }
+    let logger = alteration.changes.first().map_or("", |change| &change.key);
+    invalid_config(format!("Logger {logger} does not exist!"))
+}
+
+fn alter_topic(
+    image: &MetadataImage,
+    alteration: &Alteration,
+    context: AlterContext<'_>,
+) -> Result<Vec<MetadataRecord>, Refusal> {
+    let name = &*alteration.resource_name;
+    let old = image.config(ResourceType::Topic, name);
+    let not_a_list = |change: &KeyChange, _: Option<&KeyDef>| {
+        let operation = if change.operation == APPEND { "APPEND" } else { "SUBTRACT" };
+        format!("Can't {operation} to key {} because its type is not LIST.", change.key)
+    };
+    let new = changed(&old, alteration, Table::topic(), not_a_list).map_err(invalid_config)?;
+    if name.is_empty() {
+        return Err(invalid_request("Default topic resources are not allowed."));
+    }
+    validate_topic_name(name).map_err(|why| Refusal::new(ErrorCode::InvalidTopicException, why))?;
+    let (own, all) = image.broker_configs(context.node);
+    let defaults = crate::config::dynamic::topic_defaults(context.config, &own, &all);
+    let overrides: Vec<_> = new.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
+    topic::validate(&overrides, &defaults).map_err(invalid_config)?;
+    if image.topic_by_name(name).is_none() {
+        let text = format!("The topic '{name}' does not exist.");
+        return Err(Refusal::new(ErrorCode::UnknownTopicOrPartition, text));
+    }
+    Ok(records(alteration, &old, &new))
+}
+
+fn alter_broker(
+    image: &MetadataImage,
+    alteration: &Alteration,
+    context: AlterContext<'_>,
+) -> Result<Vec<MetadataRecord>, Refusal> {
+    let (name, node) = (&*alteration.resource_name, context.node);
+    if !name.is_empty() {
+        let id: i32 =
+            name.parse().map_err(|_| invalid_request(format!("Node id must be an integer, but it is: {name}")))?;
+        if id != node.0 {
+            return Err(invalid_request(format!("Unexpected broker id, expected {node}, but received {name}")));
+        }
+    }
+    let for_all = name.is_empty();
+    let (own, all) = image.broker_configs(node);
+    let live = LiveSettings::new(context.config, &own, &all);
+    let not_a_list = |change: &KeyChange, key: Option<&KeyDef>| match key {
+        None => format!("Unknown config name: {}", change.key),
+        Some(_) => {
+            let operation = if change.operation == APPEND { "append" } else { "subtract" };
+            format!("Config value {operation} is not allowed for config key: {}", change.key)
+        }
+    };
+    // What the log holds and the broker does not heed stands in no change's way.
+    let new = changed(live.set_for(for_all), alteration, Table::broker(), not_a_list).map_err(invalid_config)?;
+    check_change(context.config, &live, &new, for_all).map_err(invalid_request)?;
+    let old = if for_all { &all } else { &own };
+    check_min_isr(image, alteration, old, &new, for_all)?;
+    let unheeded = old.iter().filter(|(key, _)| !alteration.replaces_all && !live.set_for(for_all).contains_key(*key));
+    let named = |key: &str| alteration.changes.iter().any(|change| &*change.key == key);
+    let kept = unheeded.filter(|(key, _)| !named(key)).map(|(key, value)| (key.clone(), value.clone()));
+    let new = new.into_iter().chain(kept.collect::<Vec<_>>()).collect();
+    Ok(records(alteration, old, &new))
+}
+
+/// With eligible leader replicas all brokers must go by one number (`ConfigurationControlManager`).
+fn check_min_isr(
+    image: &MetadataImage,
+    alteration: &Alteration,
+    old: &ConfigMap,
+    new: &ConfigMap,
+    for_all: bool,
+) -> Result<(), Refusal> {
+    const KEY: &str = "min.insync.replicas";
+    if image.feature(ELR) == 0 {
+        return Ok(());
+    }
+    if !for_all && alteration.changes.iter().any(|change| &*change.key == KEY) {
+        return Err(invalid_config(format!("Broker-level {KEY} cannot be altered while ELR is enabled.")));
+    }
+    if for_all && old.contains_key(KEY) && !new.contains_key(KEY) {
+        return Err(invalid_config(format!("Cluster-level {KEY} cannot be removed while ELR is enabled.")));
+    }
+    Ok(())
+}
+
+/// `old` after the changes. `not_a_list` words the refusal to append to, or subtract from, what is no list.
+fn changed(
+    old: &ConfigMap,
+    alteration: &Alteration,
+    table: &Table,
+    not_a_list: impl Fn(&KeyChange, Option<&KeyDef>) -> String,
+) -> Result<ConfigMap, String> {
+    let mut new = if alteration.replaces_all { ConfigMap::new() } else { old.clone() };
+    for change in &alteration.changes {
+        let (key, value) = (&*change.key, change.value.as_deref().unwrap_or_default());
+        match change.operation {
+            SET => drop(new.insert(key.to_owned(), value.to_owned())),
+            DELETE => drop(new.remove(key)),
+            operation => {
+                let definition = table.get(key);
+                let list = definition.filter(|definition| definition.kind == ConfigType::List);
+                let Some(list) = list else { return Err(not_a_list(change, definition)) };
+                let before = old.get(key).map(String::as_str).or(list.default).unwrap_or_default();
+                let mut parts: Vec<&str> = before.split(',').filter(|part| !part.is_empty()).collect();
+                for part in value.split(',') {
+                    match operation {
+                        APPEND if !parts.contains(&part) => parts.push(part),
+                        APPEND => {}
+                        _ => parts.retain(|present| *present != part),
+                    }
+                }
+                new.insert(key.to_owned(), parts.join(","));
+            }
+        }
+    }
+    Ok(new)
+}
+
+/// What turns `old` into `new`: the keys in the order of the request, then those that it leaves out.
+fn records(alteration: &Alteration, old: &ConfigMap, new: &ConfigMap) -> Vec<MetadataRecord> {
+    let named: Vec<&str> = alteration.changes.iter().map(|change| &*change.key).collect();
+    let left_out = old.keys().map(String::as_str).filter(|key| !new.contains_key(*key) && !named.contains(key));
+    let keys = named.iter().copied().chain(left_out);
+    let differs = keys.filter(|key| old.get(*key) != new.get(*key));
+    let record = |key: &str| {
+        ConfigRecord {
+            resource_type: alteration.resource_type,
+            resource_name: alteration.resource_name.clone(),
+            name: key.into(),
+            value: new.get(key).map(|value| value.as_str().into()),
+        }
+        .into()
+    };
+    differs.map(record).collect()
+}
+
+#[cfg(test)]
+mod tests;
