@@ -169,7 +169,7 @@ impl Log {
     }
 
     fn assert_no_job(&self, what: &str) -> io::Result<()> {
-        if self.writing || self.flushing {
+        if self.writing || self.flushing || self.replacing {
             return Err(io::Error::other(format!("{}: cannot be {what} while a job is out", self.partition)));
         }
         Ok(())

@@ -34,6 +34,10 @@ pub struct Log {
     pub(super) writing: bool,
     /// A flush job is out.
     pub(super) flushing: bool,
+    /// Segments' files are changing their names for compacted ones.
+    pub(super) replacing: bool,
+    /// How often they did.
+    pub(super) generation: u64,
     pub(super) epochs: Epochs,
     /// What the epoch file says differs from `epochs`.
     pub(super) epochs_unwritten: bool,
@@ -129,7 +133,7 @@ impl Log {
 
     /// True when nothing is queued and no job is out: the log may be truncated, closed or deleted.
     pub fn is_idle(&self) -> bool {
-        self.queue.is_empty() && !self.writing && !self.flushing
+        self.queue.is_empty() && !self.writing && !self.flushing && !self.replacing
     }
 
     /// Takes note that leader `epoch` begins at `start`; call it at become-leader, before the first append.

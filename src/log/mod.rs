@@ -17,6 +17,7 @@
 
 pub mod append;
 pub mod checkpoint;
+pub mod cleaner;
 pub mod close;
 pub mod config;
 pub mod core;
@@ -36,14 +37,16 @@ pub mod progress;
 pub mod read;
 mod rebuild;
 pub mod recover;
+pub mod replace;
 pub mod retain;
 mod scan;
 mod segment;
 mod shut;
 pub mod snapshot;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 pub mod timestamp;
+pub mod txn_index;
 mod validate;
 pub mod write;
 

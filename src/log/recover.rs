@@ -112,6 +112,8 @@ impl UnrecoveredLog {
             flushing: false,
             epochs_unwritten: says_otherwise(on_disk, &epochs, end),
             epoch_begun: false,
+            replacing: false,
+            generation: 0,
             epochs,
             unsynced: Unsynced { created: self.created, ..Unsynced::default() },
             producers,

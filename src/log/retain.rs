@@ -177,8 +177,12 @@ impl Log {
     }
 
     /// Takes the oldest `count` segments, never the active one, out of the log, which begins after them then. Gives
-    /// their base offsets, for [`delete_segments`](super::deleted::delete_segments).
+    /// their base offsets, for [`delete_segments`](super::deleted::delete_segments); none while compacted segments take
+    /// the place of others.
     pub fn remove_oldest(&mut self, count: usize) -> Vec<Offset> {
+        if self.is_replacing() {
+            return Vec::new();
+        }
         let count = count.min(self.segments.len() - 1);
         let removed: Vec<Offset> = self.segments.drain(..count).map(|s| s.base).collect();
         if let (false, Some(first)) = (removed.is_empty(), self.segments.front()) {

@@ -1,16 +1,19 @@
 //! Kafka's record batches (message format v2) as views over bytes.
 //!
 //! [`header`] the 61 bytes in front, [`batch`] one batch with its checks, [`records`] the records inside,
-//! [`scan`] the same without holding them, [`compression`] what unpacks them, [`control`] the batches brokers write, [`builder`] making batches,
+//! [`scan`] the same without holding them, [`compression`] what unpacks them,
+//! [`compress`] what packs them, [`rewrite`] what compaction leaves of a batch, [`control`] the batches brokers write, [`builder`] making batches,
 //! [`legacy`] recognising the formats 0 and 1 that old segments still hold.
 
 pub mod batch;
 pub mod builder;
+pub mod compress;
 pub mod compression;
 pub mod control;
 pub mod header;
 pub mod legacy;
 pub mod records;
+pub mod rewrite;
 pub mod scan;
 
 pub use batch::{BatchError, BatchView, batches};

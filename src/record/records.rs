@@ -67,6 +67,11 @@ impl<'a> Headers<'a> {
         self.count == 0
     }
 
+    /// Their bytes, behind the count.
+    pub fn raw(&self) -> &'a [u8] {
+        self.bytes
+    }
+
     /// Name (UTF-8 by convention, not checked) and value of each.
     pub fn iter(&self) -> impl Iterator<Item = (&'a [u8], Option<&'a [u8]>)> + use<'a> {
         let mut cursor = Cursor(self.bytes);

@@ -90,6 +90,10 @@ impl File {
         self.0.file.as_raw_fd()
     }
 
+    pub(super) fn device(&self) -> &Device {
+        &self.0.device
+    }
+
     fn owner(&self) -> Owner {
         Owner::file(self.0.clone())
     }

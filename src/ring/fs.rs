@@ -162,6 +162,12 @@ pub fn mtime_ms(path: &Path) -> io::Result<i64> {
     Ok(mtime_of(&fs::metadata(path)?))
 }
 
+/// Sets when a file was last modified, in milliseconds since 1970.
+pub fn set_mtime_ms(path: &Path, mtime_ms: i64) -> io::Result<()> {
+    let at = UNIX_EPOCH + std::time::Duration::from_millis(u64::try_from(mtime_ms).unwrap_or(0));
+    fs::File::options().write(true).open(path)?.set_modified(at)
+}
+
 /// Renames, and makes the change durable in both directories.
 pub fn rename(from: &Path, to: &Path) -> io::Result<()> {
     fs::rename(from, to)?;

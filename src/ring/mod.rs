@@ -20,6 +20,7 @@ pub mod fs;
 pub mod mailbox;
 pub mod net;
 pub mod parallel;
+mod passing;
 mod patience;
 mod pool;
 pub mod probe;

@@ -7,5 +7,5 @@ mod model;
 mod read;
 mod recovery;
 mod retain;
-mod support;
+pub mod support;
 mod truncate;

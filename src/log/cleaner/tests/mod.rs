@@ -1,0 +1,7 @@
+//! Rounds over real directories.
+
+mod support;
+
+mod crash;
+mod model;
+mod rules;
