@@ -11,7 +11,7 @@
 //! log          one partition's segments on disk
 //! metadata     KRaft records -> immutable image -> published to the shards
 //! storage      log directories as a whole: formatting, telling about them, taking them into use
-//! tools        looking into a stopped node's files: dump-log
+//! tools        looking into a stopped node's files: dump-log, verify
 //! partition    leader state over a log: high watermark, waiting fetches and acknowledgements
 //! controller   admin requests -> metadata records, pure
 //! coordinator  group state machines over __consumer_offsets

@@ -3,11 +3,12 @@
 use clap::Parser;
 use corelog::broker;
 use corelog::config::arguments::{Arguments, Command};
-use corelog::config::tool_arguments::DumpArguments;
+use corelog::config::tool_arguments::{DumpArguments, VerifyArguments};
 use corelog::config::{Config, ConfigError, Given, Outside};
 use corelog::ring::{clock, fs};
 use corelog::storage;
 use corelog::tools::dump::{self, DumpError, DumpRequest, Streams};
+use corelog::tools::verify::{self, VerifyRequest};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -18,7 +19,12 @@ fn main() -> ExitCode {
         // Also --help and --version come this way, to standard output.
         Err(told) => {
             let printed = told.print();
-            return if printed.is_ok() && !told.use_stderr() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+            // The tools' exit code 1 is an answer: a line they cannot read is 2.
+            let wrong = match std::env::args().nth(1).as_deref() {
+                Some("verify") => ExitCode::from(2),
+                _ => ExitCode::FAILURE,
+            };
+            return if printed.is_ok() && !told.use_stderr() { ExitCode::SUCCESS } else { wrong };
         }
     };
     match arguments.command {
@@ -27,6 +33,7 @@ fn main() -> ExitCode {
             tell(&done.text, done.success)
         }
         Some(Command::DumpLog(arguments)) => dump(&arguments),
+        Some(Command::Verify(arguments)) => verify(arguments),
         None => match load(arguments.file, arguments.overrides) {
             Ok(config) => serve(config),
             Err(error) => tell(&error.to_string(), false),
@@ -56,6 +63,21 @@ fn dump(arguments: &DumpArguments) -> ExitCode {
         // Whoever read the text has had enough of it.
         (Err(DumpError::Output(_)), _) | (_, Err(_)) => ExitCode::FAILURE,
     }
+}
+
+fn verify(arguments: VerifyArguments) -> ExitCode {
+    let mut whole = true;
+    for dir in arguments.dirs {
+        let request = VerifyRequest { dir, running: arguments.running };
+        match verify::verify(&request, &mut std::io::stdout().lock()) {
+            Ok(summary) => whole &= summary.findings == 0,
+            Err(error) => {
+                eprintln!("{error}");
+                return ExitCode::from(2);
+            }
+        }
+    }
+    if whole { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 /// Reads the properties file, what it refers to, and the overrides.

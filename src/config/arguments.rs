@@ -1,6 +1,6 @@
 //! The command line.
 
-use super::tool_arguments::DumpArguments;
+use super::tool_arguments::{DumpArguments, VerifyArguments};
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -37,6 +37,8 @@ pub enum Command {
     Storage(StorageCommand),
     /// Prints segments, indexes, snapshots (kafka-dump-log.sh)
     DumpLog(DumpArguments),
+    /// Checks the files of a stopped node, changing nothing: exit code 0 whole, 1 findings, 2 not looked at
+    Verify(VerifyArguments),
 }
 
 /// The commands of kafka-storage.sh.
@@ -162,6 +164,7 @@ mod tests {
             "storage format -c c -t t -s -I 1@h:1:x",
             "storage info",
             "dump-log",
+            "verify",
             "dump-log --files",
             "dump-log --files a --max-bytes x",
         ] {

@@ -18,6 +18,44 @@ pub struct MetaProperties {
     pub directory_id: Option<Uuid>,
 }
 
+/// What the file of a ZooKeeper-era node says (version 0).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ZooKeeperMeta {
+    /// `cluster.id`; nodes before 2.4 have none.
+    pub cluster_id: Option<String>,
+    /// `broker.id`.
+    pub broker_id: Option<i32>,
+    /// `directory.id`, which 3.7 and newer write.
+    pub directory_id: Option<Uuid>,
+}
+
+/// The file, of whichever time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AnyMeta {
+    /// Version 1.
+    KRaft(MetaProperties),
+    /// Version 0.
+    ZooKeeper(ZooKeeperMeta),
+}
+
+impl AnyMeta {
+    /// Reads the file's bytes. The error is a clause saying what is wrong.
+    pub fn parse(bytes: &[u8]) -> Result<Self, String> {
+        let keys = properties::parse(bytes)?;
+        let get = |key: &str| keys.get(key).map(|text| text.trim()).filter(|text| !text.is_empty());
+        if get("version") != Some("0") {
+            return MetaProperties::parse(bytes).map(Self::KRaft);
+        }
+        let broker_id = get("broker.id").map(|id| id.parse().map_err(|_| format!("broker.id {id} is no number")));
+        let directory = get("directory.id").map(|id| Uuid::parse(id).ok_or(format!("directory.id {id} is no id")));
+        Ok(Self::ZooKeeper(ZooKeeperMeta {
+            cluster_id: get("cluster.id").map(str::to_owned),
+            broker_id: broker_id.transpose()?,
+            directory_id: directory.transpose()?,
+        }))
+    }
+}
+
 impl MetaProperties {
     /// Reads the file's bytes. The error is a clause saying what is wrong.
     pub fn parse(bytes: &[u8]) -> Result<Self, String> {
@@ -26,9 +64,9 @@ impl MetaProperties {
         match get("version") {
             Some("1") => {}
             Some("0") => {
-                return Err(
-                    "version 0 is that of a ZooKeeper-era node, whose take-over corelog does not have yet".into()
-                );
+                return Err("version 0 is that of a ZooKeeper-era node: corelog takeover makes a KRaft node of it; \
+                            corelog takeover --check says first what it would do"
+                    .into());
             }
             Some(other) => return Err(format!("version {other} is not known")),
             None => return Err("version is missing".into()),
@@ -87,6 +125,15 @@ mod tests {
         let old = MetaProperties::parse(b"version=1\ncluster.id=x\nnode.id=7\n").unwrap();
         assert_eq!(old.directory_id, None);
         assert_eq!(MetaProperties::parse(old.text().as_bytes()), Ok(old));
+    }
+
+    #[test]
+    fn the_time_of_zookeeper_is_told_apart() {
+        let text = b"#\n#Thu Jan 01 00:00:00 UTC 2026\nbroker.id=7\nversion=0\ncluster.id=abc\n";
+        let meta = ZooKeeperMeta { cluster_id: Some("abc".into()), broker_id: Some(7), directory_id: None };
+        assert_eq!(AnyMeta::parse(text), Ok(AnyMeta::ZooKeeper(meta)));
+        assert!(matches!(AnyMeta::parse(b"version=1\ncluster.id=x\nnode.id=7\n"), Ok(AnyMeta::KRaft(_))));
+        assert!(AnyMeta::parse(b"version=0\nbroker.id=x\n").unwrap_err().contains("broker.id x"));
     }
 
     #[test]

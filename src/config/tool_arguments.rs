@@ -58,3 +58,14 @@ pub struct DumpArguments {
     #[arg(long)]
     pub share_group_state_decoder: bool,
 }
+
+/// What `verify` takes.
+#[derive(Debug, Args)]
+pub struct VerifyArguments {
+    /// A log directory, or one of a partition
+    #[arg(value_name = "DIR", required = true)]
+    pub dirs: Vec<PathBuf>,
+    /// Look although a broker uses the directory; what it is writing may look broken
+    #[arg(long)]
+    pub running: bool,
+}

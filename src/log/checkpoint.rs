@@ -32,6 +32,11 @@ impl OffsetCheckpoint {
         self.offsets.insert(partition, offset);
     }
 
+    /// All of them, in no order.
+    pub fn iter(&self) -> impl Iterator<Item = (&TopicPartition, Offset)> {
+        self.offsets.iter().map(|(partition, offset)| (partition, *offset))
+    }
+
     /// Forgets a partition.
     pub fn remove(&mut self, partition: &TopicPartition) {
         self.offsets.remove(partition);

@@ -15,7 +15,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 /// Held while a broker uses the directory.
 const LOCK: &str = ".lock";
 /// There after a clean shutdown, until the next start.
-const CLEAN_SHUTDOWN: &str = ".kafka_cleanshutdown";
+pub const CLEAN_SHUTDOWN: &str = ".kafka_cleanshutdown";
 
 /// Why a log directory cannot be used. Each is one sentence for the operator.
 #[derive(Debug)]

@@ -248,6 +248,24 @@ fn lock_now(path: &Path) -> io::Result<Lock> {
     Flock::lock(file, FlockArg::LockExclusiveNonblock).map(Lock).map_err(|(_, errno)| errno.into())
 }
 
+/// Whether some process holds the lock of a file, as [`lock`] or Java takes it. Nothing is created or taken.
+pub fn is_locked(path: &Path) -> io::Result<bool> {
+    let file = match fs::File::open(path) {
+        Ok(file) => file,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(false),
+        Err(e) => return Err(e),
+    };
+    let mut whole = libc::flock {
+        l_type: libc::F_WRLCK as _,
+        l_whence: libc::SEEK_SET as _,
+        l_start: 0,
+        l_len: 0,
+        l_pid: 0,
+    };
+    fcntl(&file, FcntlArg::F_OFD_GETLK(&mut whole))?;
+    Ok(whole.l_type != libc::F_UNLCK as libc::c_short)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -269,7 +287,10 @@ mod tests {
         let path = dir.path().join(".lock");
         let first = lock(&path).unwrap();
         assert_eq!(lock(&path).unwrap_err().kind(), io::ErrorKind::WouldBlock);
+        assert!(is_locked(&path).unwrap());
         drop(first);
+        assert!(!is_locked(&path).unwrap());
+        assert!(!is_locked(&dir.path().join("none")).unwrap());
         lock(&path).unwrap();
     }
 

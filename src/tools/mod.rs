@@ -2,6 +2,7 @@
 
 pub mod dump;
 mod segment_file;
+pub mod verify;
 
 use std::io;
 use std::path::{Path, PathBuf};

@@ -8,6 +8,7 @@ mod batch;
 mod bootstrap;
 mod checkpoint;
 mod error;
+mod peek;
 mod quorum_state;
 mod replay;
 mod snapshots;
@@ -21,6 +22,8 @@ pub use bootstrap::{
 };
 pub use checkpoint::SnapshotId;
 pub use error::StoreError;
+pub use peek::{Peeked, check_quorum_state, check_snapshot, peek};
+pub use quorum_state::QUORUM_STATE;
 pub use replay::ReplayedLog;
 pub use writer::MetadataLog;
 

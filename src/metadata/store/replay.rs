@@ -81,7 +81,7 @@ fn log_config(config: &StoreConfig) -> LogConfig {
 }
 
 /// Loads the newest snapshot that can be read; without one the image is empty. Files that were never finished go.
-fn newest_snapshot(dir: &Path, kraft: &mut KRaftState) -> Result<(Loader, Option<SnapshotId>), StoreError> {
+pub(super) fn newest_snapshot(dir: &Path, kraft: &mut KRaftState) -> Result<(Loader, Option<SnapshotId>), StoreError> {
     let mut found = snapshots::list(dir).map_err(|error| StoreError::io(dir, error))?;
     while let Some(id) = found.pop() {
         let path = dir.join(id.file_name());

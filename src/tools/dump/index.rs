@@ -14,7 +14,7 @@ use std::path::Path;
 
 /// The whole entries of an index file, and whether its size is a multiple of theirs. Zeros that were preallocated are
 /// entries like others here.
-pub(in crate::tools) fn read_entries<E: Entry>(path: &Path, base: Offset) -> Result<(Vec<E>, bool), FileError> {
+fn read_entries<E: Entry>(path: &Path, base: Offset) -> Result<(Vec<E>, bool), FileError> {
     let bytes = fs::read(path).map_err(FileError::of(path))?;
     let chunks = bytes.chunks_exact(E::SIZE);
     let whole = chunks.remainder().is_empty();

@@ -44,7 +44,7 @@ pub fn dump_producers(path: &Path, streams: &mut Streams<'_>) -> Result<(), Dump
 }
 
 /// Bytes of an entry of a transaction index: i16 version, then producer id, first, last and last stable offset.
-pub(in crate::tools) const ABORTED_LEN: usize = 34;
+const ABORTED_LEN: usize = 34;
 
 /// Prints a transaction index.
 pub fn dump_aborted(path: &Path, out: &mut dyn Write) -> Result<(), DumpError> {
