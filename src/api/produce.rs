@@ -15,6 +15,8 @@ use crate::protocol::messages::produce_response::{
     TopicProduceResponse,
 };
 use crate::protocol::{Str, decode_request};
+use crate::record::BatchHeader;
+use crate::record::header::MAGIC_V2;
 use crate::router::{self, Item};
 use crate::shard::Shard;
 use bytes::Bytes;
@@ -40,12 +42,25 @@ pub async fn handle(ctx: Rc<RequestContext>, body: Bytes) -> Reply {
         // Transactions are not served yet: nobody was given a transactional producer id.
         return respond(&ctx, &request, &fail_all(&request, ErrorCode::InvalidTxnState));
     }
+    if has_transactional_records(&request) {
+        return respond(&ctx, &request, &fail_all(&request, ErrorCode::TransactionalIdAuthorizationFailed));
+    }
     let outcomes = append(&ctx, &request, acks).await;
     if acks == RequiredAcks::None {
         let failed = outcomes.iter().any(|o| o.error != ErrorCode::None);
         return if failed { Reply::Close(Close::FailedWithoutAcks) } else { Reply::Silent };
     }
     respond(&ctx, &request, &outcomes)
+}
+
+/// Whether any batch says it is part of a transaction (`RequestUtils.hasTransactionalRecords`): only a request with a
+/// transactional id may hold one.
+fn has_transactional_records(request: &ProduceRequest) -> bool {
+    let transactional = |records: &Option<Bytes>| {
+        let header = records.as_ref().and_then(|records| BatchHeader::of(records));
+        header.is_some_and(|header| header.magic() == MAGIC_V2 && header.is_transactional())
+    };
+    request.topic_data.iter().any(|topic| topic.partition_data.iter().any(|data| transactional(&data.records)))
 }
 
 /// One outcome per partition, in the request's order.

@@ -2,6 +2,7 @@
 
 use super::core::Log;
 use super::error::AppendError;
+use super::produced::one_batch;
 use super::producers::{Checked, ProducerBatch, Producers, Undo};
 use super::segment::{BatchMeta, Tail};
 use super::snapshot;
@@ -95,9 +96,9 @@ impl Log {
                     match stamp {
                         Stamp::AppendTime(time) => {
                             append_time = time;
-                            header.set_append_time(time);
+                            header.stamp(true, time);
                         }
-                        Stamp::MaxTimestamp(max) => header.set_max_timestamp(max),
+                        Stamp::MaxTimestamp(max) => header.stamp(false, max),
                     }
                     header.seal(&rest);
                     (Bytes::copy_from_slice(header.as_bytes()), rest)
@@ -176,16 +177,12 @@ impl Log {
         epoch: LeaderEpoch,
         now: Now,
     ) -> Result<Vec<Incoming>, AppendError> {
-        let mut incoming = Vec::with_capacity(1);
-        for batch in batches(records) {
-            let batch = match batch {
-                // As Kafka does: what does not make a whole batch is no batch.
-                Err(BatchError::Truncated { .. }) => break,
-                other => other?,
-            };
-            if origin == AppendOrigin::Client && !incoming.is_empty() {
-                return Err(AppendError::NotOneBatch(2));
-            }
+        let all = match origin {
+            AppendOrigin::Client => vec![one_batch(records)?],
+            _ => batches(records).collect::<Result<_, _>>()?,
+        };
+        let mut incoming = Vec::with_capacity(all.len());
+        for batch in all {
             let validated = validate(&batch, origin, epoch, &self.config, now.wall)?;
             let at = offset_in(records, batch.bytes());
             let marker = if origin == AppendOrigin::Client { None } else { marker_of(&batch) };

@@ -4,12 +4,65 @@ use crate::base::{Offset, ProducerEpoch, ProducerId};
 use std::io;
 
 /// What is wrong with one record of a batch; travels in `record_errors` of the Produce response.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RecordFault {
     /// The record's index in the batch, from 0.
     pub index: i32,
-    /// The reason, as the client shall read it.
-    pub message: String,
+    /// What it is.
+    pub kind: FaultKind,
+}
+
+/// The faults of single records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FaultKind {
+    /// No key, in a compacted topic.
+    NoKey,
+    /// Dated outside of what the topic allows.
+    OutOfRange {
+        /// The record's time.
+        timestamp: i64,
+        /// Its offset as it was sent.
+        offset: i64,
+        /// The oldest time allowed.
+        oldest: i64,
+        /// The newest.
+        newest: i64,
+    },
+    /// The producer claims that the broker stamped it.
+    Stamped {
+        /// Its offset as it was sent.
+        offset: i64,
+        /// The claimed time.
+        timestamp: i64,
+        /// Bytes of its key; negative: null.
+        key_len: i32,
+        /// Bytes of its value; negative: null.
+        value_len: i32,
+        /// It came in a compressed batch; Kafka's sentence tells.
+        packed: bool,
+    },
+}
+
+impl RecordFault {
+    /// The reason in Kafka's words. `partition` is `topic-N`.
+    pub fn message(&self, partition: &str) -> String {
+        match self.kind {
+            FaultKind::NoKey => {
+                format!("Compacted topic cannot accept message without key in topic partition {partition}")
+            }
+            FaultKind::OutOfRange { timestamp, offset, oldest, newest } => format!(
+                "Timestamp {timestamp} of message with offset {offset} is out of range. The timestamp should be within \
+                 [{oldest}, {newest}]"
+            ),
+            FaultKind::Stamped { offset, timestamp, key_len, value_len, packed } => format!(
+                "Invalid timestamp type in message {}DefaultRecord(offset={offset}, timestamp={timestamp}, \
+                 key={} bytes, value={} bytes). Producer should not set timestamp type to LogAppendTime.",
+                if packed { "Partial" } else { "" },
+                key_len.max(0),
+                value_len.max(0)
+            ),
+        }
+    }
 }
 
 /// Why records were not appended. Kafka's code in parentheses; nothing was changed.
@@ -43,6 +96,9 @@ pub enum AppendError {
         /// `segment.bytes`.
         max: u32,
     },
+    /// What Apache Kafka's own code trips over, and answers as it does then: a length beyond what an i32 can add up,
+    /// a codec that nobody defined (UNKNOWN_SERVER_ERROR -1).
+    Unexpected(String),
     /// The header contradicts itself, or says what a client may not say: offsets and count differ, a control
     /// batch, a producer id without a sequence, a base offset other than 0, an unknown codec (INVALID_RECORD 87).
     InvalidBatch(String),
@@ -97,7 +153,9 @@ pub enum AppendError {
 impl std::fmt::Display for AppendError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Malformed(why) | Self::InvalidBatch(why) | Self::InvalidRecords(why) => f.write_str(why),
+            Self::Malformed(why) | Self::Unexpected(why) | Self::InvalidBatch(why) | Self::InvalidRecords(why) => {
+                f.write_str(why)
+            }
             Self::CorruptCrc { stored, computed } => {
                 write!(f, "Record is corrupt (stored crc = {stored}, computed crc = {computed})")
             }
@@ -112,7 +170,12 @@ impl std::fmt::Display for AppendError {
                     "Message batch size is {size} bytes which exceeds the maximum configured segment size of {max}"
                 )
             }
-            Self::NullKeys(_) => f.write_str("Compacted topic cannot accept message without key"),
+            Self::NullKeys(faults) => write!(
+                f,
+                "One or more records have been rejected due to {} record errors in total, and only showing the first \
+                 three errors at most: ",
+                faults.len()
+            ),
             Self::InvalidTimestamps(_) => {
                 f.write_str("One or more records have been rejected due to invalid timestamp")
             }

@@ -2,13 +2,10 @@
 
 use super::append::AppendOrigin;
 use super::config::{LogConfig, TimestampType};
-use super::error::{AppendError, RecordFault};
+use super::error::AppendError;
+use super::record_checks::RecordChecks;
 use crate::base::{LeaderEpoch, TimestampMs};
-use crate::record::header::LOG_APPEND_TIME_BIT;
-use crate::record::{BatchError, BatchView, Compression, Record};
-
-/// At most so many faulty records are named in an answer.
-const FAULTS_MAX: usize = 1000;
+use crate::record::{BatchError, BatchView, Compression};
 
 /// What the checks found out about a batch that may be appended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,7 +21,7 @@ pub struct Validated {
 pub enum Stamp {
     /// The topic has LogAppendTime: attribute bit 3 and this time.
     AppendTime(TimestampMs),
-    /// The producer got the largest timestamp wrong.
+    /// The producer got the largest timestamp wrong, or set bit 3, which only the broker may: it goes.
     MaxTimestamp(TimestampMs),
 }
 
@@ -62,11 +59,11 @@ pub fn validate(
         return Err(AppendError::TooLarge { size: batch.size(), max: config.max_message_bytes });
     }
     batch.check_crc()?;
+    let unknown = || AppendError::Unexpected(format!("Unknown compression type id: {}", header.attributes() & 7));
+    let compression = header.compression().ok_or_else(unknown)?;
     if origin == AppendOrigin::Client {
         validate_client_header(batch)?;
     }
-    let invalid = |why: &str| AppendError::InvalidBatch(why.into());
-    let compression = header.compression().ok_or_else(|| invalid("Unknown compression type"))?;
     let max_timestamp = match compression {
         Compression::None => validate_records(batch, config, now)?,
         // Looking into compressed batches (timestamps, keys, offset deltas) is the log engine's next step.
@@ -75,7 +72,7 @@ pub fn validate(
     Ok(match config.timestamp_type {
         TimestampType::LogAppendTime => Validated { max_timestamp: now, stamp: Some(Stamp::AppendTime(now)) },
         TimestampType::CreateTime => {
-            let wrong = max_timestamp != header.max_timestamp();
+            let wrong = max_timestamp != header.max_timestamp() || header.is_log_append_time();
             Validated { max_timestamp, stamp: wrong.then_some(Stamp::MaxTimestamp(max_timestamp)) }
         }
     })
@@ -106,53 +103,25 @@ fn validate_client_header(batch: &BatchView<'_>) -> Result<(), AppendError> {
             header.producer_id()
         )));
     }
-    if header.attributes() & LOG_APPEND_TIME_BIT != 0 {
-        let message = "Invalid timestamp type: Producer should not set timestamp type to LogAppendTime.";
-        return Err(AppendError::InvalidTimestamps(vec![RecordFault { index: 0, message: message.into() }]));
-    }
     Ok(())
 }
 
 /// Walks uncompressed records: framing, keys, timestamps. Gives the largest timestamp.
 fn validate_records(batch: &BatchView<'_>, config: &LogConfig, now: TimestampMs) -> Result<TimestampMs, AppendError> {
-    let base = batch.header().base_timestamp().0;
-    let check_time = config.timestamp_type == TimestampType::CreateTime;
-    let oldest = now.0.saturating_sub(config.timestamp_before_max_ms);
-    let newest = now.0.saturating_add(config.timestamp_after_max_ms);
-    let check_keys = config.compact && !batch.header().is_control();
-    let mut max = TimestampMs::NONE;
-    let mut faults = Vec::new();
-    let mut time_fault = false;
-    for (index, record) in batch.records().enumerate() {
-        let record: Record<'_> = record.map_err(|e| AppendError::InvalidRecords(e.to_string()))?;
-        let timestamp = base.wrapping_add(record.timestamp_delta);
-        max = max.max(TimestampMs(timestamp));
-        let late = check_time && timestamp != -1 && (timestamp < oldest || timestamp > newest);
-        let keyless = check_keys && record.key.is_none();
-        if (late || keyless) && faults.len() < FAULTS_MAX {
-            time_fault |= late && !keyless;
-            let message = if keyless {
-                "Compacted topic cannot accept message without key.".to_string()
-            } else {
-                format!(
-                    "Timestamp {timestamp} of message with offset {index} is out of range. The timestamp should be \
-                     within [{oldest}, {newest}]"
-                )
-            };
-            faults.push(RecordFault { index: index as i32, message });
-        }
+    let mut checks = RecordChecks::new(batch.header(), config, now);
+    for record in batch.records() {
+        let record = record.map_err(|e| AppendError::InvalidRecords(e.to_string()))?;
+        let len = |bytes: Option<&[u8]>| bytes.map_or(-1, |b| b.len() as i32);
+        checks.see(record.timestamp_delta, record.offset_delta, len(record.key), len(record.value));
     }
-    match (faults.is_empty(), time_fault) {
-        (true, _) => Ok(max),
-        (false, true) => Err(AppendError::InvalidTimestamps(faults)),
-        (false, false) => Err(AppendError::NullKeys(faults)),
-    }
+    checks.finish()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::base::{Offset, ProducerEpoch, ProducerId};
+    use crate::record::header::LOG_APPEND_TIME_BIT;
     use crate::record::{BatchBuilder, BatchHeader, ControlType, HEADER_LEN};
     use zerocopy::{FromBytes, IntoBytes};
 
@@ -193,18 +162,19 @@ mod tests {
     #[test]
     fn headers_that_contradict_themselves_are_invalid() {
         let bytes = good(&[NOW.0, NOW.0]).build();
-        let cases: [(&str, usize, &[u8]); 6] = [
+        let cases: [(&str, usize, &[u8]); 5] = [
             ("last offset delta", 23, &5i32.to_be_bytes()),
             ("negative delta", 23, &(-1i32).to_be_bytes()),
             ("count", 57, &0i32.to_be_bytes()),
             ("producer without sequence", 43, &9i64.to_be_bytes()),
             ("base offset", 0, &7i64.to_be_bytes()),
-            ("codec 5", 21, &5i16.to_be_bytes()),
         ];
         for (what, at, with) in cases {
             let result = client(&bent(&bytes, at, with));
             assert!(matches!(result, Err(AppendError::InvalidBatch(_))), "{what}: {result:?}");
         }
+        let codec = client(&bent(&bytes, 21, &5i16.to_be_bytes()));
+        assert!(matches!(codec, Err(AppendError::Unexpected(_))), "{codec:?}");
         let both = bent(&bent(&bytes, 23, &4i32.to_be_bytes()), 57, &5i32.to_be_bytes());
         assert!(matches!(client(&both), Err(AppendError::InvalidRecords(_))), "fewer records than claimed");
     }
@@ -216,8 +186,18 @@ mod tests {
         let control = builder.build();
         assert!(matches!(client(&control), Err(AppendError::InvalidBatch(_))));
         assert!(check(&control, AppendOrigin::Coordinator, &LogConfig::default()).is_ok());
-        let stamped = bent(&good(&[NOW.0]).build(), 21, &LOG_APPEND_TIME_BIT.to_be_bytes());
-        assert!(matches!(client(&stamped), Err(AppendError::InvalidTimestamps(_))));
+    }
+
+    #[test]
+    fn the_append_time_bit_of_a_client_goes_where_the_topic_does_not_stamp() {
+        let claimed = bent(&good(&[NOW.0]).build(), 21, &LOG_APPEND_TIME_BIT.to_be_bytes());
+        let stamp = Some(Stamp::MaxTimestamp(NOW));
+        assert_eq!(client(&claimed), Ok(Validated { max_timestamp: NOW, stamp }));
+        let stamping = LogConfig { timestamp_type: TimestampType::LogAppendTime, ..LogConfig::default() };
+        let refused = check(&claimed, AppendOrigin::Client, &stamping);
+        assert!(matches!(refused, Err(AppendError::InvalidTimestamps(_))), "{refused:?}");
+        let timeless = bent(&claimed, 35, &(-1i64).to_be_bytes());
+        assert!(matches!(client(&timeless), Err(AppendError::InvalidTimestamps(_))));
     }
 
     #[test]

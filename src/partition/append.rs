@@ -63,7 +63,7 @@ impl Partition {
                 };
                 Appending { outcome, waiting: waiting.flatten() }
             }
-            Err(error) => Appending::failed(append_outcome(&error)),
+            Err(error) => Appending::failed(append_outcome(&error, &self.name)),
         }
     }
 
@@ -79,7 +79,7 @@ impl Partition {
                 let waiting = wait(&mut state, info.last_offset.plus(1), deadline, RequiredAcks::All);
                 Appending { outcome: outcome(&info), waiting }
             }
-            Err(error) => Appending::failed(append_outcome(&error)),
+            Err(error) => Appending::failed(append_outcome(&error, &self.name)),
         }
     }
 

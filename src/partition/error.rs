@@ -1,8 +1,8 @@
 //! From the log's errors to Kafka's codes, exhaustively.
 
 use super::ask::AppendOutcome;
-use crate::base::ErrorCode;
-use crate::log::{AppendError, ReadError};
+use crate::base::{ErrorCode, TopicPartition};
+use crate::log::{AppendError, ReadError, RecordFault};
 
 /// The code a producer is told.
 pub const fn append_code(error: &AppendError) -> ErrorCode {
@@ -20,22 +20,34 @@ pub const fn append_code(error: &AppendError) -> ErrorCode {
         AppendError::InvalidProducerEpoch { .. } => ErrorCode::InvalidProducerEpoch,
         AppendError::InvalidTxnState(_) => ErrorCode::InvalidTxnState,
         AppendError::TransactionCoordinatorFenced { .. } => ErrorCode::TransactionCoordinatorFenced,
-        AppendError::OffsetsOutOfOrder | AppendError::UnexpectedOffset { .. } => ErrorCode::UnknownServerError,
+        AppendError::Unexpected(_) | AppendError::OffsetsOutOfOrder | AppendError::UnexpectedOffset { .. } => {
+            ErrorCode::UnknownServerError
+        }
         AppendError::Offline => ErrorCode::KafkaStorageError,
     }
 }
 
-/// What a producer is told of a refused batch.
-pub fn append_outcome(error: &AppendError) -> AppendOutcome {
-    let faults = match error {
-        AppendError::NullKeys(faults) | AppendError::InvalidTimestamps(faults) => faults.as_slice(),
-        _ => &[],
+/// What a producer is told of a batch that `partition` refused.
+pub fn append_outcome(error: &AppendError, partition: &TopicPartition) -> AppendOutcome {
+    let name = partition.to_string();
+    let told = |f: &RecordFault| (f.index, f.message(&name));
+    let mut message = error.to_string();
+    let record_errors: Vec<_> = match error {
+        AppendError::NullKeys(faults) => {
+            let first: Vec<_> = faults.iter().take(3).map(told).collect();
+            message.push_str(&record_error_list(&first));
+            faults.iter().map(told).collect()
+        }
+        AppendError::InvalidTimestamps(faults) => faults.iter().map(told).collect(),
+        _ => Vec::new(),
     };
-    AppendOutcome {
-        record_errors: faults.iter().map(|f| (f.index, f.message.clone())).collect(),
-        message: Some(error.to_string()),
-        ..AppendOutcome::failed(append_code(error))
-    }
+    AppendOutcome { record_errors, message: Some(message), ..AppendOutcome::failed(append_code(error)) }
+}
+
+/// As Java prints them.
+fn record_error_list(errors: &[(i32, String)]) -> String {
+    let each = |(index, message): &(i32, String)| format!("RecordError(batchIndex={index}, message='{message}')");
+    format!("[{}]", errors.iter().map(each).collect::<Vec<_>>().join(", "))
 }
 
 /// The code a reader is told.

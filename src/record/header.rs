@@ -28,6 +28,8 @@ pub const TRANSACTIONAL_BIT: i16 = 0x10;
 pub const CONTROL_BIT: i16 = 0x20;
 /// Attribute bit 6: the base timestamp is a delete horizon (KIP-534).
 pub const DELETE_HORIZON_BIT: i16 = 0x40;
+/// All attribute bits that mean something.
+const DEFINED_BITS: i16 = 0x7f;
 
 /// The header as it lies in the bytes.
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
@@ -179,14 +181,11 @@ impl BatchHeader {
         self.leader_epoch.set(epoch.0);
     }
 
-    /// Marks the batch as stamped by the broker at `now`. The checksum is wrong until [`Self::seal`] is called.
-    pub fn set_append_time(&mut self, now: TimestampMs) {
-        self.attributes.set(self.attributes.get() | LOG_APPEND_TIME_BIT);
-        self.max_timestamp.set(now.0);
-    }
-
-    /// Sets the largest timestamp. The checksum is wrong until [`Self::seal`] is called.
-    pub fn set_max_timestamp(&mut self, max: TimestampMs) {
+    /// Sets the largest timestamp and whose it is: the broker's (`LogAppendTime`) or the producers'. Bits that nobody
+    /// defined go, as where Kafka rewrites a header. The checksum is wrong until [`Self::seal`] is called.
+    pub fn stamp(&mut self, log_append_time: bool, max: TimestampMs) {
+        let kept = self.attributes.get() & DEFINED_BITS & !LOG_APPEND_TIME_BIT;
+        self.attributes.set(if log_append_time { kept | LOG_APPEND_TIME_BIT } else { kept });
         self.max_timestamp.set(max.0);
     }
 

@@ -142,11 +142,11 @@ impl<'a> Cursor<'a> {
         Ok(head)
     }
 
-    /// Length and bytes; -1 is null, other negative lengths are errors.
+    /// Length and bytes; a negative length is null, as for Kafka's clients.
     #[inline]
     fn nullable(&mut self) -> Result<Option<&'a [u8]>, RecordError> {
         match self.i32()? {
-            -1 => Ok(None),
+            ..0 => Ok(None),
             len => self.take(len).map(Some),
         }
     }
@@ -204,10 +204,10 @@ mod tests {
 
     #[test]
     fn hostile_bytes_give_an_error_and_an_end() {
-        // length 10 but 2 bytes; negative key length -2; header count i32::MAX; over-long varint; too few; trailing
+        // length 10 but 2 bytes; value length beyond the end; header count i32::MAX; over-long varint; too few; trailing
         let cases: [&[u8]; 6] = [
             &[20, 0, 0],
-            &[14, 0, 0, 0, 3, 1, 0, 0],
+            &[14, 0, 0, 0, 3, 40, 0, 0],
             &[20, 0, 0, 0, 1, 1, 0xfe, 0xff, 0xff, 0xff, 0x0f],
             &[0x80, 0x80, 0x80, 0x80, 0x80, 0x80],
             &[],

@@ -7,6 +7,8 @@ mod bad_input;
 mod codec_support;
 mod fetch;
 mod groups;
+mod odd_batches;
 mod produce_errors;
+mod raw_batch;
 mod served;
 mod support;
