@@ -163,6 +163,14 @@ def python_produce(broker, topic, sent, codec=None):
         producer.close()
 
 
+def delete_topic_by_python(broker, topic):
+    from kafka.admin import KafkaAdminClient
+
+    admin = KafkaAdminClient(bootstrap_servers=broker.address)
+    admin.delete_topics([topic])
+    admin.close()
+
+
 def python_consume(broker, topic):
     from kafka import KafkaConsumer, TopicPartition
 
@@ -195,6 +203,7 @@ KAFKA_TOOLS = {
     "kafka-verifiable-consumer": "org.apache.kafka.tools.VerifiableConsumer",
     "kafka-consumer-groups": "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand",
     "kafka-get-offsets": "org.apache.kafka.tools.GetOffsetShell",
+    "kafka-delete-records": "org.apache.kafka.tools.DeleteRecordsCommand",
     "kafka-dump-log": "org.apache.kafka.tools.DumpLogSegments",
     "kafka-broker-api-versions": "org.apache.kafka.tools.BrokerApiVersionsCommand",
 }
