@@ -69,7 +69,7 @@ impl Log {
         epoch: LeaderEpoch,
         now: Now,
     ) -> Result<AppendInfo, AppendError> {
-        if self.offline {
+        if self.is_offline() {
             return Err(AppendError::Offline);
         }
         let incoming = self.check_leader(&records, origin, epoch, now)?;
@@ -123,7 +123,7 @@ impl Log {
     /// # Errors
     /// See [`AppendError`]; nothing changed then.
     pub fn append_as_follower(&mut self, records: Bytes, now: Now) -> Result<AppendInfo, AppendError> {
-        if self.offline {
+        if self.is_offline() {
             return Err(AppendError::Offline);
         }
         let mut incoming = Vec::new();

@@ -37,7 +37,7 @@ impl Log {
 
     /// The first half of [`Self::close`]: all files are written, what is not on the device is named.
     pub fn finish(mut self) -> io::Result<(Closed, Loose)> {
-        if self.offline {
+        if self.is_offline() {
             return Err(io::Error::other("the log directory is offline"));
         }
         let end = self.written_offset();

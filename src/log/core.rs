@@ -3,6 +3,7 @@
 use super::config::LogConfig;
 use super::epochs::{EpochEnd, Epochs};
 use super::files::FileKind;
+use super::health::DirHealth;
 use super::producers::Producers;
 use super::read::Hints;
 use super::segment::{Segment, Tail};
@@ -49,6 +50,8 @@ pub struct Log {
     pub(super) hints: Hints,
     /// The log's directory failed: nothing is appended any more.
     pub(super) offline: bool,
+    /// The same, known to all logs of the directory at once.
+    pub(super) health: DirHealth,
 }
 
 /// What the next flush has to sync beside the segments' data.
@@ -122,7 +125,18 @@ impl Log {
 
     /// True after the log's directory failed.
     pub fn is_offline(&self) -> bool {
-        self.offline
+        self.offline || self.health.has_failed()
+    }
+
+    /// Shares the health of the directory it lies in.
+    pub fn belongs_to(&mut self, health: &DirHealth) {
+        self.health = health.clone();
+    }
+
+    /// A write or fsync failed: nothing in the directory is acknowledged any more.
+    pub(super) fn fail(&mut self) {
+        self.offline = true;
+        self.health.fail();
     }
 
     /// Stops appends for good: the directory failed elsewhere.

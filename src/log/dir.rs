@@ -2,6 +2,7 @@
 
 use super::checkpoint::{HIGH_WATERMARKS, LOG_STARTS, OffsetCheckpoint, RECOVERY_POINTS};
 use super::close::delete_dir;
+use super::health::DirHealth;
 use super::names::{self, DirKind};
 use crate::base::topic::CLUSTER_METADATA_TOPIC;
 use crate::base::{Offset, TopicPartition, Uuid};
@@ -132,6 +133,7 @@ pub struct LogDir {
     /// The broker epoch of the last clean shutdown; `None` after an unclean one.
     clean: Option<i64>,
     checkpoints: Mutex<Checkpoints>,
+    health: DirHealth,
     /// Held while the files are written, so that an older state does not follow a newer one.
     writing: Mutex<()>,
     /// A log in it was not closed cleanly.
@@ -211,6 +213,7 @@ impl LogDir {
             meta,
             clean,
             checkpoints: Mutex::new(checkpoints),
+            health: DirHealth::default(),
             writing: Mutex::default(),
             unclean: AtomicBool::new(false),
             lock,
@@ -220,6 +223,11 @@ impl LogDir {
     /// Where it is.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Whether it has failed.
+    pub fn health(&self) -> &DirHealth {
+        &self.health
     }
 
     /// Whose it is.
@@ -297,7 +305,11 @@ impl LogDir {
     }
 
     /// Writes the checkpoint files that changed. Nobody who sets or forgets waits for the disk meanwhile.
+    /// Nothing is written to a directory that has failed.
     pub fn write_checkpoints(&self) -> io::Result<()> {
+        if self.health.has_failed() {
+            return Ok(());
+        }
         let _turn = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         let changed: Vec<_> = {
             let mut c = self.checkpoints();

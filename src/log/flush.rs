@@ -25,9 +25,21 @@ pub struct FlushJob {
 }
 
 impl Log {
+    /// True when so much is written and not flushed as `flush.messages` does not allow. With `flush.messages=1`, the
+    /// sync class, that is anything at all.
+    pub fn must_flush(&self) -> bool {
+        self.written_offset().since(self.flushed) >= self.config.flush_messages.max(1)
+    }
+
+    /// How far records may be acknowledged and shown: all that is written, but what [`Self::must_flush`] only to where
+    /// it is flushed.
+    pub fn committable_offset(&self) -> Offset {
+        if self.must_flush() { self.flushed } else { self.written_offset() }
+    }
+
     /// Begins a flush of everything that is written. `None` when all of it is on the device, or a flush is out.
     pub fn begin_flush(&mut self) -> Option<FlushJob> {
-        if self.flushing || self.offline {
+        if self.flushing || self.is_offline() {
             return None;
         }
         let upto = self.written_offset();
@@ -60,6 +72,18 @@ impl Log {
         Some(FlushJob { upto, dir: self.dir.clone(), active: active_file, paths, closed, sync_dir, created })
     }
 
+    /// Flushes what recovery kept, where `flush.messages` ask for that: it is shown from now on, and must not vanish
+    /// with a power cut. Blocking.
+    pub(super) fn flush_recovered(&mut self) -> io::Result<()> {
+        if !self.must_flush() {
+            return Ok(());
+        }
+        let Some(job) = self.begin_flush() else { return Ok(()) };
+        let synced = sync_all(&job.paths, job.sync_dir.then_some(&*job.dir), job.created);
+        let synced = synced.and_then(|()| job.active.as_ref().map_or(Ok(()), File::sync_data));
+        self.complete_flush(job, synced).map(drop)
+    }
+
     /// Takes a flush back: the recovery point moves up to what it covered.
     ///
     /// # Errors
@@ -68,8 +92,11 @@ impl Log {
     pub fn complete_flush(&mut self, job: FlushJob, result: io::Result<()>) -> io::Result<Offset> {
         self.flushing = false;
         if let Err(error) = result {
-            self.offline = true;
+            self.fail();
             return Err(error);
+        }
+        if self.is_offline() {
+            return Ok(self.flushed);
         }
         self.flushed = self.flushed.max(job.upto.min(self.written_offset()));
         for segment in &mut self.segments {
@@ -81,6 +108,11 @@ impl Log {
 }
 
 impl FlushJob {
+    /// True when closed segments are part of it.
+    pub fn closes_segments(&self) -> bool {
+        !self.closed.is_empty()
+    }
+
     /// Performs the flush.
     pub async fn run(&self) -> io::Result<()> {
         if !self.paths.is_empty() || self.sync_dir {

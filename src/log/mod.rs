@@ -29,6 +29,7 @@ pub mod error;
 pub mod files;
 pub mod flush;
 mod found;
+pub mod health;
 pub mod index;
 pub mod names;
 mod open;

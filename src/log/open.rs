@@ -5,6 +5,7 @@ use super::core::Log;
 use super::dir::{LogDir, random_id};
 use super::dirs::{LogDirs, Wanted, locked};
 use super::files::write_partition_metadata;
+use super::health::DirHealth;
 use super::names;
 use super::progress::Progress;
 use super::recover::{Recovery, UnrecoveredLog};
@@ -23,6 +24,8 @@ struct Prepared {
     log: UnrecoveredLog,
     recovery: Recovery,
     bytes_to_check: u64,
+    /// Of its directory.
+    health: DirHealth,
 }
 
 impl LogDirs {
@@ -36,7 +39,9 @@ impl LogDirs {
     /// is renamed to a stray and kept.
     pub fn open_or_create(&self, wanted: &Wanted, now: Now) -> io::Result<Log> {
         let prepared = self.prepare(wanted)?;
-        prepared.log.recover(prepared.recovery, now)
+        let mut log = prepared.log.recover(prepared.recovery, now)?;
+        log.belongs_to(&prepared.health);
+        Ok(log)
     }
 
     /// Opens the logs that are there and will be asked for, `threads` at a time in each directory. One that fails is
@@ -73,7 +78,8 @@ impl LogDirs {
                 progress.checked(unreported.take());
             }
         };
-        if let Ok(log) = one.log.recover_telling(one.recovery, now, &checked) {
+        if let Ok(mut log) = one.log.recover_telling(one.recovery, now, &checked) {
+            log.belongs_to(&one.health);
             locked(&self.ready).insert(one.id, log);
         }
         progress.checked(unreported.take());
@@ -98,7 +104,7 @@ impl LogDirs {
         let recovery =
             Recovery { clean: dir.was_clean(), recovery_point: known.recovery_point, log_start: known.log_start };
         let bytes_to_check = log.bytes_to_check(recovery);
-        Ok(Prepared { id: wanted.id, log, recovery, bytes_to_check })
+        Ok(Prepared { id: wanted.id, log, recovery, bytes_to_check, health: dir.health().clone() })
     }
 }
 

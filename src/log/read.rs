@@ -261,7 +261,7 @@ impl Log {
     /// # Errors
     /// `OutOfRange` when `from` is before the log start or after `upto`.
     pub fn read(&self, from: Offset, max_bytes: u32, upto: Offset, at_least_one: bool) -> Result<Read, ReadError> {
-        if self.offline {
+        if self.is_offline() {
             return Err(ReadError::Offline);
         }
         let upto = upto.min(self.written_offset());

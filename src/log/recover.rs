@@ -6,6 +6,7 @@ use super::core::{Log, Unsynced};
 use super::epochs::Epochs;
 use super::files::{self, FileKind, LEADER_EPOCH_CHECKPOINT};
 use super::found::{Found, FoundSegment, find};
+use super::health::DirHealth;
 use super::read::Hints;
 use super::rebuild::{Cut, check_segment, load_active, replay_producers};
 use super::segment::Segment;
@@ -98,7 +99,7 @@ impl UnrecoveredLog {
         let producers = replay_producers(&self.dir, segments.make_contiguous(), &snapshots, end)?;
         let flushed = if recovery.clean { end } else { recovery.recovery_point.clamp(start, end) };
         let active = segments.back().map_or_else(|| Segment::new(start, now.wall), Segment::clone);
-        let log = Log {
+        let mut log = Log {
             partition: self.partition,
             dir: self.dir.into(),
             config: self.config,
@@ -119,8 +120,10 @@ impl UnrecoveredLog {
             producers,
             hints: Hints::default(),
             offline: false,
+            health: DirHealth::default(),
         };
         log.check_order();
+        log.flush_recovered()?;
         Ok(log)
     }
 

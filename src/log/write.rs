@@ -172,7 +172,9 @@ impl Log {
             }
             Err(error) => {
                 self.roll_back(job);
-                self.offline |= matches!(error, WriteError::Failed(_));
+                if matches!(error, WriteError::Failed(_)) {
+                    self.fail();
+                }
                 Some(error)
             }
         };

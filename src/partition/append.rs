@@ -124,9 +124,11 @@ impl Partition {
         }
     }
 
-    fn committed(&self) {
+    /// Written or flushed: moves the high watermark, tells who waited for that.
+    pub(super) fn committed(&self) {
         let mut state = self.state.borrow_mut();
-        if !state.advance() {
+        // A failed directory acknowledges nothing, though this write went well.
+        if state.log.is_offline() || !state.advance() {
             return;
         }
         let committed = state.high_watermark;
@@ -152,7 +154,7 @@ fn wait(
 ) -> Option<Receiver<AckResult>> {
     let done = match acks {
         RequiredAcks::All => state.high_watermark,
-        _ => state.log.written_offset(),
+        _ => state.log.committable_offset(),
     };
     (required > done).then(|| state.acks.wait_for(required, deadline))
 }

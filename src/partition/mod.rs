@@ -6,15 +6,20 @@
 //! ```text
 //! log start <= last stable offset <= high watermark <= written <= accepted
 //! ```
+//!
+//! In the sync class (`flush.messages=1`) the high watermark is moved by flushes, and does not pass what is flushed.
 
 mod acks;
 mod append;
 mod ask;
 mod error;
+mod flush;
 mod lookup;
 mod read;
 mod retain;
 mod state;
+#[cfg(test)]
+mod tests;
 mod watch;
 
 pub use acks::AckResult;
@@ -41,6 +46,12 @@ pub struct Partition {
     state: RefCell<State>,
     writing: Cell<bool>,
     flush_due: Cell<bool>,
+    /// A flush is under way.
+    flushing: Cell<bool>,
+    /// Somebody asked for another meanwhile.
+    flush_wanted: Cell<bool>,
+    /// A flush by `flush.ms` is planned.
+    flush_timer: Cell<bool>,
 }
 
 impl Partition {
@@ -53,6 +64,9 @@ impl Partition {
             state: RefCell::new(State::new(log, min_isr)),
             writing: Cell::new(false),
             flush_due: Cell::new(false),
+            flushing: Cell::new(false),
+            flush_wanted: Cell::new(false),
+            flush_timer: Cell::new(false),
         }
     }
 

@@ -81,16 +81,16 @@ impl State {
         })
     }
 
-    /// Moves the high watermark to the smallest end among the in-sync replicas. With this node as
-    /// the only one, that is what is written. Never back. True when it moved.
+    /// Moves the high watermark to the smallest end among the in-sync replicas. With this node as the only one, that is
+    /// what is written, or what is flushed where `flush.messages` ask for that. Never back. True when it moved.
     pub fn advance(&mut self) -> bool {
         let alone = self.registration.as_ref().is_some_and(|r| r.isr.len() <= 1);
         if !alone || !self.is_leader || !self.has_min_isr() {
             return false;
         }
-        let written = self.log.written_offset();
-        let moved = written > self.high_watermark;
-        self.high_watermark = self.high_watermark.max(written);
+        let end = self.log.committable_offset();
+        let moved = end > self.high_watermark;
+        self.high_watermark = self.high_watermark.max(end);
         self.check();
         moved
     }

@@ -57,6 +57,21 @@ struct Inner {
     device: Arc<Device>,
     /// Where the blocks reserved for appends end.
     reserved_to: AtomicU64,
+    /// For faults.
+    #[cfg(test)]
+    path: std::path::PathBuf,
+}
+
+impl Inner {
+    fn new(file: fs::File, device: Arc<Device>, #[cfg(test)] path: &Path) -> Self {
+        Self {
+            file,
+            device,
+            reserved_to: AtomicU64::new(0),
+            #[cfg(test)]
+            path: path.to_owned(),
+        }
+    }
 }
 
 /// An open file, shared between cores; it stays open while a clone lives or an operation is in flight.
@@ -83,7 +98,12 @@ impl File {
         let dev = file.metadata()?.dev();
         let kind = || statfs::fstatfs(&file).map_or(FsKind::Other("unknown".into()), |stat| FsKind::from_statfs(&stat));
         let device = Device::of(dev, kind);
-        Ok(Self(Arc::new(Inner { file, device, reserved_to: AtomicU64::new(0) })))
+        Ok(Self(Arc::new(Inner::new(
+            file,
+            device,
+            #[cfg(test)]
+            path,
+        ))))
     }
 
     pub(crate) fn fd(&self) -> RawFd {
@@ -115,6 +135,8 @@ impl File {
 
     /// `fdatasync`. Blocking.
     pub fn sync_data(&self) -> io::Result<()> {
+        #[cfg(test)]
+        super::fault::check(&self.0.path, super::fault::Op::Sync)?;
         self.0.file.sync_data()
     }
 
@@ -156,6 +178,8 @@ impl File {
     /// # Errors
     /// Of the write; some of the bytes may have been written. [`errno::is_disk_full`] tells a full disk.
     pub async fn write_vectored(&self, parts: Vec<Bytes>, mut pos: u64) -> io::Result<()> {
+        #[cfg(test)]
+        super::fault::check(&self.0.path, super::fault::Op::Write)?;
         let mut parts = parts;
         parts.retain(|part| !part.is_empty());
         while !parts.is_empty() {
@@ -304,6 +328,8 @@ impl File {
     /// # Errors
     /// After an error the bytes may be lost although a second try succeeds: the log dir must be given up.
     pub async fn fdatasync(&self) -> io::Result<()> {
+        #[cfg(test)]
+        super::fault::check(&self.0.path, super::fault::Op::Sync)?;
         let Some(core) = Core::try_with(Clone::clone) else { return self.sync_data() };
         loop {
             let entry = opcode::Fsync::new(types::Fd(self.fd())).flags(types::FsyncFlags::DATASYNC).build();
@@ -346,11 +372,8 @@ mod tests {
             for path in [AppendPath::Ring, AppendPath::Plain] {
                 let (_dir, file) = new_file();
                 let inner = Arc::try_unwrap(file.0).ok().unwrap();
-                let file = File(Arc::new(Inner {
-                    file: inner.file,
-                    device: Arc::new(Device::with_path(path)),
-                    reserved_to: AtomicU64::new(0),
-                }));
+                let device = Arc::new(Device::with_path(path));
+                let file = File(Arc::new(Inner::new(inner.file, device, &inner.path)));
                 file.write_vectored(vec![Bytes::from_static(b"one "), Bytes::new(), Bytes::from_static(b"two")], 0)
                     .await
                     .unwrap();

@@ -88,6 +88,8 @@ pub fn write_replacing(path: &Path, content: &[u8]) -> io::Result<()> {
 
 /// Makes a file's content durable.
 pub fn sync_file(path: &Path) -> io::Result<()> {
+    #[cfg(test)]
+    super::fault::check(path, super::fault::Op::Sync)?;
     fs::File::open(path)?.sync_data()
 }
 
@@ -198,6 +200,8 @@ pub fn remove_dir_all(path: &Path) -> io::Result<()> {
 
 /// Makes a directory's entries durable.
 pub fn sync_dir(path: &Path) -> io::Result<()> {
+    #[cfg(test)]
+    super::fault::check(path, super::fault::Op::Sync)?;
     fs::File::open(path)?.sync_all()
 }
 

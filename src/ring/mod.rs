@@ -15,6 +15,8 @@ pub mod buffer;
 pub mod clock;
 mod doorbell;
 pub mod errno;
+#[cfg(test)]
+pub(crate) mod fault;
 pub mod file;
 pub mod fs;
 pub mod mailbox;

@@ -50,6 +50,9 @@ impl Shard {
     /// The same, with a word for what could not be written.
     pub(super) fn dir_failed(&self, dir: &Path, what: &str, error: &io::Error) {
         tracing::error!("log dir {} failed and goes offline: {what}: {error}", dir.display());
+        if let Some(failed) = self.shared.log_dirs.dirs().iter().find(|one| one.path() == dir) {
+            failed.health().fail();
+        }
         if self.shared.config.metadata_log_dir == dir || self.shared.config.log_dirs.len() == 1 {
             self.end(Ending::Failed(format!("the log dir {} failed: {error}", dir.display())));
         }

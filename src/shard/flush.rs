@@ -9,7 +9,7 @@ use super::Shard;
 use crate::partition::Partition;
 use crate::ring::runtime;
 use std::future::poll_fn;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -49,8 +49,8 @@ impl Shard {
             shard.stats.writes.set(shard.stats.writes.get() + 1);
             if let Err(e) = partition.clone().write_accepted().await {
                 shard.disk_failed(&partition, &e);
-            } else if partition.take_flush_due() {
-                shard.flush_in_background(partition);
+            } else {
+                shard.flush_as_asked(&partition);
             }
         });
         let done = poll_fn(|cx| Poll::Ready(writing.as_mut().poll(cx).is_ready())).await;
@@ -58,6 +58,47 @@ impl Shard {
             runtime::spawn(writing).detach();
             self.sweep_acks();
         }
+    }
+
+    /// After a write: a flush where acknowledgements wait for it (`flush.messages`), one in the background where a
+    /// segment was closed, one planned where `flush.ms` ask for it.
+    pub(super) fn flush_as_asked(self: &Rc<Self>, partition: &Rc<Partition>) {
+        let rolled = partition.take_flush_due();
+        if partition.must_flush() {
+            runtime::spawn(self.clone().flush(partition.clone())).detach();
+            self.sweep_acks();
+        } else if rolled {
+            runtime::spawn_background(self.clone().flush(partition.clone())).detach();
+        } else {
+            self.plan_flush(partition);
+        }
+    }
+
+    async fn flush(self: Rc<Self>, partition: Rc<Partition>) {
+        match partition.clone().flush_written().await {
+            Ok(true) => self.checkpoint_soon(&partition),
+            Ok(false) => {}
+            Err(e) => self.disk_failed(&partition, &e),
+        }
+    }
+
+    /// What is written now is flushed in `flush.ms`, if it was not before. A log that is idle has no timer.
+    fn plan_flush(self: &Rc<Self>, partition: &Rc<Partition>) {
+        let after = partition.with_log(|log| {
+            let unflushed = log.flushed_offset() < log.written_offset();
+            Some(log.config().flush_ms).filter(|ms| unflushed && *ms < i64::MAX)
+        });
+        let Some(ms) = after.filter(|_| partition.plan_timed_flush()) else { return };
+        // Whoever closes or deletes the partition does not wait for the timer.
+        let (shard, partition) = (self.clone(), Rc::downgrade(partition));
+        runtime::spawn_background(async move {
+            runtime::sleep(Duration::from_millis(ms.unsigned_abs())).await;
+            if let Some(partition) = Weak::upgrade(&partition) {
+                partition.flush_timer_fired();
+                shard.flush(partition).await;
+            }
+        })
+        .detach();
     }
 
     /// Starts the sweep of producers' deadlines, unless it runs. It ends when nobody waits, so an

@@ -1,10 +1,9 @@
-//! What a core does beside requests: closed segments reach the device, recovery points move,
+//! What a core does beside requests: recovery points and start offsets are checkpointed,
 //! silent producers are forgotten. All of it waits for a reason or a long timer: an idle broker stays idle.
 
 use super::Shard;
 use crate::partition::Partition;
 use crate::ring::{errno, runtime};
-use std::io;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -14,19 +13,6 @@ const CHECKPOINT_AFTER: Duration = Duration::from_secs(1);
 const EXPIRY_EVERY: Duration = Duration::from_secs(600);
 
 impl Shard {
-    /// A segment was closed: flushes the log in the background, after which an unclean start need
-    /// not read that segment again.
-    pub(super) fn flush_in_background(self: &Rc<Self>, partition: Rc<Partition>) {
-        let shard = self.clone();
-        runtime::spawn_background(async move {
-            match flush(&partition).await {
-                Ok(()) => shard.checkpoint_soon(&partition),
-                Err(e) => shard.disk_failed(&partition, &e),
-            }
-        })
-        .detach();
-    }
-
     /// The log's recovery point or start offset moved: it stands in the checkpoint files soon, at the latest after
     /// `log.flush.offset.checkpoint.interval.ms` and `log.flush.start.offset.checkpoint.interval.ms`.
     pub fn checkpoint_soon(self: &Rc<Self>, partition: &Rc<Partition>) {
@@ -74,10 +60,4 @@ impl Shard {
             }
         }
     }
-}
-
-async fn flush(partition: &Rc<Partition>) -> io::Result<()> {
-    let Some(job) = partition.with_log(|log| log.begin_flush()) else { return Ok(()) };
-    let flushed = job.run().await;
-    partition.with_log(|log| log.complete_flush(job, flushed)).map(drop)
 }

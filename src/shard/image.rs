@@ -38,7 +38,7 @@ impl Shard {
     }
 
     /// Changed settings of topics, and the broker's where topics take theirs from it, hold from the next append on.
-    fn reconfigure(&self, delta: &MetadataDelta, all: bool) {
+    fn reconfigure(self: &Rc<Self>, delta: &MetadataDelta, all: bool) {
         let topics: HashSet<&str> =
             delta.changed_configs().filter(|(kind, _)| *kind == ResourceType::Topic).map(|(_, name)| name).collect();
         if topics.is_empty() && !all {
@@ -49,6 +49,7 @@ impl Shard {
             if all || topics.contains(&*partition.name.topic) {
                 let settings = self.topic_config(&image, &partition.name.topic);
                 partition.reconfigure(self.log_config(&settings), settings.min_insync_replicas);
+                self.flush_as_asked(&partition);
             }
         }
     }

@@ -56,9 +56,7 @@ impl Shard {
         if expired.all {
             partition.with_log(|log| log.roll(now));
             partition.clone().write_accepted().await?;
-            if partition.take_flush_due() {
-                self.flush_in_background(partition.clone());
-            }
+            self.flush_as_asked(partition);
         }
         let Some(expired) = partition.expired(now) else { return Ok(()) };
         let (dir, bases, delay) = partition.with_log(|log| {

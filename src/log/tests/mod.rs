@@ -1,6 +1,7 @@
 //! Scenarios over whole logs on a real file system.
 
 mod append;
+mod flush;
 mod java;
 mod many;
 mod model;
