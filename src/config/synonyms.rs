@@ -67,7 +67,9 @@ pub(super) fn of_broker_key(name: &str, settings: &Settings, dynamic: Dynamic<'_
     let given = chain.iter().filter(|s| s.source == ConfigSource::StaticBroker);
     let given = given.map(|s| Synonym { name: s.key.name.into(), value: s.text.clone(), source: s.source });
     let defaults = chain.iter().filter_map(|s| {
-        let value = Some(s.key.default?.to_owned());
+        // Without a properties file some defaults are the program's own.
+        let own = if s.source == ConfigSource::Default { s.text.as_deref() } else { None };
+        let value = Some(own.or(s.key.default)?.to_owned());
         Some(Synonym { name: s.key.name.into(), value, source: ConfigSource::Default })
     });
     dynamic.chain(given).chain(defaults).skip_while(|synonym| synonym.name != name).collect()
