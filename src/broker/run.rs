@@ -156,6 +156,9 @@ async fn start(shard: &Rc<Shard>, listeners: Arc<[BoundListener]>) -> Result<(),
             Err(_) => return Err(Failure("a core went away during the start".into())),
         }
     }
+    for _ in 0..shard.shared.config.cleaner.threads {
+        runtime::spawn_background(shard.clone().clean_logs()).detach();
+    }
     tracing::info!("ready");
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! [`Config`]: what the rest of the program reads, as narrow structs of plain values.
 
+use super::cleaner::CleanerConfig;
 use super::listeners::Listeners;
 use super::settings::Settings;
 use super::topic::TopicDefaults;
@@ -24,6 +25,8 @@ pub struct Config {
     pub fetch_path: FetchPath,
     /// How logs are recovered, flushed and checkpointed.
     pub log: LogManagerConfig,
+    /// How logs are compacted.
+    pub cleaner: CleanerConfig,
     /// The topic-level defaults.
     pub log_defaults: TopicDefaults,
     /// How topics come and go.
@@ -230,6 +233,7 @@ impl Config {
                 _ => FetchPath::Auto,
             },
             log: log_manager_config(s),
+            cleaner: CleanerConfig::of(s),
             log_defaults,
             topics: TopicPolicy {
                 auto_create: s.flag("auto.create.topics.enable"),

@@ -3,6 +3,7 @@
 
 pub mod arguments;
 mod broker;
+mod cleaner;
 pub mod describe;
 pub mod dynamic;
 pub mod listeners;
@@ -22,6 +23,7 @@ pub use broker::{
     Config, CoreSelection, FetchPath, GroupConfig, LogManagerConfig, NetworkConfig, NodeConfig, TopicPolicy,
     TransactionConfig, connections_per_ip_overrides,
 };
+pub use cleaner::CleanerConfig;
 pub use describe::ConfigEntry;
 pub use dynamic::LiveSettings;
 pub use listeners::{ListenerConfig, Listeners, SecurityProtocol};

@@ -154,7 +154,7 @@ impl Settings {
         }
     }
 
-    fn value(&self, name: &str) -> &Value {
+    pub(super) fn value(&self, name: &str) -> &Value {
         let setting = self.get(name);
         debug_assert!(setting.is_some(), "{name} is no key of the table");
         setting.map_or(&Value::Null, |s| &s.value)

@@ -6,6 +6,7 @@ use super::produced::one_batch;
 use super::producers::{Checked, ProducerBatch, Producers, Undo};
 use super::segment::{BatchMeta, Tail};
 use super::snapshot;
+use super::txn_index::AbortedTxn;
 use super::validate::{Stamp, Validated, validate};
 use super::write::{Queued, QueuedBatch};
 use crate::base::{LeaderEpoch, Now, Offset, TimestampMs};
@@ -216,9 +217,9 @@ impl Log {
         if self.accepted.should_roll(self.accepted_base, &meta, &self.config, now.wall) {
             self.accept_roll(meta.base, now.wall);
         }
-        let undo = note_producer(&mut self.producers, header, max_timestamp, marker);
+        let (undo, aborted) = note_producer(&mut self.producers, header, max_timestamp, marker);
         self.accepted.advance(&meta, self.config.index_interval_bytes);
-        self.queue.push_back(Queued::Batch(QueuedBatch { head: parts.0, rest: parts.1, meta, undo }));
+        self.queue.push_back(Queued::Batch(QueuedBatch { head: parts.0, rest: parts.1, meta, undo, aborted }));
     }
 
     /// Queues a roll: the next batch begins the segment `base`.
@@ -265,28 +266,38 @@ fn check_producers(
     Ok(None)
 }
 
-/// Takes note of a batch's producer, if it has one. Transactions that end here are the seam of the transaction index.
+/// Takes note of a batch's producer, if it has one. Gives how to take that back, and the transaction that the batch
+/// aborted, which belongs in the segment's transaction index.
 fn note_producer(
     producers: &mut Producers,
     header: &BatchHeader,
     max_timestamp: TimestampMs,
     marker: Option<(EndTxnMarker, TimestampMs)>,
-) -> Option<Undo> {
+) -> (Option<Undo>, Option<AbortedTxn>) {
     if !header.has_producer() {
-        return None;
+        return (None, None);
     }
     match marker {
-        Some((marker, timestamp)) => Some(producers.append_marker(header, marker, header.base_offset(), timestamp).0),
+        Some((marker, timestamp)) => {
+            let (undo, ended) = producers.append_marker(header, marker, header.base_offset(), timestamp);
+            let aborted = ended.filter(|txn| txn.aborted).map(|txn| AbortedTxn {
+                producer: txn.producer,
+                first: txn.first,
+                last: txn.last,
+                last_stable: producers.first_open().unwrap_or(txn.last.plus(1)),
+            });
+            (Some(undo), aborted)
+        }
         // An empty control batch is what compaction left of a marker.
-        None if header.is_control() => None,
-        None => Some(producers.append(header, header.base_offset(), max_timestamp)),
+        None if header.is_control() => (None, None),
+        None => (Some(producers.append(header, header.base_offset(), max_timestamp)), None),
     }
 }
 
 /// The producer's part of reading a batch back from disk: as [`note_producer`], markers looked up in the batch.
-pub(super) fn replay_producer(producers: &mut Producers, batch: &BatchView<'_>) {
+pub(super) fn replay_producer(producers: &mut Producers, batch: &BatchView<'_>) -> Option<AbortedTxn> {
     let header = batch.header();
-    note_producer(producers, header, header.max_timestamp(), marker_of(batch));
+    note_producer(producers, header, header.max_timestamp(), marker_of(batch)).1
 }
 
 /// A header read from bytes that may be anything; the batch it stands in front of is not checked.

@@ -7,7 +7,9 @@ use super::flush::sync_all;
 use super::rebuild::replay_producers;
 use super::recover::{create_segment_file, delete_segment};
 use super::scan::Scanner;
-use super::segment::Segment;
+use super::replace::SEGMENT_FILES;
+use super::segment::{Segment, TxnIndexState};
+use super::txn_rebuild;
 use super::snapshot;
 use super::write::write_index_tails;
 use crate::base::{Offset, TimestampMs, Uuid};
@@ -52,9 +54,7 @@ impl Log {
             }
             segment.finish_time_index();
             write_index_tails(segment, &dir)?;
-            paths.extend(
-                [FileKind::Log, FileKind::OffsetIndex, FileKind::TimeIndex].map(|k| k.path(&dir, segment.base)),
-            );
+            paths.extend(SEGMENT_FILES.map(|k| k.path(&dir, segment.base)));
         }
         if self.epochs_unwritten {
             fs::write_replacing(&dir.join(LEADER_EPOCH_CHECKPOINT), self.epochs.encode().as_bytes())?;
@@ -99,6 +99,7 @@ impl Log {
         file.set_len(u64::from(cut.written.size))?;
         file.sync_data()?;
         *active = cut;
+        active.txn_index = TxnIndexState::Entries(txn_rebuild::cut(&dir, active)?);
         write_index_tails(active, &dir)?;
         active.file = Some(file);
         let end = self.written_offset();

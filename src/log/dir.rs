@@ -1,6 +1,6 @@
 //! A log directory: whose it is, that nobody else uses it, whether it was closed cleanly, what is in it. Blocking.
 
-use super::checkpoint::{HIGH_WATERMARKS, LOG_STARTS, OffsetCheckpoint, RECOVERY_POINTS};
+use super::checkpoint::{CLEANED, HIGH_WATERMARKS, LOG_STARTS, OffsetCheckpoint, RECOVERY_POINTS};
 use super::close::delete_dir;
 use super::health::DirHealth;
 use super::names::{self, DirKind};
@@ -117,11 +117,12 @@ struct Checkpoints {
     recovery_points: Checkpoint,
     log_starts: Checkpoint,
     high_watermarks: Checkpoint,
+    cleaned: Checkpoint,
 }
 
 impl Checkpoints {
-    fn all(&mut self) -> [&mut Checkpoint; 3] {
-        [&mut self.recovery_points, &mut self.log_starts, &mut self.high_watermarks]
+    fn all(&mut self) -> [&mut Checkpoint; 4] {
+        [&mut self.recovery_points, &mut self.log_starts, &mut self.high_watermarks, &mut self.cleaned]
     }
 }
 
@@ -206,6 +207,7 @@ impl LogDir {
             recovery_points: read(RECOVERY_POINTS)?,
             log_starts: read(LOG_STARTS)?,
             high_watermarks: read(HIGH_WATERMARKS)?,
+            cleaned: read(CLEANED)?,
         };
         let clean = take_clean_shutdown(path).map_err(io)?;
         Ok(Self {
@@ -296,6 +298,17 @@ impl LogDir {
         if entry.log_start > Offset::ZERO {
             c.log_starts.set(&entry.partition, entry.log_start);
         }
+    }
+
+    /// Up to where a compacted partition is clean (`cleaner-offset-checkpoint`); `None` when it was never cleaned.
+    pub fn cleaned(&self, partition: &TopicPartition) -> Option<Offset> {
+        self.checkpoints().cleaned.offsets.get(partition)
+    }
+
+    /// A partition is clean up to `offset`. Written at once, with what else changed. Blocking.
+    pub fn set_cleaned(&self, partition: &TopicPartition, offset: Offset) -> io::Result<()> {
+        self.checkpoints().cleaned.set(partition, offset);
+        self.write_checkpoints()
     }
 
     /// Forgets a partition that was deleted. Write the checkpoints before one of its name may come: it must not

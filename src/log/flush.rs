@@ -2,6 +2,7 @@
 
 use super::core::Log;
 use super::files::{FileKind, LEADER_EPOCH_CHECKPOINT, PARTITION_METADATA};
+use super::replace::SEGMENT_FILES;
 use crate::base::Offset;
 use crate::ring::file::File;
 use crate::ring::{fs, runtime};
@@ -49,7 +50,7 @@ impl Log {
         let mut closed = Vec::new();
         for segment in self.segments.iter().take(last).filter(|s| !s.synced) {
             closed.push(segment.base);
-            for kind in [FileKind::Log, FileKind::OffsetIndex, FileKind::TimeIndex] {
+            for kind in SEGMENT_FILES {
                 paths.push(kind.path(&self.dir, segment.base));
             }
         }

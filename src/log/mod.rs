@@ -50,6 +50,7 @@ pub mod snapshot;
 pub(crate) mod tests;
 pub mod timestamp;
 pub mod txn_index;
+mod txn_rebuild;
 mod validate;
 pub mod write;
 

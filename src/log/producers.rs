@@ -272,6 +272,11 @@ impl Producers {
         open.into_iter().chain(ended).min().map(|first| Offset(*first))
     }
 
+    /// Where the oldest open transaction begins.
+    pub fn first_open(&self) -> Option<Offset> {
+        self.open.keys().next().map(|first| Offset(*first))
+    }
+
     /// Forgets ended transactions that the high watermark has passed.
     pub fn high_watermark_passed(&mut self, high_watermark: Offset) {
         self.ended.retain(|_, last| *last >= high_watermark.0);

@@ -8,7 +8,7 @@ use super::found::FoundSegment;
 use super::index::{Entry, Index, OffsetEntry, TimeEntry};
 use super::producers::Producers;
 use super::scan::{Scanner, Unsound};
-use super::segment::Segment;
+use super::segment::{Segment, TxnIndexState};
 use super::snapshot;
 use super::write::write_index_tails;
 use crate::base::{LeaderEpoch, Offset, TimestampMs};
@@ -62,6 +62,7 @@ pub(super) fn load_active(
             max = Some(TimeEntry { timestamp: batch.meta.max_timestamp, offset: batch.meta.last });
         }
     }
+    segment.txn_index = TxnIndexState::AsFound;
     segment.written = segment.written.found(found.size as u32, next, entries, max);
     segment.written.first_timestamp = first_timestamp(&file)?;
     segment.offset_index = Index::on_disk(entries.0);
@@ -112,8 +113,7 @@ pub(super) fn check_segment(
     let mut order = Order { next: base, base, exact, latest: None, raised_at: None, epochs };
     let mut scanner = Scanner::new(file.clone(), 0, found.size, true);
     let mut segment = Segment::new(base, now);
-    let mut end = 0;
-    let mut why = None;
+    let (mut end, mut why, mut markers) = (0, None, false);
     while let Some(scanned) = scanner.next()? {
         let judged = scanned.and_then(|batch| {
             let epoch = batch.header.map_or(LeaderEpoch::UNKNOWN, |h| h.leader_epoch());
@@ -123,6 +123,7 @@ pub(super) fn check_segment(
             Ok(batch) => {
                 end = batch.position + u64::from(batch.size);
                 segment.batch_written(&batch.meta, config.index_interval_bytes);
+                markers |= batch.header.is_some_and(|header| header.is_control());
                 checked(u64::from(batch.size));
             }
             Err(unsound) => {
@@ -138,6 +139,11 @@ pub(super) fn check_segment(
         segment = walk(&file, Segment::new(base, now), position, config.index_interval_bytes)?;
     }
     segment.finish_time_index();
+    if markers {
+        segment.txn_index = TxnIndexState::Stale;
+    } else {
+        fs::remove_file(&FileKind::TxnIndex.path(dir, base))?;
+    }
     let cut = why.map(|why| Cut { bytes: found.size - end, why });
     if cut.is_some() {
         file.set_len(end)?;
@@ -218,7 +224,7 @@ pub(super) fn replay_producers(
                 continue;
             }
             match (batch.whole, batch.header) {
-                (Some(whole), _) => replay_producer(&mut producers, &whole),
+                (Some(whole), _) => _ = replay_producer(&mut producers, &whole),
                 (None, Some(header)) if header.has_producer() && !header.is_control() => {
                     producers.append(&header, header.base_offset(), header.max_timestamp());
                 }

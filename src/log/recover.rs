@@ -9,7 +9,8 @@ use super::found::{Found, FoundSegment, find};
 use super::health::DirHealth;
 use super::read::Hints;
 use super::rebuild::{Cut, check_segment, load_active, replay_producers};
-use super::segment::Segment;
+use super::segment::{Segment, TxnIndexState};
+use super::txn_rebuild;
 use crate::base::{Now, Offset, TimestampMs, TopicPartition, Uuid};
 use crate::ring::file::{File, OpenMode};
 use crate::ring::fs;
@@ -97,6 +98,7 @@ impl UnrecoveredLog {
         epochs.truncate_from_start(start);
         let snapshots = self.sort_snapshots(&segments, end)?;
         let producers = replay_producers(&self.dir, segments.make_contiguous(), &snapshots, end)?;
+        txn_rebuild::restore(&self.dir, segments.make_contiguous(), &snapshots)?;
         let flushed = if recovery.clean { end } else { recovery.recovery_point.clamp(start, end) };
         let active = segments.back().map_or_else(|| Segment::new(start, now.wall), Segment::clone);
         let mut log = Log {
@@ -215,6 +217,7 @@ fn index_files_sound(found: &FoundSegment) -> bool {
 fn closed_segment(base: Offset, found: &FoundSegment, next: Offset) -> Segment {
     let mut segment = Segment::new(base, TimestampMs(found.mtime_ms));
     let entries = ((found.offset_index.unwrap_or(0) / 8) as u32, (found.time_index.unwrap_or(0) / 12) as u32);
+    segment.txn_index = TxnIndexState::AsFound;
     segment.written = segment.written.found(found.size as u32, next, entries, None);
     segment.offset_index = super::index::Index::on_disk(entries.0);
     segment.time_index = super::index::Index::on_disk(entries.1);

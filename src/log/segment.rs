@@ -129,6 +129,17 @@ impl Tail {
     }
 }
 
+/// What is known of a segment's transaction index.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TxnIndexState {
+    /// It is taken as it is; nobody looked yet.
+    AsFound,
+    /// The file has so many entries.
+    Entries(u32),
+    /// The segment holds markers, and the file may not know them.
+    Stale,
+}
+
 /// One segment of a log.
 #[derive(Clone, Debug)]
 pub struct Segment {
@@ -142,6 +153,8 @@ pub struct Segment {
     pub offset_index: Index,
     /// `.timeindex`
     pub time_index: Index,
+    /// `.txnindex`
+    pub txn_index: TxnIndexState,
     /// Its files are on the device, indexes included, and nothing will change them.
     pub synced: bool,
     /// When its file was last written, where retention has looked.
@@ -157,6 +170,7 @@ impl Segment {
             written: Tail::empty(base, created),
             offset_index: Index::default(),
             time_index: Index::default(),
+            txn_index: TxnIndexState::Entries(0),
             synced: false,
             modified: None,
         }
@@ -185,6 +199,14 @@ impl Segment {
         }
         if let Some(entry) = new.time {
             self.time_index.push(entry, self.base);
+        }
+    }
+
+    /// Entries of its transaction index.
+    pub fn txn_entries(&self) -> u32 {
+        match self.txn_index {
+            TxnIndexState::Entries(n) => n,
+            TxnIndexState::AsFound | TxnIndexState::Stale => 0,
         }
     }
 

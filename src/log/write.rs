@@ -5,7 +5,8 @@ use super::error::WriteError;
 use super::files::{FileKind, LEADER_EPOCH_CHECKPOINT};
 use super::index::{OffsetEntry, TimeEntry};
 use super::producers::Undo;
-use super::segment::{BatchMeta, Segment};
+use super::segment::{BatchMeta, Segment, TxnIndexState};
+use super::txn_index::{self, AbortedTxn};
 use crate::base::{Offset, TimestampMs};
 use crate::ring::errno;
 use crate::ring::file::{File, OpenMode};
@@ -42,6 +43,8 @@ pub struct QueuedBatch {
     pub meta: BatchMeta,
     /// What to restore when it cannot be written.
     pub undo: Option<Undo>,
+    /// The transaction it aborts.
+    pub aborted: Option<AbortedTxn>,
 }
 
 /// A segment to close and one to open, before the data is written.
@@ -82,6 +85,8 @@ pub struct WriteJob {
     parts: Vec<Bytes>,
     batches: Vec<BatchMeta>,
     undo: Vec<Undo>,
+    /// Transactions aborted in the job's segment.
+    aborted: Vec<AbortedTxn>,
     /// Bytes of the offset and the time index that the prelude writes.
     index_bytes: (usize, usize),
 }
@@ -112,7 +117,7 @@ impl Log {
             },
             _ => None,
         };
-        let (mut parts, mut batches, mut undo) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut parts, mut batches, mut undo, mut aborted) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         while let Some(Queued::Batch(_)) = self.queue.front() {
             let Some(Queued::Batch(batch)) = self.queue.pop_front() else { break };
             parts.push(batch.head);
@@ -121,9 +126,10 @@ impl Log {
             }
             batches.push(batch.meta);
             undo.extend(batch.undo);
+            aborted.extend(batch.aborted);
         }
         let mut job =
-            WriteJob { prelude: None, file: None, position: 0, parts, batches, undo, index_bytes: (0, 0), roll };
+            WriteJob { prelude: None, file: None, position: 0, parts, batches, undo, aborted, index_bytes: (0, 0), roll };
         job.prelude = self.prepare(&mut job);
         self.writing = true;
         Some(job)
@@ -141,6 +147,14 @@ impl Log {
         if rolling || active.offset_index.page_due() || active.time_index.page_due() {
             job.index_bytes = (active.offset_index.tail().len(), active.time_index.tail().len());
             indexes = index_writes(active, &dir, rolling);
+        }
+        if !job.aborted.is_empty() {
+            let (base, entries) = job.roll.as_ref().map_or((active.base, active.txn_entries()), |roll| (roll.base, 0));
+            indexes.push(IndexWrite {
+                path: FileKind::TxnIndex.path(&dir, base),
+                at: u64::from(entries) * txn_index::ENTRY_LEN as u64,
+                bytes: txn_index::encode(&job.aborted),
+            });
         }
         let open = match &job.roll {
             Some(roll) => Some((FileKind::Log.path(&dir, roll.base), OpenMode::Create)),
@@ -200,6 +214,9 @@ impl Log {
         }
         let active = self.active_mut();
         active.file = job.file;
+        if !job.aborted.is_empty() {
+            active.txn_index = TxnIndexState::Entries(active.txn_entries() + job.aborted.len() as u32);
+        }
         for batch in &job.batches {
             active.batch_written(batch, interval);
         }

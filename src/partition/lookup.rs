@@ -67,11 +67,18 @@ enum Begin {
 impl Partition {
     /// The offset `ask` means.
     pub async fn list_offset(&self, ask: OffsetAsk) -> OffsetAnswer {
-        let lookup = match self.begin_lookup(&ask) {
-            Begin::Answer(answer) => return answer,
-            Begin::Search(lookup) => lookup,
+        let found = loop {
+            let generation = self.settled_generation().await;
+            let lookup = match self.begin_lookup(&ask) {
+                Begin::Answer(answer) => return answer,
+                Begin::Search(lookup) => lookup,
+            };
+            let found = lookup.run().await;
+            if self.settled_generation().await == generation {
+                break found;
+            }
         };
-        match lookup.run().await {
+        match found {
             Ok(Some(found)) => {
                 let state = self.state.borrow();
                 // What a consumer may not read yet does not exist for it.

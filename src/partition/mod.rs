@@ -12,6 +12,7 @@
 mod acks;
 mod append;
 mod ask;
+mod clean;
 mod error;
 mod flush;
 mod lookup;
@@ -28,6 +29,7 @@ pub use ask::{AppendAsk, AppendOutcome, Fetched, ReadAsk, Reader, RequiredAcks};
 pub use lookup::{EpochAnswer, OffsetAnswer, OffsetAsk};
 pub use watch::{Watch, Watches};
 
+use crate::base::local::Event;
 use crate::base::{ErrorCode, Instant, LeaderEpoch, Offset, TopicIdPartition, TopicPartition};
 use crate::log::{Log, LogConfig};
 use crate::metadata::PartitionRegistration;
@@ -52,6 +54,8 @@ pub struct Partition {
     flush_wanted: Cell<bool>,
     /// A flush by `flush.ms` is planned.
     flush_timer: Cell<bool>,
+    /// A compacted segment took the place of others, or failed to.
+    replaced: Event,
 }
 
 impl Partition {
@@ -67,6 +71,7 @@ impl Partition {
             flushing: Cell::new(false),
             flush_wanted: Cell::new(false),
             flush_timer: Cell::new(false),
+            replaced: Event::default(),
         }
     }
 

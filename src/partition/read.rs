@@ -16,22 +16,29 @@ impl Partition {
     /// Reads from `ask.offset`. With `at_least_one` a first batch larger than the limit is returned
     /// whole, so that every consumer gets on.
     pub async fn read(&self, ask: ReadAsk, at_least_one: bool) -> Fetched {
-        let begun = self.begin_read(&ask, at_least_one);
-        let (lookup, fetched) = match begun {
-            Begin::Answer(fetched) => return fetched,
-            Begin::Look(lookup, fetched) => (lookup, fetched),
-        };
-        match lookup.run().await {
-            Ok(plan) => {
-                self.with_log(|log| log.remember(&plan));
-                with_records(fetched, plan)
+        loop {
+            let generation = self.settled_generation().await;
+            let (lookup, fetched) = match self.begin_read(&ask, at_least_one) {
+                Begin::Answer(fetched) => return fetched,
+                Begin::Look(lookup, fetched) => (lookup, fetched),
+            };
+            let looked = lookup.run().await;
+            if self.settled_generation().await != generation {
+                // A compacted segment took the place of what was looked into: old and new may be mixed.
+                continue;
             }
-            Err(error) => {
-                if !matches!(error, crate::log::ReadError::OutOfRange { .. }) {
-                    tracing::error!("{}: {error}", self.name);
+            return match looked {
+                Ok(plan) => {
+                    self.with_log(|log| log.remember(&plan));
+                    with_records(fetched, plan)
                 }
-                Fetched::failed(read_code(&error))
-            }
+                Err(error) => {
+                    if !matches!(error, crate::log::ReadError::OutOfRange { .. }) {
+                        tracing::error!("{}: {error}", self.name);
+                    }
+                    Fetched::failed(read_code(&error))
+                }
+            };
         }
     }
 

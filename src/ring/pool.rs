@@ -29,12 +29,19 @@ struct State {
 struct Pool {
     state: Mutex<State>,
     work: Condvar,
+    /// Its threads run only when the cores have nothing better to do.
+    gives_way: bool,
 }
 
 impl Pool {
     fn get() -> &'static Self {
         static POOL: OnceLock<Pool> = OnceLock::new();
         POOL.get_or_init(Self::default)
+    }
+
+    fn background() -> &'static Self {
+        static POOL: OnceLock<Pool> = OnceLock::new();
+        POOL.get_or_init(|| Self { gives_way: true, ..Self::default() })
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -73,6 +80,9 @@ impl Pool {
     fn run(&self, number: usize) {
         let cores = self.lock().cores.clone();
         super::process::cores::run_anywhere_or_on(&cores, number);
+        if self.gives_way {
+            super::process::cores::give_way();
+        }
         let mut state = self.lock();
         loop {
             if let Some(job) = state.jobs.pop_front() {
@@ -98,6 +108,7 @@ impl Pool {
 /// Takes effect for threads started later.
 pub fn set_cores(cores: &[usize]) {
     Pool::get().lock().cores = cores.to_vec();
+    Pool::background().lock().cores = cores.to_vec();
 }
 
 enum Outcome<T> {
@@ -111,9 +122,18 @@ pub struct Blocking<T>(Arc<Mutex<Outcome<T>>>);
 
 /// Runs `job` on the blocking pool. May be called from any thread.
 pub fn blocking<T: Send + 'static>(job: impl FnOnce() -> T + Send + 'static) -> Blocking<T> {
+    run_on(Pool::get(), job)
+}
+
+/// Runs `job` on threads that give way to everything else in the process: for work that has all the time (compaction).
+pub fn blocking_in_background<T: Send + 'static>(job: impl FnOnce() -> T + Send + 'static) -> Blocking<T> {
+    run_on(Pool::background(), job)
+}
+
+fn run_on<T: Send + 'static>(pool: &'static Pool, job: impl FnOnce() -> T + Send + 'static) -> Blocking<T> {
     let outcome = Arc::new(Mutex::new(Outcome::Running(None)));
     let shared = outcome.clone();
-    Pool::get().submit(Box::new(move || {
+    pool.submit(Box::new(move || {
         let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(job));
         let done = result.map_or(Outcome::Panicked, Outcome::Done);
         let before = std::mem::replace(&mut *shared.lock().unwrap_or_else(PoisonError::into_inner), done);

@@ -13,7 +13,7 @@ use std::task::{Context, Poll};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-pub use super::pool::{Blocking, blocking};
+pub use super::pool::{Blocking, blocking, blocking_in_background};
 
 /// glommio registers this much memory per core for its own direct I/O, which we do not use: its minimum.
 const GLOMMIO_IO_MEMORY: usize = 64 << 10;

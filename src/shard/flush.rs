@@ -64,6 +64,9 @@ impl Shard {
     /// segment was closed, one planned where `flush.ms` ask for it.
     pub(super) fn flush_as_asked(self: &Rc<Self>, partition: &Rc<Partition>) {
         let rolled = partition.take_flush_due();
+        if rolled && partition.with_log(|log| log.config().compact) {
+            self.wake_cleaner();
+        }
         if partition.must_flush() {
             runtime::spawn(self.clone().flush(partition.clone())).detach();
             self.sweep_acks();

@@ -52,6 +52,7 @@ impl Shard {
                 self.flush_as_asked(&partition);
             }
         }
+        self.wake_cleaner();
     }
 
     /// Closes the partitions of deleted topics; their directories are renamed at once and deleted

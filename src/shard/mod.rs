@@ -6,6 +6,7 @@
 mod auto_create;
 mod calls;
 mod changes;
+mod cleaner;
 pub mod connection_limits;
 mod coordinators;
 mod failure;
@@ -70,6 +71,7 @@ pub struct Shard {
     pub fetch_sessions: RefCell<SessionCache>,
     writer: changes::Writer,
     auto_create: auto_create::AutoCreate,
+    cleaner: cleaner::Cleaner,
     producer_ids: producer_ids::ProducerIds,
     image_taken: Event,
     ended: Event,
@@ -112,6 +114,7 @@ impl Shard {
             fetch_sessions: RefCell::new(SessionCache::new(slots)),
             writer: changes::Writer::default(),
             auto_create: auto_create::AutoCreate::default(),
+            cleaner: cleaner::Cleaner::default(),
             producer_ids: producer_ids::ProducerIds::default(),
             ended: Event::default(),
             ending: RefCell::default(),

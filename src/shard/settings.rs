@@ -38,7 +38,11 @@ impl Shard {
         let jitter = if jitter == 0 { 0 } else { (self.random_u64() % jitter as u64) as i64 };
         LogConfig {
             segment_bytes: topic.segment_bytes.unsigned_abs(),
-            segment_ms: topic.segment_ms,
+            // A compacted log closes its segments in time for max.compaction.lag.ms.
+            segment_ms: match topic.max_compaction_lag_ms {
+                lag if topic.cleanup_compact && lag > 0 => topic.segment_ms.min(lag),
+                _ => topic.segment_ms,
+            },
             segment_jitter_ms: jitter,
             segment_index_bytes: topic.segment_index_bytes.unsigned_abs(),
             index_interval_bytes: topic.index_interval_bytes.unsigned_abs(),

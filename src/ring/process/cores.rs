@@ -29,6 +29,13 @@ pub(crate) fn run_anywhere_or_on(cores: &[usize], number: usize) {
     let _ = sched_setaffinity(Pid::from_raw(0), &set);
 }
 
+/// The calling thread gets about a tenth of a core that others want too, and is taken off it when they wake. For good.
+pub(crate) fn give_way() {
+    const NICE: i32 = 10;
+    // SAFETY: takes plain numbers; zero is the calling thread. Where it is refused the thread is as others are.
+    unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, NICE) };
+}
+
 /// The cores the calling thread may run on.
 pub fn of_this_thread() -> Vec<usize> {
     let Ok(set) = sched_getaffinity(Pid::from_raw(0)) else { return Vec::new() };
