@@ -13,7 +13,7 @@ use crate::ring::mailbox::Receiver;
 use crate::ring::process::{Signals, limits};
 use crate::ring::{clock, probe, process, runtime};
 use crate::shard::connection_limits::ConnectionLimits;
-use crate::shard::{Ending, Identity, Job, LogLimits, Shard, ShardIndex, SharedServices};
+use crate::shard::{Ending, Identity, Job, LogLimits, Shard, ShardIndex, SharedServices, open_files_budget};
 use crate::storage::{self, Opened};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -21,19 +21,25 @@ use std::sync::Arc;
 /// Runs a node until it is asked to stop. The error is the sentence to print; the exit code is 1.
 pub fn run(config: Config) -> Result<(), Failure> {
     probe::check().map_err(Failure)?;
-    limits::raise_open_files().map_err(|e| Failure(format!("the limit of open files cannot be read: {e}")))?;
+    let nofile =
+        limits::raise_open_files().map_err(|e| Failure(format!("the limit of open files cannot be read: {e}")))?;
     let signals = Signals::install().map_err(|e| Failure(format!("signal handlers cannot be set: {e}")))?;
     config.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
     let opened = storage::open(&config, clock::now().wall).map_err(Failure)?;
     opened.formatted.iter().for_each(|line| tracing::info!("{line}"));
     let held = bind::bind(&config.listeners.broker)?;
     let cores = Cores::choose(&config.cores)?;
-    let shared = shared(config, opened, &held)?;
+    let shared = shared(config, opened, &held, open_files_budget(nofile))?;
     super::banner::print(&shared, &held.listeners, &cores);
     serve(shared, held, &cores, signals)
 }
 
-fn shared(config: Config, opened: Opened, held: &Held) -> Result<Arc<SharedServices>, Failure> {
+fn shared(
+    config: Config,
+    opened: Opened,
+    held: &Held,
+    open_files_max: usize,
+) -> Result<Arc<SharedServices>, Failure> {
     let mut incarnation = [0; 16];
     process::random_bytes(&mut incarnation);
     let identity = Identity {
@@ -57,6 +63,7 @@ fn shared(config: Config, opened: Opened, held: &Held) -> Result<Arc<SharedServi
         endpoints: bind::endpoints(&config.listeners.advertised, &held.listeners),
         identity,
         log_dirs: Arc::new(log_dirs),
+        open_files_max,
         connection_limits,
         log_limits: LogLimits::new(),
         metadata_dir: opened.metadata_dir,

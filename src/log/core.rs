@@ -48,6 +48,8 @@ pub struct Log {
     pub(super) unsynced: Unsynced,
     pub(super) producers: Producers,
     pub(super) hints: Hints,
+    /// Files were used since [`Log::take_used`] was last called.
+    pub(super) used: bool,
     /// The log's directory failed: nothing is appended any more.
     pub(super) offline: bool,
     /// The same, known to all logs of the directory at once.
@@ -143,6 +145,23 @@ impl Log {
     pub fn set_offline(&mut self) {
         self.offline = true;
         self.queue.clear();
+    }
+
+    /// Whether files were written or read since the last call.
+    pub fn take_used(&mut self) -> bool {
+        std::mem::take(&mut self.used)
+    }
+
+    /// True while the log holds files open.
+    pub fn holds_files(&self) -> bool {
+        self.segments.iter().any(|s| s.file.is_some()) || self.hints.holds_files()
+    }
+
+    /// Lets go of open files; they are opened again when they are needed. One that is being written or read meanwhile
+    /// stays open until that is done.
+    pub fn close_files(&mut self) {
+        self.segments.iter_mut().for_each(|s| s.file = None);
+        self.hints.close_files();
     }
 
     /// True when nothing is queued and no job is out: the log may be truncated, closed or deleted.

@@ -99,6 +99,15 @@ impl Hints {
         self.index = self.index.take().filter(|(segment, _)| *segment >= start);
     }
 
+    pub(super) fn holds_files(&self) -> bool {
+        self.index.is_some()
+    }
+
+    /// Forgets the files; places stay known.
+    pub(super) fn close_files(&mut self) {
+        (self.reading, self.index) = (None, None);
+    }
+
     pub(super) fn clear(&mut self) {
         *self = Self::default();
     }
@@ -311,6 +320,7 @@ impl Log {
     /// the file open: the active segment's and that of one closed segment per log.
     pub fn remember(&mut self, plan: &ReadPlan) {
         let Some(range) = &plan.range else { return };
+        self.used = true;
         let index = self.segment_index(plan.segment);
         let last = self.segments.len() - 1;
         let Some(segment) = self.segments.get_mut(index).filter(|s| s.base == plan.segment) else { return };

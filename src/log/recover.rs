@@ -121,6 +121,7 @@ impl UnrecoveredLog {
             unsynced: Unsynced { created: self.created, ..Unsynced::default() },
             producers,
             hints: Hints::default(),
+            used: false,
             offline: false,
             health: DirHealth::default(),
         };

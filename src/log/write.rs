@@ -212,6 +212,7 @@ impl Log {
         if job.opened_new() {
             self.unsynced.dir = true;
         }
+        self.used = true;
         let active = self.active_mut();
         active.file = job.file;
         if !job.aborted.is_empty() {

@@ -47,6 +47,8 @@ pub struct Partition {
     pub watches: Watches,
     state: RefCell<State>,
     writing: Cell<bool>,
+    dirty: Cell<bool>,
+    counted: Cell<bool>,
     flush_due: Cell<bool>,
     /// A flush is under way.
     flushing: Cell<bool>,
@@ -67,6 +69,8 @@ impl Partition {
             watches: Watches::default(),
             state: RefCell::new(State::new(log, min_isr)),
             writing: Cell::new(false),
+            dirty: Cell::new(false),
+            counted: Cell::new(false),
             flush_due: Cell::new(false),
             flushing: Cell::new(false),
             flush_wanted: Cell::new(false),
@@ -80,6 +84,16 @@ impl Partition {
         let mut state = self.state.borrow_mut();
         state.log.set_config(config);
         state.min_isr = min_isr;
+    }
+
+    /// Notes whether the partition waits for its turn to be written; says whether it did.
+    pub fn set_dirty(&self, dirty: bool) -> bool {
+        self.dirty.replace(dirty)
+    }
+
+    /// Notes whether the core watches the files this partition holds open; says whether it did.
+    pub fn set_counted(&self, counted: bool) -> bool {
+        self.counted.replace(counted)
     }
 
     /// True once after a segment was closed: it is flushed in the background, so that the recovery

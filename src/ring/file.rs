@@ -4,6 +4,7 @@ use super::append::{AppendPath, Device};
 use super::buffer::Buffer;
 use super::errno;
 use super::fs::FsKind;
+use super::patience::while_scarce;
 use super::process::limits;
 use super::uring::{Core, Keep, Op, Owner, SendParts};
 use bytes::Bytes;
@@ -15,7 +16,7 @@ use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 /// Linux 6.5; the same number on every architecture.
 const SYS_CACHESTAT: libc::c_long = 451;
@@ -52,8 +53,33 @@ pub enum OpenMode {
     Create,
 }
 
+/// Open now, in the whole process.
+static OPEN: AtomicUsize = AtomicUsize::new(0);
+
+/// How many [`File`]s are open in this process.
+pub fn open_count() -> usize {
+    OPEN.load(Ordering::Relaxed)
+}
+
+/// One of [`open_count`].
+struct Counted;
+
+impl Counted {
+    fn new() -> Self {
+        OPEN.fetch_add(1, Ordering::Relaxed);
+        Self
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        OPEN.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 struct Inner {
     file: fs::File,
+    _counted: Counted,
     device: Arc<Device>,
     /// Where the blocks reserved for appends end.
     reserved_to: AtomicU64,
@@ -66,6 +92,7 @@ impl Inner {
     fn new(file: fs::File, device: Arc<Device>, #[cfg(test)] path: &Path) -> Self {
         Self {
             file,
+            _counted: Counted::new(),
             device,
             reserved_to: AtomicU64::new(0),
             #[cfg(test)]
@@ -94,7 +121,7 @@ impl File {
             OpenMode::CreateNew => options.read(true).write(true).create_new(true),
             OpenMode::Create => options.read(true).write(true).create(true).truncate(false),
         };
-        let file = options.open(path)?;
+        let file = while_scarce(|| options.open(path))?;
         let dev = file.metadata()?.dev();
         let kind = || statfs::fstatfs(&file).map_or(FsKind::Other("unknown".into()), |stat| FsKind::from_statfs(&stat));
         let device = Device::of(dev, kind);

@@ -1,11 +1,11 @@
-//! What a process that was just killed still holds: its locks and ports go only when the kernel has
-//! taken all of it apart, and the next start may be there first.
+//! What others still hold and are about to let go of. A process that was just killed: its locks and ports go only when
+//! the kernel has taken all of it apart, and the next start may be there first. Descriptors.
 
 use std::io;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-/// How long a start waits for the one before it to be gone.
+/// How long is waited.
 const PATIENCE: Duration = Duration::from_secs(3);
 const PAUSE: Duration = Duration::from_millis(10);
 
@@ -13,11 +13,24 @@ const PAUSE: Duration = Duration::from_millis(10);
 ///
 /// # Errors
 /// The last attempt's.
-pub fn while_held<T>(held: io::ErrorKind, mut attempt: impl FnMut() -> io::Result<T>) -> io::Result<T> {
-    let began = Instant::now();
+pub fn while_held<T>(held: io::ErrorKind, attempt: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    while_so(|e| e.kind() == held, attempt)
+}
+
+/// Tries again while there is no descriptor for another file: logs are letting go of idle ones. Blocking; never on a
+/// shard.
+///
+/// # Errors
+/// The last attempt's.
+pub(super) fn while_scarce<T>(attempt: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    while_so(|e| matches!(e.raw_os_error(), Some(libc::EMFILE | libc::ENFILE)), attempt)
+}
+
+fn while_so<T>(so: impl Fn(&io::Error) -> bool, mut attempt: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    let mut began = None;
     loop {
         match attempt() {
-            Err(e) if e.kind() == held && began.elapsed() < PATIENCE => sleep(PAUSE),
+            Err(e) if so(&e) && began.get_or_insert_with(Instant::now).elapsed() < PATIENCE => sleep(PAUSE),
             outcome => return outcome,
         }
     }

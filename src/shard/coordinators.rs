@@ -52,6 +52,7 @@ impl CoordinatorLog for PartitionLog {
 
     fn read(&self, from: Offset) -> Pending<Result<Bytes, ErrorCode>> {
         let partition = self.partition.clone();
+        let shard = self.shard.clone();
         let node = self.shard.upgrade().map(|shard| shard.shared.identity.node_id);
         Box::pin(async move {
             let id = node.ok_or(ErrorCode::NotLeaderOrFollower)?;
@@ -65,6 +66,7 @@ impl CoordinatorLog for PartitionLog {
                 reader: Reader::Replica { id, epoch: -1 },
             };
             let fetched = partition.read(ask, true).await;
+            shard.upgrade().into_iter().for_each(|shard| shard.holds_files(&partition));
             if fetched.error != ErrorCode::None {
                 return Err(fetched.error);
             }

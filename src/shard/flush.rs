@@ -19,10 +19,11 @@ const ACK_SWEEP: Duration = Duration::from_millis(200);
 impl Shard {
     /// `partition` accepted something: it is written before this turn of the loop ends.
     pub(super) fn mark_dirty(&self, partition: &Rc<Partition>) {
-        let mut dirty = self.dirty.borrow_mut();
-        if !dirty.iter().any(|p| Rc::ptr_eq(p, partition)) {
-            dirty.push(partition.clone());
+        if partition.set_dirty(true) {
+            return;
         }
+        let mut dirty = self.dirty.borrow_mut();
+        dirty.push(partition.clone());
         if dirty.len() == 1 {
             self.dirty_event.notify();
         }
@@ -38,6 +39,7 @@ impl Shard {
                 continue;
             }
             for partition in dirty {
+                partition.set_dirty(false);
                 self.write(partition).await;
             }
         }
@@ -47,7 +49,9 @@ impl Shard {
         let shard = self.clone();
         let mut writing = Box::pin(async move {
             shard.stats.writes.set(shard.stats.writes.get() + 1);
-            if let Err(e) = partition.clone().write_accepted().await {
+            let written = partition.clone().write_accepted().await;
+            shard.holds_files(&partition);
+            if let Err(e) = written {
                 shard.disk_failed(&partition, &e);
             } else {
                 shard.flush_as_asked(&partition);

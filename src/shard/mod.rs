@@ -14,6 +14,7 @@ pub mod fetch_session;
 mod flush;
 mod housekeeping;
 mod image;
+mod open_files;
 mod opening;
 mod partitions;
 mod producer_ids;
@@ -27,6 +28,7 @@ mod waits;
 pub use calls::{CallFuture, Gone, Job};
 pub use changes::{CONTROLLER, Circumstances};
 pub use failure::Ending;
+pub use open_files::budget as open_files_budget;
 pub use services::{Endpoint, Identity, LogLimits, SharedServices};
 pub use stats::ShardStats;
 
@@ -64,6 +66,7 @@ pub struct Shard {
     dirty: RefCell<Vec<Rc<Partition>>>,
     dirty_event: Event,
     sweeping: Cell<bool>,
+    open_files: open_files::OpenFiles,
     checkpointing: Cell<bool>,
     waits: waits::Waits,
     coordinators: coordinators::Coordinators,
@@ -108,6 +111,7 @@ impl Shard {
             dirty: RefCell::default(),
             dirty_event: Event::default(),
             sweeping: Cell::new(false),
+            open_files: open_files::OpenFiles::default(),
             checkpointing: Cell::new(false),
             waits: waits::Waits::default(),
             coordinators: coordinators::Coordinators::default(),

@@ -91,6 +91,8 @@ pub struct SharedServices {
     pub log_dirs: Arc<crate::log::dirs::LogDirs>,
     /// The metadata log's own dir where it is none of the log dirs: held for its lock.
     pub metadata_dir: Option<crate::log::dir::LogDir>,
+    /// So many files of logs may be open in the process; beyond, idle ones are closed.
+    pub open_files_max: usize,
     /// Places for connections.
     pub connection_limits: Arc<ConnectionLimits>,
     /// Bounded complaints.

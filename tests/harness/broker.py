@@ -51,6 +51,8 @@ class Broker:
         self.properties = {key.replace("_", "."): str(value) for key, value in properties.items()}
         self.log = directory / "broker.log"
         self.process = None
+        #: the limit of open files; `None` leaves it
+        self.nofile = None
 
     @property
     def address(self):
@@ -91,12 +93,15 @@ class Broker:
             run(java("kafka.tools.StorageTool", "format", "-t", "MkU3OEVBNTcwNTJENDM2Qg", "-c", str(file)))
         return java("kafka.Kafka", str(file), options=("-XX:+UseG1GC", "-XX:TieredStopAtLevel=1"), heap="-Xmx1g", level="WARN")
 
+    def _limited(self, argv):
+        return argv if self.nofile is None else ["prlimit", f"--nofile={self.nofile}:{self.nofile}", *argv]
+
     def start(self, **properties):
         """Starts it and returns when it accepts connections; further properties stay for later starts."""
         self.properties.update({key.replace("_", "."): str(value) for key, value in properties.items()})
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
-                die_with_us(self.command()), stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.directory
+                die_with_us(self._limited(self.command())), stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.directory
             )
         end = time.monotonic() + START_DEADLINE
         while True:

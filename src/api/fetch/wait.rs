@@ -128,6 +128,11 @@ async fn read_here(
         }
         ask.max_bytes = ask.max_bytes.min(left);
         let fetched = partition.read(ask, nothing_yet).await;
+        shard.holds_files(&partition);
+        if shard.files_are_scarce() {
+            // Ranges hold their files until they are sent: what comes behind waits for the client's next fetch.
+            left = 0;
+        }
         nothing_yet &= fetched.is_empty();
         left = left.saturating_sub(fetched.len());
         answers.push((slot, fetched));

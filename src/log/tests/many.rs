@@ -55,7 +55,9 @@ fn logs_closed_together_are_clean_and_opened_together() {
     for count in [5, 150] {
         let open = dirs(&paths);
         let mut logs = create(&open, count);
-        logs.iter_mut().for_each(|log| drop(append(log, batch(3, 100, 0))));
+        for log in &mut logs {
+            append(log, batch(3, 100, 0));
+        }
         let ends: Vec<_> = logs.iter().map(Log::end_offset).collect();
         open.close_all(logs.into_iter().map(|log| (log, Offset(3))).collect(), 3);
         finish(&open);
