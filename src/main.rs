@@ -3,7 +3,7 @@
 use clap::Parser;
 use corelog::broker;
 use corelog::config::arguments::{Arguments, Command};
-use corelog::config::tool_arguments::{DumpArguments, VerifyArguments};
+use corelog::config::tool_arguments::{DumpArguments, TakeoverArguments, VerifyArguments};
 use corelog::config::{Config, ConfigError, Given, Outside};
 use corelog::ring::{clock, fs};
 use corelog::storage;
@@ -21,7 +21,7 @@ fn main() -> ExitCode {
             let printed = told.print();
             // The tools' exit code 1 is an answer: a line they cannot read is 2.
             let wrong = match std::env::args().nth(1).as_deref() {
-                Some("verify") => ExitCode::from(2),
+                Some("verify" | "takeover") => ExitCode::from(2),
                 _ => ExitCode::FAILURE,
             };
             return if printed.is_ok() && !told.use_stderr() { ExitCode::SUCCESS } else { wrong };
@@ -34,6 +34,7 @@ fn main() -> ExitCode {
         }
         Some(Command::DumpLog(arguments)) => dump(&arguments),
         Some(Command::Verify(arguments)) => verify(arguments),
+        Some(Command::Takeover(arguments)) => takeover(&arguments),
         None => match load(arguments.file, arguments.overrides) {
             Ok(config) => serve(config),
             Err(error) => tell(&error.to_string(), false),
@@ -78,6 +79,20 @@ fn verify(arguments: VerifyArguments) -> ExitCode {
         }
     }
     if whole { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn takeover(arguments: &TakeoverArguments) -> ExitCode {
+    let load = |file: &Path| load(Some(file.to_owned()), Vec::new());
+    match storage::takeover::run(arguments, &load, clock::now().wall) {
+        Ok(done) => {
+            println!("{}", done.lines.join("\n"));
+            if done.clear { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+        }
+        Err(why) => {
+            eprintln!("{why}");
+            ExitCode::from(2)
+        }
+    }
 }
 
 /// Reads the properties file, what it refers to, and the overrides.

@@ -1,6 +1,6 @@
 //! The command line.
 
-use super::tool_arguments::{DumpArguments, VerifyArguments};
+use super::tool_arguments::{DumpArguments, TakeoverArguments, VerifyArguments};
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -39,6 +39,9 @@ pub enum Command {
     DumpLog(DumpArguments),
     /// Checks the files of a stopped node, changing nothing: exit code 0 whole, 1 findings, 2 not looked at
     Verify(VerifyArguments),
+    /// Says what a start on an Apache Kafka node's directories would do (--check), and makes a KRaft node of a
+    /// ZooKeeper-era one: exit code 0 nothing stands against it, 1 something does, 2 it could not be asked
+    Takeover(TakeoverArguments),
 }
 
 /// The commands of kafka-storage.sh.

@@ -56,6 +56,14 @@ pub struct ListenerConfig {
     pub protocol: SecurityProtocol,
 }
 
+impl ListenerConfig {
+    /// True where nobody but this machine reaches it.
+    pub fn is_loopback(&self) -> bool {
+        let address = self.host.parse::<std::net::IpAddr>();
+        self.host.eq_ignore_ascii_case("localhost") || address.is_ok_and(|address| address.is_loopback())
+    }
+}
+
 /// As the property writes it: `NAME://host:port`, IPv6 in brackets.
 impl std::fmt::Display for ListenerConfig {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -82,7 +82,7 @@ impl Given {
         let (given, properties_file) = self.merged(outside)?;
         let mut warnings = Vec::new();
         let given = rules::map_old_keys(given, &mut warnings);
-        let mut errors = rules::refusals(&given);
+        let mut errors = rules::refusals(&given, &mut warnings);
         let mut settings = match Settings::new(&given) {
             Ok(settings) => settings,
             Err(wrong) => {
@@ -99,7 +99,11 @@ impl Given {
         }
         errors.extend(rules::contradictions(&settings));
         warnings.extend(rules::warnings(&settings));
-        match Config::from_settings(settings, properties_file) {
+        let config = Config::from_settings(settings, properties_file);
+        if let Ok(config) = &config {
+            errors.extend(rules::loopback(&config.settings, &config.listeners));
+        }
+        match config {
             Ok(mut config) if errors.is_empty() => {
                 config.listeners.name_host(outside.hostname);
                 warnings.append(&mut config.warnings);

@@ -1,11 +1,15 @@
 //! What a configuration as a whole must keep: guards, roles, old keys, and what is worth a warning.
 
+use super::listeners::Listeners;
 use super::settings::Settings;
 use super::table::{KeyDef, Table, Treatment};
 use super::value::{Value, split_list};
 use std::collections::BTreeMap;
 
 type Keys = BTreeMap<String, String>;
+
+/// Set in the files of ZooKeeper-era nodes. Whether it stands in the way is for the log directories to say.
+const ZOOKEEPER: &str = "zookeeper.connect";
 
 /// Maps the keys of old files to today's, with a warning each.
 pub(super) fn map_old_keys(mut given: Keys, warnings: &mut Vec<String>) -> Keys {
@@ -51,23 +55,37 @@ fn map_to(given: &mut Keys, key: &str, old: &str, value: String, warnings: &mut 
     }
 }
 
+/// Lets a node be looked into that guards what corelog cannot guard yet.
+const UNGUARDED: &str = "corelog.takeover.unguarded.loopback";
+
 /// Why this node must not start with these keys; empty when it may.
-pub(super) fn refusals(given: &Keys) -> Vec<String> {
-    let mut told = Vec::new();
-    if let Some(servers) = given.get("zookeeper.connect").filter(|servers| !servers.trim().is_empty()) {
-        told.push(format!(
-            "zookeeper.connect is set to {servers}: corelog needs no ZooKeeper and does not speak to one. Taking over \
-             the log directories of a ZooKeeper-era node is a step of its own that corelog does not have yet; migrate \
-             the node to KRaft with Kafka 3.9 first, then start corelog on the migrated server.properties"
-        ));
+pub(super) fn refusals(given: &Keys, warnings: &mut Vec<String>) -> Vec<String> {
+    let mut told: Vec<String> = Vec::new();
+    let guards: Vec<_> = given.iter().filter(|(name, text)| is_guard(name, text)).map(|(name, _)| name).collect();
+    if given.get(UNGUARDED).is_some_and(|text| text.trim().eq_ignore_ascii_case("true")) {
+        warnings.extend(guards.iter().map(|name| format!("{name} is set and not acted on, as {UNGUARDED} allows")));
+    } else {
+        told.extend(guards.iter().map(|name| refusal(name)));
     }
-    told.extend(given.iter().filter_map(|(name, text)| guard(name, text)));
     told.extend(roles(given));
     told
 }
 
-/// The refusal of a key that guards something.
-fn guard(name: &str, text: &str) -> Option<String> {
+/// Without guards only this machine may reach the node.
+pub(super) fn loopback(settings: &Settings, listeners: &Listeners) -> Vec<String> {
+    let open = listeners.broker.iter().filter(|listener| settings.flag(UNGUARDED) && !listener.is_loopback());
+    open.map(|listener| {
+        format!(
+            "{UNGUARDED} is true, and the listener {listener} can be reached from other machines: it must be a \
+             loopback address, such as PLAINTEXT://127.0.0.1:{}",
+            listener.port
+        )
+    })
+    .collect()
+}
+
+/// Whether a key guards something.
+fn is_guard(name: &str, text: &str) -> bool {
     // What stands behind `listener.name.<listener>.` guards that listener.
     let plain = match name.strip_prefix("listener.name.") {
         Some(rest) => rest.find("ssl.").or_else(|| rest.find("sasl.")).map_or("", |at| &rest[at..]),
@@ -80,13 +98,15 @@ fn guard(name: &str, text: &str) -> Option<String> {
         || matches!(plain, "super.users" | "delegation.token.master.key" | "password.encoder.secret")
         || (plain == "security.inter.broker.protocol" && text.trim() != "PLAINTEXT")
         || (name.starts_with("listener.name.") && name.ends_with("principal.builder.class"));
-    if !guards || known.is_some_and(|key| is_default(key, text)) || text.trim().is_empty() {
-        return None;
-    }
-    Some(format!(
+    guards && !known.is_some_and(|key| is_default(key, text)) && !text.trim().is_empty()
+}
+
+fn refusal(name: &str) -> String {
+    format!(
         "{name} is set, and corelog cannot act on it yet: it does not start rather than serve unguarded what the file \
-         says is guarded. Remove the key if this node may be open to everyone who reaches it"
-    ))
+         says is guarded. Remove the key if this node may be open to everyone who reaches it, or set {UNGUARDED}=true \
+         to look at it from this machine alone"
+    )
 }
 
 fn is_default(key: &KeyDef, text: &str) -> bool {
@@ -175,13 +195,16 @@ fn voters(settings: &Settings) -> Option<String> {
 /// One line each for keys without effect and for keys nobody knows.
 pub(super) fn warnings(settings: &Settings) -> Vec<String> {
     let mut told = Vec::new();
+    if let Some(servers) = settings.unknown.get(ZOOKEEPER) {
+        told.push(format!("{ZOOKEEPER} is set to {servers}: corelog needs no ZooKeeper and does not speak to one"));
+    }
     let given = settings.all().iter().filter(|s| settings.is_given(s.key.name) && s.value != Value::Null);
     let later: Vec<_> = given.filter(|s| s.key.treatment == Treatment::Later).map(|s| s.key.name).collect();
     if !later.is_empty() {
         told.push(format!("known, but without effect yet: {}", later.join(", ")));
     }
-    if !settings.unknown.is_empty() {
-        let names: Vec<_> = settings.unknown.keys().map(String::as_str).collect();
+    if settings.unknown.keys().any(|name| name != ZOOKEEPER) {
+        let names: Vec<_> = settings.unknown.keys().map(String::as_str).filter(|name| *name != ZOOKEEPER).collect();
         told.push(format!("unknown keys: {}", names.join(", ")));
     }
     told

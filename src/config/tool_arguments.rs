@@ -69,3 +69,23 @@ pub struct VerifyArguments {
     #[arg(long)]
     pub running: bool,
 }
+
+/// What `takeover` takes.
+#[derive(Debug, Args)]
+pub struct TakeoverArguments {
+    /// The log directories; those of the properties file where it is given
+    #[arg(value_name = "DIR")]
+    pub dirs: Vec<PathBuf>,
+    /// Only say what would be done and what stands against it; nothing is changed
+    #[arg(long)]
+    pub check: bool,
+    /// The node's properties file
+    #[arg(long, short, value_name = "server.properties")]
+    pub config: Option<PathBuf>,
+    /// Topic configurations of a ZooKeeper-era node: what kafka-topics.sh --describe printed, or lines of: topic key=value
+    #[arg(long, value_name = "FILE", conflicts_with = "no_topic_configs")]
+    pub topic_configs: Option<PathBuf>,
+    /// No topic of the ZooKeeper-era node had a configuration of its own
+    #[arg(long)]
+    pub no_topic_configs: bool,
+}

@@ -7,6 +7,7 @@ mod format;
 mod info;
 mod open;
 mod scram;
+pub mod takeover;
 
 pub use command::{Outcome, run};
 pub use format::{FormatError, FormatRequest, Quorum, format};

@@ -2,7 +2,7 @@
 
 use super::features::Release;
 use super::format::{FormatRequest, Quorum, check_owner, format, read_meta};
-use super::{all_dirs, random_uuid};
+use super::{all_dirs, random_uuid, takeover};
 use crate::base::TimestampMs;
 use crate::config::Config;
 use crate::config::meta_properties::{META_PROPERTIES, MetaProperties};
@@ -28,6 +28,7 @@ pub struct Opened {
 /// empty ones join it. The error is a sentence. Blocking.
 pub fn open(config: &Config, now: TimestampMs) -> Result<Opened, String> {
     let dirs = all_dirs(config);
+    refuse_zookeeper(config)?;
     let mut blank = Vec::new();
     for path in &dirs {
         match dir::state_of(path).map_err(|e| format!("Log directory {}: {e}", path.display()))? {
@@ -43,10 +44,29 @@ pub fn open(config: &Config, now: TimestampMs) -> Result<Opened, String> {
         join(config, &blank)?
     };
     let cluster_id = check_owners(config, &dirs)?;
+    // Before the clean-shutdown file is taken: who is refused here finds everything as it was.
+    for line in takeover::check_start(config)? {
+        tracing::warn!("{line}");
+    }
     let open = |path: &PathBuf| LogDir::open(path).map_err(|e| capital(&e.to_string()));
     let metadata_dir = (!config.log_dirs.contains(&config.metadata_log_dir)).then(|| open(&config.metadata_log_dir));
     let opened: Result<Vec<_>, _> = config.log_dirs.iter().map(open).collect();
     Ok(Opened { dirs: opened?, metadata_dir: metadata_dir.transpose()?, cluster_id, formatted })
+}
+
+/// A ZooKeeper-era file is good for directories that were taken over, and for nothing else.
+fn refuse_zookeeper(config: &Config) -> Result<(), String> {
+    const KEY: &str = "zookeeper.connect";
+    let first = &config.metadata_log_dir;
+    let given = config.settings.unknown.get(KEY).filter(|servers| !servers.trim().is_empty());
+    match given {
+        Some(servers) if !fs::exists(&first.join(META_PROPERTIES)) => Err(format!(
+            "{KEY} is set to {servers}: corelog needs no ZooKeeper and does not speak to one, and {} is no KRaft node's \
+             directory. To take a ZooKeeper-era node over begin with: corelog takeover --check --config server.properties",
+            first.display()
+        )),
+        _ => Ok(()),
+    }
 }
 
 /// Formats a node without a metadata log, if that is allowed.

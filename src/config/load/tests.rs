@@ -73,7 +73,7 @@ fn the_last_override_wins_over_the_file() {
 
 #[test]
 fn everything_wrong_is_told_at_once() {
-    let text = "num.partitions=0\nlog.preallocate=maybe\nsuper.users=User:a\nzookeeper.connect=zk:2181\n";
+    let text = "num.partitions=0\nlog.preallocate=maybe\nsuper.users=User:a\nprocess.roles=broker\n";
     let told = with_file(text, &[]).unwrap_err();
     assert_eq!(told.sentences.len(), 4, "{told}");
     let told = with_file("listeners=x\ncorelog.cores=none\nlog.retention.ms=0\n", &[]).unwrap_err();

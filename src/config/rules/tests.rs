@@ -63,13 +63,34 @@ fn only_a_node_of_its_own_starts() {
         ("controller.quorum.voters", "1", "id@host:port"),
         ("controller.quorum.voters", "1@host", "id@host:port"),
         ("controller.quorum.voters", "1@:9093", "id@host:port"),
-        ("zookeeper.connect", "zk:2181/kafka", "ZooKeeper-era node"),
     ] {
         let told = refusal(&[(key, value)]);
         assert!(told.contains(key) && told.contains(why), "{key}={value}: {told}");
     }
     assert_eq!(warnings(&[("process.roles", "controller, broker")]), [""; 0]);
     assert_eq!(warnings(&[("node.id", "5"), ("controller.quorum.voters", "5@localhost:9093")]), [""; 0]);
+}
+
+#[test]
+fn guards_are_passed_over_on_loopback_when_asked_for() {
+    const KEY: (&str, &str) = ("corelog.takeover.unguarded.loopback", "true");
+    let guarded = [("authorizer.class.name", "org.example.A"), ("super.users", "User:a")];
+    let with = |listener| [&guarded[..], &[KEY, ("listeners", listener)]].concat();
+    for listener in ["PLAINTEXT://127.0.0.1:5", "PLAINTEXT://localhost:5", "PLAINTEXT://[::1]:5"] {
+        let told = warnings(&with(listener));
+        assert_eq!(told.iter().filter(|line| line.contains("not acted on, as")).count(), 2, "{listener}: {told:?}");
+    }
+    for listener in ["PLAINTEXT://:5", "PLAINTEXT://10.0.0.1:5", "PLAINTEXT://kafka1:5"] {
+        assert!(refusal(&with(listener)).contains("reached from other machines"), "{listener}");
+    }
+    let off = ("corelog.takeover.unguarded.loopback", "false");
+    assert!(refusal(&[&guarded[..], &[off]].concat()).contains("authorizer.class.name"));
+}
+
+#[test]
+fn zookeepers_address_is_told_and_not_asked() {
+    let told = warnings(&[("zookeeper.connect", "zk:2181/kafka")]);
+    assert!(told.len() == 1 && told[0].contains("zk:2181/kafka"), "{told:?}");
 }
 
 #[test]

@@ -18,6 +18,7 @@ pub use partition::{LeaderRecoveryState, PartitionRegistration};
 pub use topic::{TopicImage, TopicsImage};
 
 use crate::base::{BrokerId, LeaderEpoch, Offset, ProducerId, TimestampMs, TopicIdPartition, Uuid};
+pub use retained::Kept;
 use retained::Retained;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -161,6 +162,11 @@ impl MetadataImage {
     /// All configurations, for comparing images.
     pub(super) fn configs_image(&self) -> &Arc<ConfigsImage> {
         &self.configs
+    }
+
+    /// How much is kept that corelog does not act on yet.
+    pub fn kept(&self) -> Kept {
+        Kept::of(&self.retained)
     }
 
     /// The last allocation of producer ids; `None` before the first.

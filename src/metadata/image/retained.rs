@@ -25,6 +25,35 @@ pub enum RetainedKey {
 /// Records by key, in the order a snapshot writes them.
 pub type Retained = BTreeMap<RetainedKey, MetadataRecord>;
 
+/// How many records of each kind are kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Kept {
+    /// Access control entries.
+    pub acls: usize,
+    /// Client quotas: an entity and a key each.
+    pub quotas: usize,
+    /// SCRAM credentials.
+    pub credentials: usize,
+    /// Delegation tokens.
+    pub tokens: usize,
+}
+
+impl Kept {
+    pub(super) fn of(retained: &Retained) -> Self {
+        let mut kept = Self::default();
+        for key in retained.keys() {
+            match key {
+                RetainedKey::Acl(_) => kept.acls += 1,
+                RetainedKey::Quota(..) => kept.quotas += 1,
+                RetainedKey::Scram(..) => kept.credentials += 1,
+                RetainedKey::Token(_) => kept.tokens += 1,
+                RetainedKey::ZkMigration | RetainedKey::Controller(_) => {}
+            }
+        }
+        kept
+    }
+}
+
 /// Applies `record` where it is one that is kept; false where it is not.
 pub fn keep(retained: &mut Retained, record: &MetadataRecord) -> bool {
     use MetadataRecord as R;
