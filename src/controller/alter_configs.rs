@@ -129,6 +129,15 @@ fn check_form(alteration: &Alteration) -> Result<(), Refusal> {
     }
 }
 
+/// A record's text has an end (`Message`): lists grow with each request.
+fn check_lengths(new: &ConfigMap) -> Result<(), Refusal> {
+    const TEXT_MAX: usize = i16::MAX as usize;
+    match new.iter().find(|(_, value)| value.len() > TEXT_MAX) {
+        Some((key, _)) => Err(invalid_config(format!("The value of {key} is longer than {TEXT_MAX} bytes"))),
+        None => Ok(()),
+    }
+}
+
 /// Log levels change by the environment only: there is no logger that a request could name.
 fn no_logger(alteration: &Alteration, node: BrokerId) -> Refusal {
     if alteration.resource_name.parse() != Ok(node.0) {
@@ -151,6 +160,7 @@ fn alter_topic(
         format!("Can't {operation} to key {} because its type is not LIST.", change.key)
     };
     let new = changed(&old, alteration, Table::topic(), not_a_list).map_err(invalid_config)?;
+    check_lengths(&new)?;
     if name.is_empty() {
         return Err(invalid_request("Default topic resources are not allowed."));
     }
@@ -191,6 +201,7 @@ fn alter_broker(
     };
     // What the log holds and the broker does not heed stands in no change's way.
     let new = changed(live.set_for(for_all), alteration, Table::broker(), not_a_list).map_err(invalid_config)?;
+    check_lengths(&new)?;
     check_change(context.config, &live, &new, for_all).map_err(invalid_request)?;
     let old = if for_all { &all } else { &own };
     check_min_isr(image, alteration, old, &new, for_all)?;

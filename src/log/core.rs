@@ -120,6 +120,11 @@ impl Log {
         self.segments.iter().map(|s| u64::from(s.written.size)).sum()
     }
 
+    /// Base offset and bytes of each segment, oldest first.
+    pub fn segment_sizes(&self) -> impl Iterator<Item = (Offset, u64)> {
+        self.segments.iter().map(|s| (s.base, u64::from(s.written.size)))
+    }
+
     /// How many segments there are.
     pub fn segment_count(&self) -> usize {
         self.segments.len()

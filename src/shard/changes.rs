@@ -7,10 +7,10 @@ use super::{Ending, Shard, ShardIndex};
 use crate::base::local::{self, Lock, join_all};
 use crate::base::{ErrorCode, Now, Offset};
 use crate::controller::Decision;
-use crate::metadata::store::MetadataLog;
+use crate::metadata::store::{MetadataLog, StoreError};
 use crate::metadata::{MetadataDelta, MetadataImage};
 use crate::ring::{process, runtime};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -21,8 +21,10 @@ pub const CONTROLLER: ShardIndex = ShardIndex(0);
 /// The writer's end of the metadata log; empty on all cores but the first.
 #[derive(Default)]
 pub struct Writer {
-    turn: Lock,
-    log: RefCell<Option<MetadataLog>>,
+    pub(super) turn: Lock,
+    pub(super) log: RefCell<Option<MetadataLog>>,
+    /// A task waits for the time of the next snapshot.
+    pub(super) snapshot_awaited: Cell<bool>,
 }
 
 /// What a decision may draw on beside the image.
@@ -79,11 +81,19 @@ impl Shard {
             return Ok(decision.response);
         }
         let appended = log.append(decision.records, self.now()).await;
+        if appended.is_ok() {
+            self.snapshot_when_due(&mut log);
+        }
         *self.writer.log.borrow_mut() = Some(log);
         match appended {
             Ok((image, delta)) => {
                 self.publish(Arc::new(image), Arc::new(delta)).await;
                 Ok(decision.response)
+            }
+            // Nothing of it was written.
+            Err(StoreError::Encode(e)) => {
+                tracing::error!("a change of the metadata cannot be written as records: {e}");
+                Err(ErrorCode::UnknownServerError)
             }
             Err(e) => {
                 // The node is nothing without its metadata: stop rather than go on half blind.

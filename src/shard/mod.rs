@@ -14,6 +14,7 @@ pub mod fetch_session;
 mod flush;
 mod housekeeping;
 mod image;
+mod metadata_upkeep;
 mod open_files;
 mod opening;
 mod partitions;

@@ -25,6 +25,7 @@ impl Shard {
                 }
                 runtime::yield_now().await;
             }
+            self.shorten_metadata_log().await;
             runtime::sleep(millis(config.retention_check_interval_ms)).await;
         }
     }

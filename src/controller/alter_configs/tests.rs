@@ -257,3 +257,13 @@ fn a_request_causes_a_bounded_number_of_records() {
     assert_eq!(node.alter(BROKER, "1", &changes).0, ErrorCode::PolicyViolation.code());
     assert_eq!(node.of(ResourceType::Broker, "1"), []);
 }
+
+#[test]
+fn a_list_grows_to_what_a_record_takes_and_no_further() {
+    let mut node = Node::new();
+    let part = |from: u32| (from..from + 3000).map(|n| format!("{n}:1")).collect::<Vec<_>>().join(",");
+    let key = "leader.replication.throttled.replicas";
+    let outcomes: Vec<i16> =
+        (0..4).map(|n| node.alter(TOPIC, "t1", &[(key, APPEND, Some(&part(n * 3000)))]).0).collect();
+    assert_eq!(outcomes, [0, 40, 40, 40]);
+}

@@ -14,6 +14,10 @@ use bytes::Bytes;
 pub const BATCH_RECORDS_MAX: usize = 10_000;
 /// The largest batch of a raft log, in bytes (`KafkaRaftClient.MAX_BATCH_SIZE_BYTES`).
 pub const BATCH_BYTES_MAX: usize = 8 << 20;
+/// More than a batch's header takes.
+const HEADER_MAX: usize = 64;
+/// More than a record takes beside its value.
+const RECORD_FRAME_MAX: usize = 32;
 /// What a compressed batch may unpack to.
 const UNPACKED_BYTES_MAX: usize = 64 << 20;
 
@@ -101,13 +105,30 @@ pub struct Stamp {
     pub now: TimestampMs,
 }
 
-/// Builds one batch of metadata records, in the versions `metadata_version` asks for.
-pub fn encode(records: &[MetadataRecord], stamp: Stamp, metadata_version: i16) -> Result<Bytes, EncodeError> {
-    let mut builder = BatchBuilder::new(stamp.base).leader_epoch(stamp.epoch);
+/// Builds batches of metadata records, in the versions `metadata_version` asks for: as few as the bounds of a batch
+/// allow, each with the number of its records.
+pub fn encode(
+    records: &[MetadataRecord],
+    mut stamp: Stamp,
+    metadata_version: i16,
+) -> Result<Vec<(usize, Bytes)>, EncodeError> {
+    let mut batches = Vec::new();
+    let begin = |stamp: Stamp| BatchBuilder::new(stamp.base).leader_epoch(stamp.epoch);
+    let (mut builder, mut count, mut bytes) = (begin(stamp), 0, HEADER_MAX);
     for record in records {
-        builder.append(stamp.now, None, Some(&record.encode_for(metadata_version)?), &[]);
+        let value = record.encode_for(metadata_version)?;
+        if count == BATCH_RECORDS_MAX || (count > 0 && bytes + value.len() + RECORD_FRAME_MAX > BATCH_BYTES_MAX) {
+            batches.push((count, builder.build()));
+            stamp.base = stamp.base.plus(count as i64);
+            (builder, count, bytes) = (begin(stamp), 0, HEADER_MAX);
+        }
+        builder.append(stamp.now, None, Some(&value), &[]);
+        (count, bytes) = (count + 1, bytes + value.len() + RECORD_FRAME_MAX);
     }
-    Ok(builder.build())
+    if count > 0 {
+        batches.push((count, builder.build()));
+    }
+    Ok(batches)
 }
 
 /// Builds one control batch.
@@ -127,6 +148,8 @@ pub struct Batch {
     pub end: Provenance,
     /// The offset of its first record.
     pub base: Offset,
+    /// How many bytes it is.
+    pub size: u64,
     /// Metadata records; empty in a control batch.
     pub records: Vec<MetadataRecord>,
     /// Control records; empty in a data batch.
@@ -148,7 +171,8 @@ fn decode_one(view: &BatchView<'_>) -> Result<Batch, BatchContentError> {
     let body = view.unpacked(UNPACKED_BYTES_MAX).map_err(|error| broken(error.to_string()))?;
     let end =
         Provenance { offset: header.last_offset(), epoch: header.leader_epoch(), timestamp: header.max_timestamp() };
-    let mut batch = Batch { end, base: header.base_offset(), records: Vec::new(), control: Vec::new() };
+    let (base, size) = (header.base_offset(), header.size().unwrap_or(0) as u64);
+    let mut batch = Batch { end, base, size, records: Vec::new(), control: Vec::new() };
     for record in Records::new(&body, header.count()) {
         let record = record.map_err(|error| broken(error.to_string()))?;
         let offset = header.base_offset().plus(i64::from(record.offset_delta));

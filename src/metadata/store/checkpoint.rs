@@ -58,13 +58,22 @@ pub fn encode(content: &Content, epoch: LeaderEpoch, now: TimestampMs, version: 
     let mut bytes = BytesMut::new();
     bytes.extend_from_slice(&batch::encode_control(&header, stamp)?);
     stamp.base = stamp.base.plus(header.len() as i64);
-    for chunk in content.records.chunks(batch::BATCH_RECORDS_MAX) {
-        bytes.extend_from_slice(&batch::encode(chunk, stamp, version)?);
-        stamp.base = stamp.base.plus(chunk.len() as i64);
+    for (count, batch) in batch::encode(&content.records, stamp, version)? {
+        bytes.extend_from_slice(&batch);
+        stamp.base = stamp.base.plus(count as i64);
     }
     let footer = ControlRecord::SnapshotFooter(SnapshotFooterRecord { version: 0 });
     bytes.extend_from_slice(&batch::encode_control(&[footer], stamp)?);
     Ok(bytes.freeze())
+}
+
+/// When the last record was appended that a snapshot stands for, out of the file's first bytes.
+pub fn last_timestamp(front: &[u8]) -> Option<TimestampMs> {
+    let first = batch::decode(front).next()?.ok()?;
+    first.control.iter().find_map(|record| match record {
+        ControlRecord::SnapshotHeader(header) => Some(TimestampMs(header.last_contained_log_timestamp)),
+        _ => None,
+    })
 }
 
 /// Reads a snapshot; an error where it does not end with its footer.

@@ -11,6 +11,7 @@ mod error;
 mod peek;
 mod quorum_state;
 mod replay;
+mod retention;
 mod snapshots;
 #[cfg(test)]
 mod tests;
@@ -25,6 +26,8 @@ pub use error::StoreError;
 pub use peek::{Peeked, check_quorum_state, check_snapshot, peek};
 pub use quorum_state::QUORUM_STATE;
 pub use replay::ReplayedLog;
+pub use retention::Shortening;
+pub use snapshots::SnapshotJob;
 pub use writer::MetadataLog;
 
 use crate::base::BrokerId;
@@ -49,6 +52,12 @@ pub struct StoreConfig {
     pub min_insync_replicas: i32,
     /// `metadata.log.max.record.bytes.between.snapshots`.
     pub snapshot_after_bytes: u64,
+    /// `metadata.log.max.snapshot.interval.ms`; 0 for none by time.
+    pub snapshot_interval_ms: u64,
+    /// `metadata.max.retention.bytes` of log and snapshots; negative for no limit.
+    pub retention_bytes: i64,
+    /// `metadata.max.retention.ms` of snapshots; negative for no limit.
+    pub retention_ms: i64,
     /// `metadata.log.segment.bytes`.
     pub segment_bytes: u32,
     /// `metadata.log.segment.ms`.
@@ -69,6 +78,9 @@ impl StoreConfig {
             joins_quorum: !settings.list("controller.quorum.bootstrap.servers").is_empty(),
             min_insync_replicas: number("min.insync.replicas", 1).clamp(1, i64::from(i32::MAX)) as i32,
             snapshot_after_bytes: number("metadata.log.max.record.bytes.between.snapshots", 20 << 20).max(1) as u64,
+            snapshot_interval_ms: number("metadata.log.max.snapshot.interval.ms", 3_600_000).unsigned_abs(),
+            retention_bytes: number("metadata.max.retention.bytes", 100 << 20),
+            retention_ms: number("metadata.max.retention.ms", 7 * 24 * 3600 * 1000),
             segment_bytes: number("metadata.log.segment.bytes", 1 << 30).clamp(8 << 20, i64::from(u32::MAX)) as u32,
             segment_ms: number("metadata.log.segment.ms", 7 * 24 * 3600 * 1000),
         }

@@ -3,7 +3,7 @@
 use super::batch;
 use super::checkpoint::{self, SnapshotId};
 use super::quorum_state::{QUORUM_STATE, QuorumState};
-use super::snapshots;
+use super::snapshots::{self, SnapshotFile};
 use super::voters::KRaftState;
 use super::{METADATA_PARTITION_DIR, MetadataLog, StoreConfig, StoreError};
 use crate::base::topic::CLUSTER_METADATA_TOPIC;
@@ -24,7 +24,9 @@ pub struct ReplayedLog {
     pub(super) loader: Loader,
     pub(super) kraft: KRaftState,
     pub(super) quorum: Option<QuorumState>,
-    pub(super) snapshot: Option<SnapshotId>,
+    pub(super) snapshots: Vec<SnapshotFile>,
+    /// Bytes of the log behind the newest snapshot.
+    pub(super) bytes_since_snapshot: u64,
 }
 
 impl MetadataLog {
@@ -53,14 +55,15 @@ impl MetadataLog {
         if log.start_offset() > from {
             return Err(StoreError::NoSnapshot(log.start_offset().0));
         }
-        read_segments(&dir, from, log.end_offset(), &mut loader, &mut kraft)?;
+        let bytes_since_snapshot = read_segments(&dir, from, log.end_offset(), &mut loader, &mut kraft)?;
+        let snapshots = snapshots::sift(&dir, log.start_offset()).map_err(failed)?;
         kraft.check(&config)?;
         match loader.image().metadata_version() {
             0 | METADATA_VERSION_MIN..=METADATA_VERSION_LATEST => {}
             other => return Err(StoreError::MetadataVersion(other)),
         }
         let quorum = read_quorum_state(&dir)?;
-        Ok(ReplayedLog { config, dir, log, loader, kraft, quorum, snapshot })
+        Ok(ReplayedLog { config, dir, log, loader, kraft, quorum, snapshots, bytes_since_snapshot })
     }
 }
 
@@ -76,13 +79,16 @@ fn log_config(config: &StoreConfig) -> LogConfig {
         segment_bytes: config.segment_bytes,
         segment_ms: config.segment_ms,
         max_message_bytes: batch::BATCH_BYTES_MAX as u32,
+        // Segments go when a snapshot has them, and for no other reason.
+        retention_ms: -1,
+        retention_bytes: -1,
         ..LogConfig::default()
     }
 }
 
 /// Loads the newest snapshot that can be read; without one the image is empty. Files that were never finished go.
 pub(super) fn newest_snapshot(dir: &Path, kraft: &mut KRaftState) -> Result<(Loader, Option<SnapshotId>), StoreError> {
-    let mut found = snapshots::list(dir).map_err(|error| StoreError::io(dir, error))?;
+    let mut found: Vec<SnapshotId> = snapshots::list(dir).map_err(|error| StoreError::io(dir, error))?;
     while let Some(id) = found.pop() {
         let path = dir.join(id.file_name());
         let bytes = fs::read(&path).map_err(|error| StoreError::io(&path, error))?;
@@ -106,14 +112,15 @@ pub(super) fn newest_snapshot(dir: &Path, kraft: &mut KRaftState) -> Result<(Loa
     Ok((Loader::default(), None))
 }
 
-/// Applies the batches of `dir` from `from` up to `end`; recovery has cut what cannot be read.
+/// Applies the batches of `dir` from `from` up to `end`; recovery has cut what cannot be read. Gives their bytes.
 fn read_segments(
     dir: &Path,
     from: Offset,
     end: Offset,
     loader: &mut Loader,
     kraft: &mut KRaftState,
-) -> Result<(), StoreError> {
+) -> Result<u64, StoreError> {
+    let mut read = 0;
     let entries = fs::read_dir(dir).map_err(|error| StoreError::io(dir, error))?;
     let bases = entries.iter().filter_map(|entry| match FileKind::parse(&entry.name) {
         Some((FileKind::Log, base)) => Some(base),
@@ -128,16 +135,17 @@ fn read_segments(
         for batch in batch::decode(&bytes) {
             let batch = batch?;
             if batch.end.offset >= end {
-                return Ok(());
+                return Ok(read);
             }
             if batch.end.offset < from {
                 continue;
             }
             kraft.note(batch.control, true);
             loader.apply(&batch.records, batch.end)?;
+            read += batch.size;
         }
     }
-    Ok(())
+    Ok(read)
 }
 
 fn read_quorum_state(dir: &Path) -> Result<Option<QuorumState>, StoreError> {

@@ -19,6 +19,9 @@ fn config(dir: &Path, node: i32) -> StoreConfig {
         joins_quorum: false,
         min_insync_replicas: 1,
         snapshot_after_bytes: u64::MAX,
+        snapshot_interval_ms: 0,
+        retention_bytes: -1,
+        retention_ms: -1,
         segment_bytes: 1 << 30,
         segment_ms: i64::MAX,
     }
@@ -155,7 +158,9 @@ fn a_snapshot_replaces_the_log_before_it() {
     let partition = dir.path().join(METADATA_PARTITION_DIR);
     let replayed = MetadataLog::replay(config(dir.path(), 1), NOW).unwrap();
     let image = replayed.image().clone();
-    let id = snapshots::write(&partition, &image, &replayed.kraft, NOW.wall).unwrap();
+    let job =
+        SnapshotJob { dir: partition.clone(), image: image.clone(), kraft: replayed.kraft.clone(), now: NOW.wall };
+    let id = job.run().unwrap().id;
     assert_eq!(id.file_name(), "00000000000000000277-0000000002.checkpoint");
     drop(replayed);
     assert_eq!(*MetadataLog::replay(config(dir.path(), 1), NOW).unwrap().image(), image);
@@ -166,18 +171,102 @@ fn a_snapshot_replaces_the_log_before_it() {
     assert_eq!(log.image().topics().count(), 1);
 }
 
+fn topic(n: u8) -> MetadataRecord {
+    TopicRecord { name: format!("t{n}").as_str().into(), topic_id: crate::base::Uuid([n; 16]) }.into()
+}
+
 #[test]
-fn a_snapshot_is_written_when_the_log_has_grown() {
+fn a_snapshot_is_due_when_the_log_has_grown_or_time_has_passed() {
     let dir = kafkas("static");
+    let after = |ms: u64| Now { mono: Instant(ms * 1_000_000), wall: NOW.wall };
     block_on_test(async {
-        let small = StoreConfig { snapshot_after_bytes: 100, ..config(dir.path(), 1) };
+        let small = StoreConfig { snapshot_after_bytes: 300, snapshot_interval_ms: 50, ..config(dir.path(), 1) };
         let mut log = MetadataLog::replay(small, NOW).unwrap().lead(NOW).await.unwrap();
-        let topic = TopicRecord { name: "t".into(), topic_id: crate::base::Uuid([5; 16]) };
-        log.append(vec![topic.into()], NOW).await.unwrap();
-        while log.snapshot_under_way() {
-            crate::ring::runtime::yield_now().await;
+        let job = log.due_snapshot(NOW).expect("the log has grown since it was begun");
+        log.append(vec![topic(5)], NOW).await.unwrap();
+        assert!(log.due_snapshot(after(99)).is_none(), "one at a time");
+        log.snapshot_ended(job.run());
+        assert_eq!(log.until_snapshot(after(20)), Some(std::time::Duration::from_millis(30)));
+        assert!(log.due_snapshot(after(49)).is_none());
+        let job = log.due_snapshot(after(50)).expect("by time");
+        log.snapshot_ended(job.run());
+        assert_eq!(log.until_snapshot(after(1000)), None, "the newest has all there is");
+        assert!(log.due_snapshot(after(1000)).is_none());
+        for n in 6..13 {
+            log.append(vec![topic(n)], after(60)).await.unwrap();
         }
+        assert!(log.due_snapshot(after(60)).is_some(), "by bytes");
     });
     let names = snapshots::list(&dir.path().join(METADATA_PARTITION_DIR)).unwrap();
-    assert_eq!(names.last().map(|id| id.end_offset), Some(Offset(279)));
+    assert_eq!(names.iter().map(|id| id.end_offset.0).collect::<Vec<_>>(), [278, 279]);
+}
+
+#[test]
+fn old_snapshots_and_the_segments_they_cover_go_and_the_rest_is_the_same_metadata() {
+    let dir = tempfile::tempdir().unwrap();
+    let partition = dir.path().join(METADATA_PARTITION_DIR);
+    let tight = StoreConfig { retention_bytes: 0, segment_bytes: 300, ..config(dir.path(), 1) };
+    let image = block_on_test(async {
+        let mut log = MetadataLog::replay(tight.clone(), NOW).unwrap().lead(NOW).await.unwrap();
+        assert!(log.shorten(NOW).is_none(), "there is no snapshot yet");
+        for n in 1..=40 {
+            log.append(vec![topic(n)], NOW).await.unwrap();
+            if n % 10 == 0 {
+                log.bytes_since_snapshot = u64::MAX;
+                let job = log.due_snapshot(NOW).unwrap();
+                log.snapshot_ended(job.run());
+            }
+        }
+        let renamed = log.shorten(NOW).unwrap().run().unwrap();
+        assert!(renamed.len() > 20, "{renamed:?}");
+        assert!(log.shorten(NOW).is_none());
+        let image = log.image().clone();
+        log.close().unwrap();
+        image
+    });
+    let names = || fs_names(&partition);
+    assert_eq!(names().iter().filter(|name| name.ends_with(".checkpoint.deleted")).count(), 3, "{:?}", names());
+    assert!(!names().contains(&"00000000000000000000.log".to_owned()), "{:?}", names());
+    std::fs::write(partition.join("00000000000000000099-0000000001.checkpoint.part"), "half").unwrap();
+    let replayed = MetadataLog::replay(tight, NOW).unwrap();
+    assert_eq!(*replayed.image(), image);
+    assert_eq!(snapshots::list(&partition).unwrap().len(), 1);
+    assert!(names().iter().all(|name| !name.contains("deleted") && !name.ends_with(".part")), "{:?}", names());
+}
+
+fn fs_names(dir: &Path) -> Vec<String> {
+    std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+}
+
+#[test]
+fn large_records_are_split_into_batches_that_a_raft_log_takes() {
+    let dir = tempfile::tempdir().unwrap();
+    let value = "x".repeat(32_000);
+    let set = |n: usize| {
+        MetadataRecord::from(crate::protocol::messages::ConfigRecord {
+            resource_type: 4,
+            resource_name: "".into(),
+            name: format!("my.plugin.{n}").as_str().into(),
+            value: Some(value.as_str().into()),
+        })
+    };
+    let before = block_on_test(async {
+        let mut log = MetadataLog::replay(config(dir.path(), 1), NOW).unwrap().lead(NOW).await.unwrap();
+        let (image, _) = log.append((0..600).map(set).collect(), NOW).await.unwrap();
+        let too_long = crate::protocol::messages::ConfigRecord {
+            resource_type: 4,
+            name: "k".into(),
+            value: Some("x".repeat(40_000).as_str().into()),
+            ..Default::default()
+        };
+        let end = log.next_offset();
+        assert!(matches!(log.append(vec![set(0), too_long.into()], NOW).await, Err(StoreError::Encode(_))));
+        assert_eq!(log.next_offset(), end, "nothing of it was written");
+        log.bytes_since_snapshot = u64::MAX;
+        let job = log.due_snapshot(NOW).unwrap();
+        log.snapshot_ended(job.run());
+        image
+    });
+    let replayed = MetadataLog::replay(config(dir.path(), 1), NOW).unwrap();
+    assert_eq!(*replayed.image(), before);
 }

@@ -1,12 +1,14 @@
 //! Writing the metadata log: a new epoch at start, then one change after another.
 
-use super::batch::{self, BATCH_RECORDS_MAX, ControlRecord, Stamp};
+use super::batch::{self, ControlRecord, Stamp};
 use super::bootstrap;
 use super::quorum_state::{QUORUM_STATE, QuorumState};
 use super::replay::next_epoch;
+use super::snapshots::SnapshotFile;
 use super::voters::KRaftState;
-use super::{ReplayedLog, StoreConfig, StoreError, snapshots};
-use crate::base::{BrokerId, LeaderEpoch, Now, Offset, TimestampMs, Uuid};
+use super::{ReplayedLog, StoreConfig, StoreError};
+use crate::base::Offset;
+use crate::base::{BrokerId, Instant, LeaderEpoch, Now, Uuid};
 use crate::log::{Closed, Log};
 use crate::metadata::delta::MetadataDelta;
 use crate::metadata::image::{MetadataImage, Provenance};
@@ -15,25 +17,27 @@ use crate::metadata::record::MetadataRecord;
 use crate::protocol::messages::{
     BeginTransactionRecord, EndTransactionRecord, LeaderChangeMessage, leader_change_message::Voter,
 };
-use crate::ring::{fs, runtime};
+use crate::ring::fs;
 use bytes::Bytes;
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 /// The transaction around a new cluster's first records, by Kafka's name for it.
 const BOOTSTRAP_TRANSACTION: &str = "Bootstrap records";
 
 /// The metadata log, led by this node. One owner; `append` is called by one task at a time.
 pub struct MetadataLog {
-    config: StoreConfig,
-    dir: PathBuf,
-    log: Log,
-    loader: Loader,
-    kraft: KRaftState,
+    pub(super) config: StoreConfig,
+    pub(super) dir: PathBuf,
+    pub(super) log: Log,
+    pub(super) loader: Loader,
+    pub(super) kraft: KRaftState,
     epoch: LeaderEpoch,
-    bytes_since_snapshot: u64,
-    snapshot_under_way: Arc<AtomicBool>,
+    /// Oldest first.
+    pub(super) snapshots: Vec<SnapshotFile>,
+    pub(super) bytes_since_snapshot: u64,
+    /// When the last snapshot was begun, or the log opened.
+    pub(super) snapshot_begun: Instant,
+    pub(super) snapshot_under_way: bool,
 }
 
 impl ReplayedLog {
@@ -41,10 +45,8 @@ impl ReplayedLog {
     /// formatting left to be written first. All of it is durable when this returns.
     pub async fn lead(self, now: Now) -> Result<MetadataLog, StoreError> {
         let epoch = next_epoch(self.quorum.as_ref(), &self.log);
-        let Self { config, dir, log, loader, kraft, snapshot, .. } = self;
+        let Self { config, dir, log, loader, kraft, snapshots, bytes_since_snapshot, .. } = self;
         write_quorum_state(&dir, &config, &kraft, epoch)?;
-        let from = snapshot.map_or(Offset::ZERO, |id| id.end_offset);
-        let replayed = if log.end_offset() > from { log.size_bytes() } else { 0 };
         let mut metadata = MetadataLog {
             config,
             dir,
@@ -52,8 +54,10 @@ impl ReplayedLog {
             loader,
             kraft,
             epoch,
-            bytes_since_snapshot: replayed,
-            snapshot_under_way: Arc::default(),
+            snapshots,
+            bytes_since_snapshot,
+            snapshot_begun: now.mono,
+            snapshot_under_way: false,
         };
         metadata.log.note_epoch(epoch, metadata.log.end_offset());
         metadata.begin_epoch(now).await?;
@@ -115,7 +119,6 @@ impl MetadataLog {
     ) -> Result<(MetadataImage, MetadataDelta), StoreError> {
         self.append_all(records, now).await?;
         let (image, delta) = self.loader.publish();
-        self.snapshot_if_due(&image, now.wall);
         Ok(((*image).clone(), delta))
     }
 
@@ -124,19 +127,19 @@ impl MetadataLog {
             0 => bootstrap::metadata_version_of(&records),
             version => version,
         };
-        let mut encoded = Vec::new();
-        let mut stamp = self.stamp(now);
-        for chunk in records.chunks(BATCH_RECORDS_MAX) {
-            encoded.push((chunk, batch::encode(chunk, stamp, version)?, self.end_of(stamp, chunk.len())));
-            stamp.base = stamp.base.plus(chunk.len() as i64);
-        }
-        for (_, bytes, _) in &encoded {
+        // All of it, before any of it is written.
+        let stamp = self.stamp(now);
+        let encoded = batch::encode(&records, stamp, version)?;
+        for (_, bytes) in &encoded {
             self.log.append_as_follower(bytes.clone(), now)?;
         }
         self.write_and_flush().await?;
-        for (chunk, bytes, end) in &encoded {
-            self.loader.apply(chunk, *end)?;
+        let (mut rest, mut stamp) = (&records[..], stamp);
+        for (count, bytes) in &encoded {
+            let (chunk, after) = rest.split_at((*count).min(rest.len()));
+            self.loader.apply(chunk, self.end_of(stamp, chunk.len()))?;
             self.bytes_since_snapshot += bytes.len() as u64;
+            (rest, stamp.base) = (after, stamp.base.plus(chunk.len() as i64));
         }
         Ok(())
     }
@@ -193,33 +196,6 @@ impl MetadataLog {
             self.log.complete_flush(job, result).map_err(|error| StoreError::io(&self.dir, error))?;
         }
         Ok(())
-    }
-
-    /// Starts a snapshot in the background when enough was appended since the last. That one fails is no error: the log
-    /// has everything, and the next attempt comes with the next change.
-    fn snapshot_if_due(&mut self, image: &Arc<MetadataImage>, now: TimestampMs) {
-        if self.bytes_since_snapshot < self.config.snapshot_after_bytes || self.loader.in_transaction() {
-            return;
-        }
-        if self.snapshot_under_way.swap(true, Ordering::AcqRel) {
-            return;
-        }
-        self.bytes_since_snapshot = 0;
-        let (dir, image, kraft) = (self.dir.clone(), image.clone(), self.kraft.clone());
-        let under_way = self.snapshot_under_way.clone();
-        let write = runtime::blocking(move || {
-            match snapshots::write(&dir, &image, &kraft, now) {
-                Ok(id) => tracing::info!("metadata snapshot {} written", id.file_name()),
-                Err(error) => tracing::warn!("the metadata snapshot failed: {error}"),
-            }
-            under_way.store(false, Ordering::Release);
-        });
-        runtime::spawn_background(write).detach();
-    }
-
-    /// True while a snapshot is being written.
-    pub fn snapshot_under_way(&self) -> bool {
-        self.snapshot_under_way.load(Ordering::Acquire)
     }
 
     /// Closes the log so that the next start, or Apache Kafka's, finds it whole. Blocking.
