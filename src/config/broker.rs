@@ -23,6 +23,8 @@ pub struct Config {
     pub network: NetworkConfig,
     /// `corelog.fetch.path`.
     pub fetch_path: FetchPath,
+    /// `corelog.produce.trust.compressed`.
+    pub trust_compressed: bool,
     /// How logs are recovered, flushed and checkpointed.
     pub log: LogManagerConfig,
     /// How logs are compacted.
@@ -232,6 +234,7 @@ impl Config {
                 Some("read") => FetchPath::Read,
                 _ => FetchPath::Auto,
             },
+            trust_compressed: s.flag("corelog.produce.trust.compressed"),
             log: log_manager_config(s),
             cleaner: CleanerConfig::of(s),
             log_defaults,

@@ -2,8 +2,10 @@
 
 use super::group::{Append, AppendId};
 use crate::base::{ErrorCode, Offset, ProducerEpoch, ProducerId, TimestampMs};
-use crate::record::BatchBuilder;
+use crate::record::rebuild::{Packing, rebuild};
+use crate::record::{BatchBuilder, BatchView, Compression};
 use bytes::Bytes;
+use zerocopy::IntoBytes;
 
 /// Appends share a batch up to this size; one that is larger goes alone and is judged by the log.
 const BATCH_BYTES: usize = 256 << 10;
@@ -26,15 +28,15 @@ impl Packed {
     }
 }
 
-/// Packs appends in order; no append is split.
-pub fn pack(appends: Vec<Append>, now: TimestampMs) -> Vec<Packed> {
+/// Packs appends in order; no append is split. `codec` is `offsets.topic.compression.codec`.
+pub fn pack(appends: Vec<Append>, now: TimestampMs, codec: Compression) -> Vec<Packed> {
     let mut packed = Vec::new();
     let mut open: Option<(BatchBuilder, Vec<(AppendId, i64)>)> = None;
     for append in appends {
         let size: usize =
             append.records.iter().map(|r| r.key.len() + r.value.as_ref().map_or(0, Bytes::len) + 32).sum();
         if let Some((builder, parts)) = open.take_if(|(b, _)| b.size() + size > BATCH_BYTES) {
-            packed.push(Packed { batch: builder.build(), parts });
+            packed.push(Packed { batch: finish(builder, codec), parts });
         }
         let (builder, parts) = open.get_or_insert_with(|| (new_batch(), Vec::new()));
         parts.push((append.id, builder.count() as i64));
@@ -43,9 +45,19 @@ pub fn pack(appends: Vec<Append>, now: TimestampMs) -> Vec<Packed> {
         }
     }
     if let Some((builder, parts)) = open {
-        packed.push(Packed { batch: builder.build(), parts });
+        packed.push(Packed { batch: finish(builder, codec), parts });
     }
     packed
+}
+
+fn finish(builder: BatchBuilder, codec: Compression) -> Bytes {
+    let plain = builder.build();
+    if codec == Compression::None {
+        return plain;
+    }
+    let packing = Packing { codec, level: None };
+    let rebuilt = BatchView::parse(&plain).ok().and_then(|batch| rebuild(&batch, packing, None, plain.len()).ok());
+    rebuilt.map_or(plain, |(header, body)| [header.as_bytes(), &body].concat().into())
 }
 
 /// As Kafka's coordinators begin a batch: no producer, yet sequence numbers from 0.
@@ -57,7 +69,7 @@ fn new_batch() -> BatchBuilder {
 mod tests {
     use super::*;
     use crate::coordinator::group::Record;
-    use crate::record::batches;
+    use crate::record::{Records, batches};
 
     fn append(id: u64, records: usize, bytes: usize) -> Append {
         let record = Record { key: Bytes::from_static(b"k"), value: Some(vec![b'v'; bytes].into()) };
@@ -66,7 +78,7 @@ mod tests {
 
     #[test]
     fn appends_of_a_turn_share_a_batch_and_know_their_offsets() {
-        let packed = pack(vec![append(1, 2, 10), append(2, 3, 10)], TimestampMs(5));
+        let packed = pack(vec![append(1, 2, 10), append(2, 3, 10)], TimestampMs(5), Compression::None);
         assert_eq!(packed.len(), 1);
         let outcomes: Vec<_> = packed[0].outcomes(Ok(Offset(100))).collect();
         assert_eq!(outcomes, [(AppendId(1), Ok(Offset(100))), (AppendId(2), Ok(Offset(102)))]);
@@ -77,8 +89,26 @@ mod tests {
 
     #[test]
     fn a_batch_stays_below_its_limit_and_no_append_is_split() {
-        let packed = pack(vec![append(1, 2, 100_000), append(2, 2, 100_000), append(3, 1, 1)], TimestampMs(5));
+        let packed = pack(
+            vec![append(1, 2, 100_000), append(2, 2, 100_000), append(3, 1, 1)],
+            TimestampMs(5),
+            Compression::None,
+        );
         let ids: Vec<Vec<u64>> = packed.iter().map(|p| p.parts.iter().map(|(id, _)| id.0).collect()).collect();
         assert_eq!(ids, [vec![1], vec![2, 3]]);
+    }
+
+    #[test]
+    fn batches_are_packed_by_the_configured_codec() {
+        for codec in [Compression::Gzip, Compression::Snappy, Compression::Lz4, Compression::Zstd] {
+            let packed = pack(vec![append(1, 2, 1000)], TimestampMs(5), codec);
+            let batch = BatchView::parse_checked(&packed[0].batch).unwrap();
+            let header = batch.header();
+            assert_eq!((header.compression(), header.count(), header.base_sequence()), (Some(codec), 2, 0));
+            assert!(batch.size() < 1000);
+            let unpacked = batch.unpacked(10_000).unwrap();
+            let keys: Vec<_> = Records::new(&unpacked, 2).map(|r| r.unwrap().key.unwrap()).collect();
+            assert_eq!(keys, [b"k", b"k"]);
+        }
     }
 }

@@ -291,7 +291,7 @@ impl Coordinator {
 
     fn write(&self, writing: &mut VecDeque<Writing>, now: Now) {
         let appends = std::mem::take(&mut self.state.borrow_mut().outbox);
-        for packed in outbox::pack(appends, now.wall) {
+        for packed in outbox::pack(appends, now.wall, self.config.groups.compression) {
             let outcome = self.log.append(packed.batch.clone());
             writing.push_back(Writing { packed, outcome });
         }

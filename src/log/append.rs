@@ -1,13 +1,15 @@
 //! Step one of an append: check, assign offsets, queue. Nothing is written here and nothing blocks.
 
+use super::check::{Checked, check};
+use super::config::TimestampType;
 use super::core::Log;
+use super::effort::Effort;
 use super::error::AppendError;
-use super::produced::one_batch;
-use super::producers::{Checked, ProducerBatch, Producers, Undo};
+use super::producers::{self, ProducerBatch, Producers, Undo};
 use super::segment::{BatchMeta, Tail};
 use super::snapshot;
 use super::txn_index::AbortedTxn;
-use super::validate::{Stamp, Validated, validate};
+use super::validate::{Refusal, Stamp, Terms, Validated};
 use super::write::{Queued, QueuedBatch};
 use crate::base::{LeaderEpoch, Now, Offset, TimestampMs};
 use crate::record::control::EndTxnMarker;
@@ -47,13 +49,40 @@ pub struct AppendInfo {
     pub bytes: u32,
 }
 
-/// One checked batch with where it stands in the received bytes.
-struct Incoming {
-    at: usize,
-    header: BatchHeader,
-    size: usize,
-    validated: Validated,
-    marker: Option<(EndTxnMarker, TimestampMs)>,
+/// One checked batch.
+pub(super) struct Incoming {
+    /// As it came.
+    pub bytes: Bytes,
+    /// As it will stand in the log, but for offset, epoch and stamp.
+    pub header: BatchHeader,
+    pub validated: Validated,
+    pub marker: Option<(EndTxnMarker, TimestampMs)>,
+}
+
+impl Incoming {
+    /// Bytes it will take in the log.
+    pub(super) fn size(&self) -> usize {
+        self.validated.rebuilt.as_ref().map_or(self.bytes.len(), |(_, body)| HEADER_LEN + body.len())
+    }
+
+    /// What is written: a patched head, and the rest as it came where it stays so.
+    fn into_parts(mut self, base: Offset, epoch: LeaderEpoch) -> (BatchHeader, Bytes, Bytes) {
+        self.header.assign(base, epoch);
+        if let Some((_, body)) = self.validated.rebuilt {
+            return (self.header, Bytes::copy_from_slice(self.header.as_bytes()), body);
+        }
+        let Some(stamp) = self.validated.stamp else {
+            let head = Bytes::copy_from_slice(&self.header.as_bytes()[..PATCHED_HEAD_LEN]);
+            return (self.header, head, self.bytes.slice(PATCHED_HEAD_LEN..));
+        };
+        match stamp {
+            Stamp::AppendTime(time) => self.header.stamp(true, time),
+            Stamp::MaxTimestamp(max) => self.header.stamp(false, max),
+        }
+        let rest = self.bytes.slice(HEADER_LEN..);
+        self.header.seal(&rest);
+        (self.header, Bytes::copy_from_slice(self.header.as_bytes()), rest)
+    }
 }
 
 impl Log {
@@ -73,8 +102,29 @@ impl Log {
         if self.is_offline() {
             return Err(AppendError::Offline);
         }
-        let incoming = self.check_leader(&records, origin, epoch, now)?;
-        let total: usize = incoming.iter().map(|b| b.size).sum();
+        let terms = Terms { origin, epoch, now: now.wall, effort: Effort::Full };
+        match check(records, terms, &self.config) {
+            Ok(checked) => self.append_checked(checked, epoch, now),
+            Err(Refusal::Append(error)) => Err(error),
+            Err(Refusal::TooMuch) => Err(AppendError::Unexpected("the check was given up".into())),
+        }
+    }
+
+    /// The rest of [`Self::append_as_leader`], for records whose check is done.
+    ///
+    /// # Errors
+    /// See [`AppendError`]; nothing changed then.
+    pub fn append_checked(
+        &mut self,
+        checked: Checked,
+        epoch: LeaderEpoch,
+        now: Now,
+    ) -> Result<AppendInfo, AppendError> {
+        if self.is_offline() {
+            return Err(AppendError::Offline);
+        }
+        let Checked { batches: incoming, origin } = checked;
+        let total: usize = incoming.iter().map(Incoming::size).sum();
         if total > self.config.segment_bytes as usize {
             return Err(AppendError::LargerThanSegment { size: total, max: self.config.segment_bytes });
         }
@@ -85,27 +135,12 @@ impl Log {
         self.epochs_unwritten |= self.epochs.note(epoch, first_offset);
         let mut append_time = TimestampMs::NONE;
         for batch in incoming {
-            let mut header = batch.header;
-            header.assign(self.end_offset(), epoch);
-            let bytes = records.slice(batch.at..batch.at + batch.size);
-            let (head, rest) = match batch.validated.stamp {
-                None => {
-                    (Bytes::copy_from_slice(&header.as_bytes()[..PATCHED_HEAD_LEN]), bytes.slice(PATCHED_HEAD_LEN..))
-                }
-                Some(stamp) => {
-                    let rest = bytes.slice(HEADER_LEN..);
-                    match stamp {
-                        Stamp::AppendTime(time) => {
-                            append_time = time;
-                            header.stamp(true, time);
-                        }
-                        Stamp::MaxTimestamp(max) => header.stamp(false, max),
-                    }
-                    header.seal(&rest);
-                    (Bytes::copy_from_slice(header.as_bytes()), rest)
-                }
-            };
-            self.accept(&header, (head, rest), batch.validated.max_timestamp, batch.marker, now);
+            let (max_timestamp, marker) = (batch.validated.max_timestamp, batch.marker);
+            let (header, head, rest) = batch.into_parts(self.end_offset(), epoch);
+            if self.config.timestamp_type == TimestampType::LogAppendTime {
+                append_time = header.max_timestamp();
+            }
+            self.accept(&header, (head, rest), max_timestamp, marker, now);
         }
         self.check_order();
         Ok(AppendInfo {
@@ -147,17 +182,16 @@ impl Log {
                 return Err(AppendError::OffsetsOutOfOrder);
             }
             expected = header.next_offset();
-            let at = offset_in(&records, batch.bytes());
-            let validated = Validated { max_timestamp: header.max_timestamp(), stamp: None };
-            incoming.push(Incoming { at, header, size: batch.size(), validated, marker: marker_of(&batch) });
+            let bytes = records.slice_ref(batch.bytes());
+            let validated = Validated { max_timestamp: header.max_timestamp(), stamp: None, rebuilt: None };
+            incoming.push(Incoming { bytes, header, validated, marker: marker_of(&batch) });
         }
         let Some(first) = incoming.first() else { return Err(AppendError::Malformed("no batch to append".into())) };
         let first_offset = first.header.base_offset();
-        let total: usize = incoming.iter().map(|b| b.size).sum();
+        let total: usize = incoming.iter().map(Incoming::size).sum();
         for batch in incoming {
-            let bytes = records.slice(batch.at..batch.at + batch.size);
             self.epochs_unwritten |= self.epochs.note(batch.header.leader_epoch(), batch.header.base_offset());
-            self.accept(&batch.header, (bytes, Bytes::new()), batch.validated.max_timestamp, batch.marker, now);
+            self.accept(&batch.header, (batch.bytes, Bytes::new()), batch.validated.max_timestamp, batch.marker, now);
         }
         self.check_order();
         Ok(AppendInfo {
@@ -168,28 +202,6 @@ impl Log {
             duplicate: false,
             bytes: total as u32,
         })
-    }
-
-    /// Checks every batch of a leader's append.
-    fn check_leader(
-        &self,
-        records: &Bytes,
-        origin: AppendOrigin,
-        epoch: LeaderEpoch,
-        now: Now,
-    ) -> Result<Vec<Incoming>, AppendError> {
-        let all = match origin {
-            AppendOrigin::Client => vec![one_batch(records)?],
-            _ => batches(records).collect::<Result<_, _>>()?,
-        };
-        let mut incoming = Vec::with_capacity(all.len());
-        for batch in all {
-            let validated = validate(&batch, origin, epoch, &self.config, now.wall)?;
-            let at = offset_in(records, batch.bytes());
-            let marker = if origin == AppendOrigin::Client { None } else { marker_of(&batch) };
-            incoming.push(Incoming { at, header: *batch.header(), size: batch.size(), validated, marker });
-        }
-        if incoming.is_empty() { Err(AppendError::NotOneBatch(0)) } else { Ok(incoming) }
     }
 
     fn repeat_of(&self, original: &ProducerBatch) -> AppendInfo {
@@ -231,13 +243,8 @@ impl Log {
     }
 }
 
-/// Where `part` stands in `whole`, of which it is a slice.
-fn offset_in(whole: &Bytes, part: &[u8]) -> usize {
-    (part.as_ptr() as usize).saturating_sub(whole.as_ptr() as usize)
-}
-
 /// The transaction marker in a control batch, with its timestamp.
-fn marker_of(batch: &BatchView<'_>) -> Option<(EndTxnMarker, TimestampMs)> {
+pub(super) fn marker_of(batch: &BatchView<'_>) -> Option<(EndTxnMarker, TimestampMs)> {
     let header = batch.header();
     if !header.is_control() || !header.has_producer() {
         return None;
@@ -257,7 +264,7 @@ fn check_producers(
         match batch.marker {
             Some((marker, _)) => producers.check_marker(&batch.header, marker, origin)?,
             None => {
-                if let Checked::Duplicate(original) = producers.check(&batch.header, origin)? {
+                if let producers::Checked::Duplicate(original) = producers.check(&batch.header, origin)? {
                     return Ok(Some(original));
                 }
             }

@@ -64,6 +64,8 @@ pub struct LogConfig {
     pub compression_lz4_level: i32,
     /// `compression.zstd.level`.
     pub compression_zstd_level: i32,
+    /// `corelog.produce.trust.compressed`: compressed batches are not looked into where the header decides.
+    pub trust_compressed: bool,
     /// `min.insync.replicas`.
     pub min_insync_replicas: i32,
     /// `producer.id.expiration.ms`: a silent producer's state is forgotten after this.
@@ -100,6 +102,7 @@ impl Default for LogConfig {
             compression_gzip_level: -1,
             compression_lz4_level: 9,
             compression_zstd_level: 3,
+            trust_compressed: false,
             min_insync_replicas: 1,
             producer_id_expiration_ms: 86_400_000,
             preallocate: false,

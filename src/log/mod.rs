@@ -16,6 +16,7 @@
 //! the states and the recovery.
 
 pub mod append;
+mod check;
 pub mod checkpoint;
 pub mod cleaner;
 pub mod close;
@@ -24,6 +25,7 @@ pub mod core;
 pub mod deleted;
 pub mod dir;
 pub mod dirs;
+mod effort;
 pub mod epochs;
 pub mod error;
 pub mod files;
@@ -55,6 +57,7 @@ mod validate;
 pub mod write;
 
 pub use append::{AppendInfo, AppendOrigin};
+pub use check::{Check, Checked};
 pub use close::Closed;
 pub use config::{CompressionChoice, LogConfig, TimestampType};
 pub use core::Log;
@@ -66,4 +69,5 @@ pub use flush::FlushJob;
 pub use read::{FileRange, Read, ReadLookup, ReadPlan};
 pub use recover::{Recovery, UnrecoveredLog};
 pub use timestamp::{TimestampLookup, TimestampOffset};
+pub use validate::Refusal;
 pub use write::{WriteJob, Written};

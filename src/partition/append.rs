@@ -7,7 +7,7 @@ use super::error::append_outcome;
 use super::state::State;
 use crate::base::local::Receiver;
 use crate::base::{ErrorCode, Now};
-use crate::log::{AppendInfo, AppendOrigin, WriteError};
+use crate::log::{AppendInfo, AppendOrigin, Checked, WriteError};
 use crate::record::{BatchHeader, Compression};
 use bytes::Bytes;
 use std::rc::Rc;
@@ -16,12 +16,19 @@ use std::rc::Rc;
 pub struct Appending {
     outcome: AppendOutcome,
     waiting: Option<Receiver<AckResult>>,
+    /// It waits for its turn to be checked; then this is what counts.
+    queued: Option<Receiver<Appending>>,
 }
 
 impl Appending {
     /// Refused before anything was appended.
     pub fn failed(outcome: AppendOutcome) -> Self {
-        Self { outcome, waiting: None }
+        Self { outcome, waiting: None, queued: None }
+    }
+
+    /// Not decided yet: `told` will be.
+    pub(super) fn queued(told: Receiver<Appending>) -> Self {
+        Self { queued: Some(told), ..Self::failed(AppendOutcome::failed(ErrorCode::NotLeaderOrFollower)) }
     }
 
     /// True where something was queued for writing.
@@ -30,7 +37,17 @@ impl Appending {
     }
 
     /// The answer, once it is due.
-    pub async fn finish(self) -> AppendOutcome {
+    pub async fn finish(mut self) -> AppendOutcome {
+        match self.queued.take() {
+            None => self.acknowledged().await,
+            Some(told) => match told.await {
+                Ok(appending) => appending.acknowledged().await,
+                Err(_) => self.outcome,
+            },
+        }
+    }
+
+    async fn acknowledged(self) -> AppendOutcome {
         let Some(waiting) = self.waiting else { return self.outcome };
         match waiting.await {
             Ok(Ok(())) => self.outcome,
@@ -41,19 +58,40 @@ impl Appending {
 }
 
 impl Partition {
-    /// Step 1 for a client's batch.
+    /// Step 1 for a client's batch. One that takes long to check waits, and so do those behind it: see
+    /// [`take_check_due`](Self::take_check_due).
     pub fn append(&self, ask: AppendAsk, now: Now) -> Appending {
-        let mut state = self.state.borrow_mut();
+        if self.has_queued_appends() {
+            return self.queue_append(ask, false);
+        }
+        match self.begin_append(&ask, now) {
+            Some(appending) => appending,
+            None => self.queue_append(ask, true),
+        }
+    }
+
+    /// What stands against an append whatever its records are.
+    pub(super) fn may_append_ask(&self, ask: &AppendAsk) -> Result<(), Appending> {
+        let state = self.state.borrow();
         if let Err(error) = self.may_append(&state, ask.acks) {
             let current_leader = state.current_leader();
-            return Appending::failed(AppendOutcome { current_leader, ..AppendOutcome::failed(error) });
+            return Err(Appending::failed(AppendOutcome { current_leader, ..AppendOutcome::failed(error) }));
         }
         if ask.version < ZSTD_FROM && is_zstd(&ask.records) {
-            return Appending::failed(AppendOutcome::failed(ErrorCode::UnsupportedCompressionType));
+            return Err(Appending::failed(AppendOutcome::failed(ErrorCode::UnsupportedCompressionType)));
         }
-        let origin = AppendOrigin::Client;
+        Ok(())
+    }
+
+    /// Appends what was checked.
+    pub(super) fn append_checked(&self, ask: &AppendAsk, checked: Checked, now: Now) -> Appending {
+        // The check may have taken its time: whether this node leads is asked again.
+        if let Err(refused) = self.may_append_ask(ask) {
+            return refused;
+        }
+        let mut state = self.state.borrow_mut();
         let epoch = state.leader_epoch();
-        match state.log.append_as_leader(ask.records, origin, epoch, now) {
+        match state.log.append_checked(checked, epoch, now) {
             Ok(info) => {
                 let required = info.last_offset.plus(1);
                 let outcome = outcome(&info);
@@ -61,7 +99,7 @@ impl Partition {
                     RequiredAcks::None => None,
                     _ => Some(wait(&mut state, required, ask.deadline, ask.acks)),
                 };
-                Appending { outcome, waiting: waiting.flatten() }
+                Appending { outcome, waiting: waiting.flatten(), queued: None }
             }
             Err(error) => Appending::failed(append_outcome(&error, &self.name)),
         }
@@ -77,7 +115,7 @@ impl Partition {
         match state.log.append_as_leader(records, AppendOrigin::Coordinator, epoch, now) {
             Ok(info) => {
                 let waiting = wait(&mut state, info.last_offset.plus(1), deadline, RequiredAcks::All);
-                Appending { outcome: outcome(&info), waiting }
+                Appending { outcome: outcome(&info), waiting, queued: None }
             }
             Err(error) => Appending::failed(append_outcome(&error, &self.name)),
         }

@@ -12,6 +12,7 @@
 mod acks;
 mod append;
 mod ask;
+mod checks;
 mod clean;
 mod error;
 mod flush;
@@ -26,6 +27,7 @@ mod watch;
 pub use acks::AckResult;
 pub use append::Appending;
 pub use ask::{AppendAsk, AppendOutcome, Fetched, ReadAsk, Reader, RequiredAcks};
+pub use checks::{CheckStep, QueuedAppend};
 pub use lookup::{EpochAnswer, OffsetAnswer, OffsetAsk};
 pub use watch::{Watch, Watches};
 
@@ -46,6 +48,7 @@ pub struct Partition {
     /// Fetches waiting for something to read.
     pub watches: Watches,
     state: RefCell<State>,
+    checks: checks::Checks,
     writing: Cell<bool>,
     dirty: Cell<bool>,
     counted: Cell<bool>,
@@ -68,6 +71,7 @@ impl Partition {
             name,
             watches: Watches::default(),
             state: RefCell::new(State::new(log, min_isr)),
+            checks: checks::Checks::default(),
             writing: Cell::new(false),
             dirty: Cell::new(false),
             counted: Cell::new(false),

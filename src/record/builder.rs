@@ -138,14 +138,14 @@ impl BatchBuilder {
     }
 }
 
-fn nullable_len(bytes: Option<&[u8]>) -> usize {
+pub(super) fn nullable_len(bytes: Option<&[u8]>) -> usize {
     match bytes {
         None => 1,
         Some(b) => varint::len_i32(b.len() as i32) + b.len(),
     }
 }
 
-fn put_nullable(out: &mut BytesMut, bytes: Option<&[u8]>) {
+pub(super) fn put_nullable(out: &mut impl BufMut, bytes: Option<&[u8]>) {
     match bytes {
         None => varint::put_i32(out, -1),
         Some(b) => {

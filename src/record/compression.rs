@@ -1,5 +1,7 @@
 //! The codecs of attribute bits 0-2: gzip, snappy (raw or with xerial's framing), lz4 frames, zstd.
 
+use super::records::RecordError;
+use super::unpack::{GzipReader, SnappyReader, lz4_frame};
 use std::borrow::Cow;
 use std::io::{self, Read};
 
@@ -55,6 +57,8 @@ pub enum DecompressError {
     },
     /// The compressed bytes are malformed; the codec's own words.
     Corrupt(String),
+    /// Unpacked they are no records.
+    Record(RecordError),
 }
 
 impl std::fmt::Display for DecompressError {
@@ -63,11 +67,18 @@ impl std::fmt::Display for DecompressError {
             Self::UnknownType => f.write_str("unknown compression type"),
             Self::TooLarge { bytes_max } => write!(f, "the records take more than {bytes_max} bytes unpacked"),
             Self::Corrupt(why) => write!(f, "the compressed records are malformed: {why}"),
+            Self::Record(why) => why.fmt(f),
         }
     }
 }
 
 impl std::error::Error for DecompressError {}
+
+impl From<RecordError> for DecompressError {
+    fn from(error: RecordError) -> Self {
+        Self::Record(error)
+    }
+}
 
 impl From<io::Error> for DecompressError {
     fn from(error: io::Error) -> Self {
@@ -75,14 +86,8 @@ impl From<io::Error> for DecompressError {
     }
 }
 
-/// The largest block a framed snappy stream may claim to hold; Java writes 32 KiB.
-const SNAPPY_BLOCK_MAX: usize = 16 << 20;
 /// zstd's largest window, as a power of two: 2^27 is what zstd's own highest level uses and Java's limit.
 const ZSTD_WINDOW_LOG_MAX: u32 = 27;
-/// What xerial's snappy streams begin with; two version words follow.
-const XERIAL_MAGIC: [u8; 8] = [0x82, b'S', b'N', b'A', b'P', b'P', b'Y', 0];
-const XERIAL_HEADER_LEN: usize = 16;
-
 /// Unpacks all of `body`, borrowing it when it is not compressed. At most `bytes_max` bytes come out.
 pub fn unpack(compression: Compression, body: &[u8], bytes_max: usize) -> Result<Cow<'_, [u8]>, DecompressError> {
     if compression == Compression::None {
@@ -97,9 +102,9 @@ pub fn unpack(compression: Compression, body: &[u8], bytes_max: usize) -> Result
 pub fn reader<'a>(compression: Compression, body: &'a [u8]) -> Result<Box<dyn Read + 'a>, DecompressError> {
     Ok(match compression {
         Compression::None => Box::new(body),
-        Compression::Gzip => Box::new(flate2::read::MultiGzDecoder::new(body)),
+        Compression::Gzip => Box::new(GzipReader::new(body)),
         Compression::Snappy => Box::new(SnappyReader::new(body)),
-        Compression::Lz4 => Box::new(lz4_flex::frame::FrameDecoder::new(body)),
+        Compression::Lz4 => Box::new(lz4_flex::frame::FrameDecoder::new(lz4_frame(body)?)),
         Compression::Zstd => {
             let mut decoder = zstd::stream::read::Decoder::with_buffer(body)?;
             decoder.window_log_max(ZSTD_WINDOW_LOG_MAX)?;
@@ -108,62 +113,9 @@ pub fn reader<'a>(compression: Compression, body: &'a [u8]) -> Result<Box<dyn Re
     })
 }
 
-/// Reads xerial's frames (i32 length, raw block, ...) or one raw block.
-struct SnappyReader<'a> {
-    rest: &'a [u8],
-    framed: bool,
-    block: Vec<u8>,
-    at: usize,
-}
-
-impl<'a> SnappyReader<'a> {
-    fn new(body: &'a [u8]) -> Self {
-        let framed = body.len() >= XERIAL_HEADER_LEN && body.starts_with(&XERIAL_MAGIC);
-        let rest = if framed { body.get(XERIAL_HEADER_LEN..).unwrap_or_default() } else { body };
-        Self { rest, framed, block: Vec::new(), at: 0 }
-    }
-
-    /// The next compressed block; `None` at the end.
-    fn next_block(&mut self) -> io::Result<Option<&'a [u8]>> {
-        if self.rest.is_empty() {
-            return Ok(None);
-        }
-        if !self.framed {
-            return Ok(Some(std::mem::take(&mut self.rest)));
-        }
-        // Lengths are compared as unsigned numbers with what is left: a negative one is too large (CVE-2023-34455).
-        let bad = || io::Error::new(io::ErrorKind::InvalidData, "a snappy frame is cut off");
-        let (len, rest) = self.rest.split_first_chunk::<4>().ok_or_else(bad)?;
-        let (block, rest) = rest.split_at_checked(u32::from_be_bytes(*len) as usize).ok_or_else(bad)?;
-        self.rest = rest;
-        Ok(Some(block))
-    }
-}
-
-impl Read for SnappyReader<'_> {
-    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        while self.at >= self.block.len() {
-            let Some(block) = self.next_block()? else { return Ok(0) };
-            let len = snap::raw::decompress_len(block).map_err(io::Error::other)?;
-            // A byte of snappy makes at most 64 of output (a copy of 64 takes 3): a claim beyond is a lie.
-            if len > SNAPPY_BLOCK_MAX.max(block.len()) || len > block.len().saturating_mul(64) {
-                return Err(io::Error::new(io::ErrorKind::InvalidData, "a snappy block claims an impossible size"));
-            }
-            self.block.resize(len, 0);
-            let written = snap::raw::Decoder::new().decompress(block, &mut self.block).map_err(io::Error::other)?;
-            self.block.truncate(written);
-            self.at = 0;
-        }
-        let from = self.block.get(self.at..).unwrap_or_default();
-        let n = from.len().min(out.len());
-        out[..n].copy_from_slice(&from[..n]);
-        self.at += n;
-        Ok(n)
-    }
-}
-
 #[cfg(test)]
 pub(crate) mod tests {
+    use super::super::unpack::XERIAL_MAGIC;
     use super::*;
     use std::io::Write;
 

@@ -32,7 +32,7 @@ pub const DELETE_HORIZON_BIT: i16 = 0x40;
 const DEFINED_BITS: i16 = 0x7f;
 
 /// The header as it lies in the bytes.
-#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]
 pub struct BatchHeader {
     base_offset: I64,

@@ -3,7 +3,7 @@
 //! [`header`] the 61 bytes in front, [`batch`] one batch with its checks, [`records`] the records inside,
 //! [`scan`] the same without holding them, [`compression`] what unpacks them,
 //! [`compress`] what packs them, [`rewrite`] what compaction leaves of a batch, [`control`] the batches brokers write, [`builder`] making batches,
-//! [`legacy`] recognising the formats 0 and 1 that old segments still hold.
+//! [`rebuild`] packing one anew, [`stream`] walking packed records, [`legacy`] recognising the formats 0 and 1 that old segments still hold.
 
 pub mod batch;
 pub mod builder;
@@ -12,9 +12,12 @@ pub mod compression;
 pub mod control;
 pub mod header;
 pub mod legacy;
+pub mod rebuild;
 pub mod records;
 pub mod rewrite;
 pub mod scan;
+pub mod stream;
+mod unpack;
 
 pub use batch::{BatchError, BatchView, batches};
 pub use builder::BatchBuilder;

@@ -2,7 +2,8 @@
 
 use super::Shard;
 use crate::base::{ErrorCode, Instant, Now, TopicIdPartition};
-use crate::partition::{AppendAsk, AppendOutcome, Appending, Partition};
+use crate::partition::{AppendAsk, AppendOutcome, Appending, CheckStep, Partition};
+use crate::ring::runtime;
 use bytes::Bytes;
 use std::rc::Rc;
 
@@ -30,11 +31,35 @@ impl Shard {
             return Appending::failed(AppendOutcome::failed(self.why_absent(id)));
         };
         let appending = partition.append(ask, now);
-        if appending.is_accepted() {
-            self.stats.batches_appended.set(self.stats.batches_appended.get() + 1);
-            self.mark_dirty(&partition);
+        self.note_append(&partition, &appending);
+        if partition.take_check_due() {
+            runtime::spawn(self.clone().check_in_order(partition)).detach();
         }
         appending
+    }
+
+    fn note_append(&self, partition: &Rc<Partition>, appending: &Appending) {
+        if appending.is_accepted() {
+            self.stats.batches_appended.set(self.stats.batches_appended.get() + 1);
+            self.mark_dirty(partition);
+        }
+    }
+
+    /// Goes through the appends of a partition that wait for a check: those that take long are checked on the blocking
+    /// pool, one after the other.
+    async fn check_in_order(self: Rc<Self>, partition: Rc<Partition>) {
+        while let Some(queued) = partition.next_queued() {
+            let appending = match partition.begin_check(&queued, self.now()) {
+                CheckStep::Done(appending) => appending,
+                CheckStep::Elsewhere(check) => {
+                    let checked = runtime::blocking(move || check.run()).await;
+                    partition.finish_check(&queued, checked, self.now())
+                }
+            };
+            self.note_append(&partition, &appending);
+            queued.tell(appending);
+            runtime::yield_now().await;
+        }
     }
 
     /// The ordered step of a coordinator's append; finished when it is committed.

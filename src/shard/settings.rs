@@ -68,6 +68,7 @@ impl Shard {
             compression_gzip_level: topic.compression_gzip_level,
             compression_lz4_level: topic.compression_lz4_level,
             compression_zstd_level: topic.compression_zstd_level,
+            trust_compressed: self.shared.config.trust_compressed,
             min_insync_replicas: topic.min_insync_replicas,
             producer_id_expiration_ms: self.live.borrow().settings.number("producer.id.expiration.ms"),
             preallocate: topic.preallocate,

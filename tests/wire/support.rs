@@ -149,12 +149,22 @@ impl Wire {
 
     /// The answer to the request sent last; `None` where the broker closes the connection instead.
     pub fn answer<Q: Message, A: Message>(&mut self, _: &Q, version: i16) -> Option<A> {
+        let (correlation_id, answer) = self.read_answer::<Q, A>(version)?;
+        assert_eq!(correlation_id, self.correlation_id);
+        Some(answer)
+    }
+
+    /// The next answer, to a request like this.
+    pub fn next_answer<Q: Message, A: Message>(&mut self, _: &Q, version: i16) -> Option<A> {
+        self.read_answer::<Q, A>(version).map(|(_, answer)| answer)
+    }
+
+    fn read_answer<Q: Message, A: Message>(&mut self, version: i16) -> Option<(i32, A)> {
         let key = ApiKey::from_i16(Q::KEY).expect("a request");
         let frame = self.frame().expect("an answer in time")?;
         let mut decoder = Decoder::new(frame);
         let header = ResponseHeader::decode(&mut decoder, key.response_header_version(version)).expect("a header");
-        assert_eq!(header.correlation_id, self.correlation_id);
-        Some(A::decode(&mut decoder, version).expect("an answer that can be decoded"))
+        Some((header.correlation_id, A::decode(&mut decoder, version).expect("an answer that can be decoded")))
     }
 
     /// Sends a request and returns its answer.

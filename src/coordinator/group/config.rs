@@ -1,5 +1,7 @@
 //! The numbers the group coordinator works with.
 
+use crate::record::Compression;
+
 /// Group settings, Kafka's defaults.
 #[derive(Clone, Debug)]
 pub struct GroupConfig {
@@ -17,6 +19,8 @@ pub struct GroupConfig {
     pub offsets_retention_ms: i64,
     /// `offsets.retention.check.interval.ms`.
     pub offsets_retention_check_interval_ms: i64,
+    /// `offsets.topic.compression.codec`.
+    pub compression: Compression,
     /// Members and pending members one coordinator partition holds; Kafka knows no such bound.
     pub members_max: usize,
     /// Groups one coordinator partition creates for clients; what is in the log is always loaded.
@@ -35,6 +39,10 @@ impl From<&crate::config::GroupConfig> for GroupConfig {
             offset_metadata_max: usize::try_from(config.offset_metadata_max_bytes).unwrap_or(0),
             offsets_retention_ms: config.offsets_retention_ms,
             offsets_retention_check_interval_ms: config.offsets_retention_check_interval_ms,
+            compression: i16::try_from(config.offsets_topic_compression_codec)
+                .ok()
+                .and_then(Compression::from_id)
+                .unwrap_or(Compression::None),
             ..Self::default()
         }
     }
@@ -54,6 +62,7 @@ impl Default for GroupConfig {
             offset_metadata_max: 4_096,
             offsets_retention_ms: 7 * 24 * 60 * 60 * 1000,
             offsets_retention_check_interval_ms: 600_000,
+            compression: Compression::None,
             members_max: 100_000,
             groups_max: 100_000,
             member_metadata_bytes_max: 4 << 20,
