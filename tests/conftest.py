@@ -6,6 +6,7 @@ import shutil
 
 import pytest
 
+from harness import loopfs
 from harness.broker import IS_CORELOG, Broker
 from harness.paths import BROKER, SCRATCH
 
@@ -13,14 +14,16 @@ FAILED = pytest.StashKey[bool]()
 
 
 def pytest_report_header():
-    return f"broker under test: {BROKER}"
+    missing = loopfs.why_not()
+    told = [f"NO LOOP MOUNTS HERE ({missing}): power cuts and full disks are not tested"] if missing else []
+    return [f"broker under test: {BROKER}", *told]
 
 
 def pytest_collection_modifyitems(config, items):
-    """On Apache Kafka, what only corelog has is not asked (and said so): deselected, not skipped."""
-    if IS_CORELOG:
-        return
-    own = [item for item in items if item.get_closest_marker("corelog")]
+    """On Apache Kafka, what only corelog has is not asked (and said so): deselected, not skipped. Likewise what needs
+    file systems of its own, where there can be none."""
+    absent = ([] if IS_CORELOG else ["corelog"]) + (["loop_mount"] if loopfs.why_not() else [])
+    own = [item for item in items if any(item.get_closest_marker(name) for name in absent)]
     config.hook.pytest_deselected(items=own)
     items[:] = [item for item in items if item not in own]
 

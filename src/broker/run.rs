@@ -145,6 +145,7 @@ async fn open_logs(shard: &Rc<Shard>, image: &MetadataImage) {
 }
 
 async fn start(shard: &Rc<Shard>, listeners: Arc<[BoundListener]>) -> Result<(), Failure> {
+    shard.release_reserves().await;
     let log = super::metadata_log::open(shard).await?;
     let image = Arc::new(log.image().clone());
     shard.take_metadata_log(log);
@@ -166,6 +167,7 @@ async fn start(shard: &Rc<Shard>, listeners: Arc<[BoundListener]>) -> Result<(),
     for _ in 0..shard.shared.config.cleaner.threads {
         runtime::spawn_background(shard.clone().clean_logs()).detach();
     }
+    runtime::spawn_background(shard.clone().hold_reserves()).detach();
     tracing::info!("ready");
     Ok(())
 }

@@ -17,6 +17,7 @@ pub async fn stop(shard: &Rc<Shard>, ending: &Ending) {
         let _ = shard.call(core, |shard| async move { shard.stop_serving() }).await;
     }
     tell_served(shard).await;
+    shard.release_reserves().await;
     let releasing = cores().map(|core| shard.call(core, |shard| async move { shard.release_logs().await }));
     let released: Vec<_> = join_all(releasing.collect()).await;
     let whole = released.iter().all(Result::is_ok);

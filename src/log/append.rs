@@ -102,6 +102,9 @@ impl Log {
         if self.is_offline() {
             return Err(AppendError::Offline);
         }
+        if self.health.is_full() {
+            return Err(AppendError::DiskFull);
+        }
         let terms = Terms { origin, epoch, now: now.wall, effort: Effort::Full };
         match check(records, terms, &self.config) {
             Ok(checked) => self.append_checked(checked, epoch, now),
@@ -122,6 +125,9 @@ impl Log {
     ) -> Result<AppendInfo, AppendError> {
         if self.is_offline() {
             return Err(AppendError::Offline);
+        }
+        if self.health.is_full() {
+            return Err(AppendError::DiskFull);
         }
         let Checked { batches: incoming, origin } = checked;
         let total: usize = incoming.iter().map(Incoming::size).sum();

@@ -135,6 +135,11 @@ impl Log {
         self.offline || self.health.has_failed()
     }
 
+    /// The health of the directory it lies in.
+    pub fn health(&self) -> &DirHealth {
+        &self.health
+    }
+
     /// Shares the health of the directory it lies in.
     pub fn belongs_to(&mut self, health: &DirHealth) {
         self.health = health.clone();

@@ -148,6 +148,8 @@ pub enum AppendError {
     },
     /// The log's directory failed, or the log was closed (KAFKA_STORAGE_ERROR 56).
     Offline,
+    /// The disk is full (KAFKA_STORAGE_ERROR 56, until there is space).
+    DiskFull,
 }
 
 impl std::fmt::Display for AppendError {
@@ -196,6 +198,7 @@ impl std::fmt::Display for AppendError {
                 write!(f, "Unexpected offset in append: {first} is less than the next offset {expected}")
             }
             Self::Offline => f.write_str("The log directory is offline"),
+            Self::DiskFull => f.write_str("The disk is full"),
         }
     }
 }

@@ -43,6 +43,7 @@ mod rebuild;
 mod record_checks;
 pub mod recover;
 pub mod replace;
+pub mod reserve;
 pub mod retain;
 mod scan;
 mod segment;

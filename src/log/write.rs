@@ -78,6 +78,7 @@ struct Prelude {
 /// holding the log, and must give it back to [`Log::complete_write`] whatever became of it.
 #[derive(Debug)]
 pub struct WriteJob {
+    dir: Arc<Path>,
     prelude: Option<Prelude>,
     roll: Option<Roll>,
     file: Option<File>,
@@ -128,8 +129,18 @@ impl Log {
             undo.extend(batch.undo);
             aborted.extend(batch.aborted);
         }
-        let mut job =
-            WriteJob { prelude: None, file: None, position: 0, parts, batches, undo, aborted, index_bytes: (0, 0), roll };
+        let mut job = WriteJob {
+            dir: self.dir.clone(),
+            prelude: None,
+            file: None,
+            position: 0,
+            parts,
+            batches,
+            undo,
+            aborted,
+            index_bytes: (0, 0),
+            roll,
+        };
         job.prelude = self.prepare(&mut job);
         self.writing = true;
         Some(job)
@@ -186,8 +197,10 @@ impl Log {
             }
             Err(error) => {
                 self.roll_back(job);
-                if matches!(error, WriteError::Failed(_)) {
-                    self.fail();
+                match &error {
+                    WriteError::Failed(_) => self.fail(),
+                    WriteError::DiskFull(e) if errno::is_disk_full(e) => self.health.set_full(),
+                    WriteError::DiskFull(_) => {}
                 }
                 Some(error)
             }
@@ -283,9 +296,17 @@ impl WriteJob {
     }
 
     async fn cut_torn_tail(&self) -> io::Result<()> {
-        let Some(file) = self.file.clone() else { return Ok(()) };
-        let position = self.position;
-        runtime::blocking(move || file.set_len(position)).await
+        let (file, position) = (self.file.clone(), self.position);
+        let begun = self.roll.as_ref().map(|roll| (self.dir.clone(), roll.base));
+        runtime::blocking(move || match begun {
+            // What is accepted next may still go to the segment before: a file of a segment that never began would
+            // cut that one off at the next start.
+            Some((dir, base)) => [FileKind::Log, FileKind::Snapshot]
+                .iter()
+                .try_for_each(|kind| crate::ring::fs::remove_file(&kind.path(&dir, base))),
+            None => file.map_or(Ok(()), |file| file.set_len(position)),
+        })
+        .await
     }
 }
 

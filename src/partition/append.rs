@@ -9,6 +9,7 @@ use crate::base::local::Receiver;
 use crate::base::{ErrorCode, Now};
 use crate::log::{AppendInfo, AppendOrigin, Checked, WriteError};
 use crate::record::{BatchHeader, Compression};
+use crate::ring::errno;
 use bytes::Bytes;
 use std::rc::Rc;
 
@@ -150,8 +151,11 @@ impl Partition {
             self.flush_due.set(self.flush_due.get() || written.rolled);
             match written.failed {
                 None => self.committed(),
-                Some(error @ WriteError::DiskFull(_)) => {
-                    tracing::error!("{}: {error}: writes are refused until there is space", self.name);
+                Some(WriteError::DiskFull(e)) => {
+                    // Of a full disk whoever sees to it tells, once.
+                    if !errno::is_disk_full(&e) {
+                        tracing::error!("{}: not written: {e}", self.name);
+                    }
                     self.state.borrow_mut().acks.fail_all(ErrorCode::KafkaStorageError);
                 }
                 Some(WriteError::Failed(e)) => {

@@ -23,7 +23,7 @@ pub const fn append_code(error: &AppendError) -> ErrorCode {
         AppendError::Unexpected(_) | AppendError::OffsetsOutOfOrder | AppendError::UnexpectedOffset { .. } => {
             ErrorCode::UnknownServerError
         }
-        AppendError::Offline => ErrorCode::KafkaStorageError,
+        AppendError::Offline | AppendError::DiskFull => ErrorCode::KafkaStorageError,
     }
 }
 

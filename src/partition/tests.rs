@@ -129,6 +129,7 @@ fn a_full_disk_refuses_writes_until_there_is_space() {
         fault::inject(dir.path(), Op::Write, libc::ENOSPC, 1);
         partition.clone().write_accepted().await.unwrap();
         assert_eq!(told(refused).await, (ErrorCode::KafkaStorageError, -1));
+        partition.with_log(|log| log.health().set_space());
         let again = produce(&partition, RequiredAcks::All);
         partition.clone().write_accepted().await.unwrap();
         assert_eq!(told(again).await, (ErrorCode::None, 0));

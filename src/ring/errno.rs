@@ -23,6 +23,6 @@ pub fn is_disk_full(error: &io::Error) -> bool {
 }
 
 /// No descriptor or memory left for another connection: accepting waits a while.
-pub(crate) fn is_out_of_descriptors(error: &io::Error) -> bool {
+pub fn is_out_of_descriptors(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM))
 }

@@ -95,6 +95,15 @@ impl Shard {
                 tracing::error!("a change of the metadata cannot be written as records: {e}");
                 Err(ErrorCode::UnknownServerError)
             }
+            Err(e) if e.is_disk_full() => {
+                self.shared.log_limits.warn(
+                    "metadata-disk-full",
+                    &format!("a change is refused: {e}"),
+                    self.now().mono,
+                );
+                self.metadata_dir_full();
+                Err(ErrorCode::KafkaStorageError)
+            }
             Err(e) => {
                 // The node is nothing without its metadata: stop rather than go on half blind.
                 self.end(Ending::Failed(format!("the metadata log cannot be written: {e}")));

@@ -55,6 +55,7 @@ impl Shard {
                 shard.disk_failed(&partition, &e);
             } else {
                 shard.flush_as_asked(&partition);
+                shard.care_if_full(&partition);
             }
         });
         let done = poll_fn(|cx| Poll::Ready(writing.as_mut().poll(cx).is_ready())).await;

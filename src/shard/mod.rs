@@ -9,6 +9,7 @@ mod changes;
 mod cleaner;
 pub mod connection_limits;
 mod coordinators;
+mod disk_full;
 mod failure;
 pub mod fetch_session;
 mod flush;

@@ -5,7 +5,7 @@
 use super::Shard;
 use crate::log::deleted::{Snapshots, delete_segments};
 use crate::partition::Partition;
-use crate::ring::runtime;
+use crate::ring::{errno, runtime};
 use std::io;
 use std::rc::Rc;
 use std::time::Duration;
@@ -17,16 +17,21 @@ impl Shard {
         let millis = |ms: i64| Duration::from_millis(ms.unsigned_abs());
         runtime::sleep(millis(config.initial_task_delay_ms)).await;
         while !self.is_stopping() {
-            // By id: a partition that is deleted meanwhile must not be held.
-            let ids: Vec<_> = self.open_partitions().iter().map(|partition| partition.id).collect();
-            for id in ids {
-                if let Some(partition) = self.partition(&id).filter(|_| !self.is_stopping()) {
-                    self.delete_old_segments(&partition).await;
-                }
-                runtime::yield_now().await;
-            }
+            self.clone().delete_all_old().await;
             self.shorten_metadata_log().await;
             runtime::sleep(millis(config.retention_check_interval_ms)).await;
+        }
+    }
+
+    /// Deletes old segments of this core's logs.
+    pub(super) async fn delete_all_old(self: Rc<Self>) {
+        // By id: a partition that is deleted meanwhile must not be held.
+        let ids: Vec<_> = self.open_partitions().iter().map(|partition| partition.id).collect();
+        for id in ids {
+            if let Some(partition) = self.partition(&id).filter(|_| !self.is_stopping()) {
+                self.delete_old_segments(&partition).await;
+            }
+            runtime::yield_now().await;
         }
     }
 
@@ -34,8 +39,8 @@ impl Shard {
         let looked = self.look_at_ages(partition).await;
         let deleted = match looked {
             Ok(()) => self.delete_expired(partition).await,
-            // The files were replaced while we looked: the next check finds them in order.
-            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
+            // The files were replaced while we looked, or there was no descriptor: the next check finds them in order.
+            Err(e) if e.kind() == io::ErrorKind::NotFound || errno::is_out_of_descriptors(&e) => Ok(()),
             Err(e) => Err(e),
         };
         if let Err(e) = deleted {
@@ -58,10 +63,13 @@ impl Shard {
             partition.with_log(|log| log.roll(now));
             partition.clone().write_accepted().await?;
             self.flush_as_asked(partition);
+            self.care_if_full(partition);
         }
         let Some(expired) = partition.expired(now) else { return Ok(()) };
         let (dir, bases, delay) = partition.with_log(|log| {
-            let delay = Duration::from_millis(log.config().file_delete_delay_ms.unsigned_abs());
+            // A full disk cannot wait.
+            let delay = if log.health().is_full() { 0 } else { log.config().file_delete_delay_ms.unsigned_abs() };
+            let delay = Duration::from_millis(delay);
             (log.shared_dir(), log.remove_oldest(expired.segments), delay)
         });
         if bases.is_empty() {

@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import time
+from pathlib import Path
 
 from .paths import BROKER, CORELOG, KAFKA_JARS, LOG4J
 from .process import Late, die_with_us, run
@@ -63,6 +64,7 @@ class Broker:
         return self.process.pid
 
     def command(self):
+        self.data = Path(self.properties.get("log.dirs", self.data))
         properties = {"listeners": f"PLAINTEXT://{self.address}", "log.dirs": str(self.data), **self.properties}
         if not IS_CORELOG:
             return self._kafka_command(properties)

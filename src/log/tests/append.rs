@@ -129,6 +129,8 @@ fn a_full_disk_takes_back_what_was_accepted_and_the_log_goes_on() {
     assert_eq!((written.end, written.more), (Offset(2), false));
     assert_eq!(log.end_offset(), Offset(2));
     assert!(!log.is_offline());
+    assert_eq!(accept(&mut log, idempotent(7, 0, 2, 2)), Err(AppendError::DiskFull), "not tried until there is space");
+    log.health().set_space();
     assert_eq!(accept(&mut log, idempotent(7, 0, 2, 2)).unwrap().first_offset, Offset(2), "the sequence goes on there");
     write(&mut log);
     assert_eq!(all(&mut log), [(0, 1), (2, 3)]);

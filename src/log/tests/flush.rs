@@ -123,9 +123,33 @@ fn a_full_disk_at_a_write_is_no_failure() {
         let written = log.complete_write(job, result);
         assert!(matches!(written.failed, Some(WriteError::DiskFull(_))), "{errno}");
         assert!(!log.is_offline() && !other.is_offline());
+        assert_eq!(accept(&mut other, batch(1, 10, 0)), Err(AppendError::DiskFull), "known to the neighbours");
+        assert!(log.health().takes_care() && !other.health().takes_care(), "one sees to it");
+        log.health().set_space();
         assert_eq!(append(&mut log, batch(1, 10, 0)).first_offset, before, "writes resume");
         append(&mut other, batch(1, 10, 0));
     }
     flush(&mut log);
     assert_eq!(log.committable_offset(), Offset(2));
+}
+
+#[test]
+fn a_roll_that_finds_no_space_leaves_no_segment_behind() {
+    let dir = tempfile::tempdir().unwrap();
+    let small = LogConfig { segment_bytes: 400, ..LogConfig::default() };
+    let mut log = open(dir.path(), &small, CLEAN);
+    append(&mut log, batch(1, 200, 0));
+    accept(&mut log, batch(1, 200, 0)).unwrap();
+    fault::inject(dir.path(), Op::Write, libc::ENOSPC, 1);
+    let mut job = log.take_write().unwrap();
+    let result = wait(job.run());
+    assert!(matches!(log.complete_write(job, result).failed, Some(WriteError::DiskFull(_))));
+    log.health().set_space();
+    append(&mut log, batch(1, 10, 0));
+    assert_eq!((log.segment_count(), log.end_offset()), (1, Offset(2)), "it still fits into the first");
+    log.close().unwrap();
+    for recovery in [CLEAN, UNCLEAN] {
+        let mut log = open(dir.path(), &small, recovery);
+        assert_eq!((log.segment_count(), all(&mut log)), (1, vec![(0, 0), (1, 1)]));
+    }
 }

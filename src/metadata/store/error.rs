@@ -8,7 +8,7 @@ use crate::protocol::EncodeError;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// See the variants. None of them is passing: the process ends.
+/// See the variants. None of them is passing, but a full disk: the process ends.
 #[derive(Debug)]
 pub enum StoreError {
     /// The disk.
@@ -36,6 +36,11 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// True where a change found no space, and the log is as it was before.
+    pub fn is_disk_full(&self) -> bool {
+        matches!(self, Self::Write(WriteError::DiskFull(_)))
+    }
+
     pub(super) fn io(path: &Path, error: io::Error) -> Self {
         Self::Io(path.to_owned(), error)
     }

@@ -9,7 +9,7 @@ use super::voters::KRaftState;
 use super::{ReplayedLog, StoreConfig, StoreError};
 use crate::base::Offset;
 use crate::base::{BrokerId, Instant, LeaderEpoch, Now, Uuid};
-use crate::log::{Closed, Log};
+use crate::log::{Closed, Log, WriteError};
 use crate::metadata::delta::MetadataDelta;
 use crate::metadata::image::{MetadataImage, Provenance};
 use crate::metadata::loader::Loader;
@@ -183,12 +183,18 @@ impl MetadataLog {
         self.append_all(records, now).await
     }
 
+    /// [`WriteError::DiskFull`] is told only where nothing of the change was written.
     async fn write_and_flush(&mut self) -> Result<(), StoreError> {
+        let before = self.log.written_offset();
         while let Some(mut job) = self.log.take_write() {
             let result = job.run().await;
             let written = self.log.complete_write(job, result);
-            if let Some(error) = written.failed {
-                return Err(error.into());
+            match written.failed {
+                Some(WriteError::DiskFull(error)) if written.end > before => {
+                    return Err(WriteError::Failed(error).into());
+                }
+                Some(error) => return Err(error.into()),
+                None => {}
             }
         }
         if let Some(job) = self.log.begin_flush() {

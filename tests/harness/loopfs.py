@@ -1,0 +1,61 @@
+"""A small file system of our own, in a file: to fill up, or to cut the power of."""
+
+import array
+import fcntl
+import functools
+import os
+import shutil
+import subprocess
+
+from .process import run
+
+#: EXT4_IOC_SHUTDOWN and XFS_IOC_GOINGDOWN are the same number
+SHUTDOWN = 0x8004587D
+#: what is in the journal's memory is lost too
+WITHOUT_LOG_FLUSH = 2
+
+KINDS = ("ext4", "xfs")
+
+
+@functools.cache
+def why_not():
+    """Why there can be no such file systems here; None where there can."""
+    if os.geteuid() != 0:
+        return "not root"
+    missing = [tool for tool in ("losetup", "mkfs.ext4", "mkfs.xfs", "mount") if not shutil.which(tool)]
+    if missing:
+        return f"no {', '.join(missing)}"
+    done = subprocess.run(["losetup", "--find"], capture_output=True, text=True)
+    return None if done.returncode == 0 else f"no loop device: {done.stderr.strip()}"
+
+
+class LoopFs:
+    def __init__(self, directory, kind, mib):
+        directory.mkdir(parents=True, exist_ok=True)
+        self.kind, self.image, self.path = kind, directory / f"{kind}.img", directory / kind
+        self.path.mkdir()
+        with open(self.image, "wb") as image:
+            image.truncate(mib << 20)
+        run([f"mkfs.{kind}", "-q", *(["-m", "0"] if kind == "ext4" else []), self.image])
+        self.mount()
+
+    def mount(self):
+        run(["mount", "-o", "loop", self.image, self.path])
+
+    def unmount(self):
+        run(["umount", self.path])
+
+    def cut_power(self):
+        """From here on nothing reaches the disk; what was not synced is gone after the next mount."""
+        fd = os.open(self.path, os.O_RDONLY)
+        fcntl.ioctl(fd, SHUTDOWN, array.array("I", [WITHOUT_LOG_FLUSH]))
+        os.close(fd)
+
+    def free_bytes(self):
+        stat = os.statvfs(self.path)
+        return stat.f_bavail * stat.f_frsize
+
+    def remove(self):
+        if os.path.ismount(self.path):
+            run(["umount", "-l", self.path])
+        shutil.rmtree(self.image.parent, ignore_errors=True)

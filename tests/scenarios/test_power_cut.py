@@ -1,0 +1,149 @@
+"""Power cuts on ext4 and XFS under load (`POWER_CUTS` rounds each). Only corelog: Apache Kafka has no sync class."""
+
+import os
+import threading
+import time
+
+import pytest
+from harness.loopfs import KINDS, LoopFs
+from harness.paths import SCRATCH
+from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+from kafka.admin import KafkaAdminClient, NewTopic
+from kafka.errors import KafkaError
+
+pytestmark = [pytest.mark.corelog, pytest.mark.loop_mount]
+
+ROUNDS = int(os.environ.get("POWER_CUTS", 2))
+#: topic: what it is created with
+TOPICS = {"sync": {"flush.messages": "1"}, "some": {"flush.messages": "100"}, "parity": {}}
+
+
+@pytest.fixture(params=KINDS)
+def disk(request):
+    made = LoopFs(SCRATCH / f"power-{os.getpid()}-{request.param}", request.param, 600)
+    yield made
+    made.remove()
+
+
+def create_topics(broker):
+    admin = KafkaAdminClient(bootstrap_servers=broker.address)
+    small = {"segment.bytes": str(1 << 20)}
+    admin.create_topics([NewTopic(name, 2, 1, topic_configs={**small, **own}) for name, own in TOPICS.items()])
+    admin.close()
+
+
+class Load:
+    """One producer for each topic; remembers what was acknowledged: (topic, partition, offset) -> value."""
+
+    def __init__(self, broker, name):
+        self.acknowledged = {}
+        self.acknowledging = threading.Event()
+        self.ended = threading.Event()
+        self.threads = [threading.Thread(target=self._run, args=(broker, topic, name)) for topic in TOPICS]
+        for thread in self.threads:
+            thread.start()
+
+    def _run(self, broker, topic, name):
+        producer = KafkaProducer(
+            bootstrap_servers=broker.address, acks="all", retries=0, linger_ms=1, request_timeout_ms=2000,
+            delivery_timeout_ms=3000, max_block_ms=3000, reconnect_backoff_ms=20,
+        )
+        number = 0
+        while not self.ended.is_set():
+            value = f"{name} {number} ".encode().ljust(500, b".")
+            try:
+                future = producer.send(topic, value=value, partition=number % 2)
+            except KafkaError:
+                break
+            future.add_callback(lambda told, value=value: self._told(told, value))
+            number += 1
+            if number % 50 == 0:
+                time.sleep(0.002)
+        producer.close(timeout=30)  # where the broker has ended, what is left expires after the delivery timeout
+
+    def _told(self, told, value):
+        self.acknowledged[told.topic, told.partition, told.offset] = value
+        if len(self.acknowledged) > 200:
+            self.acknowledging.set()
+
+    def wait_for_first(self):
+        assert self.acknowledging.wait(30), f"{len(self.acknowledged)} acknowledged"
+
+    def finish(self):
+        self.ended.set()
+        for thread in self.threads:
+            thread.join(60)
+        return self.acknowledged
+
+
+def read_all(broker):
+    consumer = KafkaConsumer(bootstrap_servers=broker.address, enable_auto_commit=False, check_crcs=True)
+    partitions = [TopicPartition(topic, p) for topic in TOPICS for p in (0, 1)]
+    ends = consumer.end_offsets(partitions)
+    consumer.assign(partitions)
+    consumer.seek_to_beginning(*partitions)
+    found = {}
+    while any(consumer.position(tp) < end for tp, end in ends.items()):
+        for tp, batch in consumer.poll(timeout_ms=1000).items():
+            found.update({(tp.topic, tp.partition, record.offset): record.value for record in batch})
+    consumer.close()
+    return found, {(tp.topic, tp.partition): end for tp, end in ends.items()}
+
+
+def check(found, ends, acknowledged, kept):
+    """Sync: all that was acknowledged. Else: all that was there before, and of the new a beginning without holes."""
+    for (topic, partition, offset), value in acknowledged.items():
+        there = found.get((topic, partition, offset))
+        if topic == "sync":
+            assert there == value, f"acknowledged and lost: {topic}-{partition} at {offset}: {there} for {value[:30]}"
+        elif offset < ends[topic, partition]:
+            assert there == value, f"another record at {topic}-{partition} {offset}"
+    for topic in TOPICS:
+        lost = sum(1 for of, p, offset in acknowledged if of == topic and offset >= ends[topic, p])
+        print(f"{topic}: {sum(1 for of, _, _ in acknowledged if of == topic)} acknowledged, {lost} lost")
+        assert topic != "some" or lost < 2 * 100, "flush.messages=100 leaves fewer unflushed in each partition"
+        for partition in (0, 1):
+            offsets = sorted(o for of, p, o in found if (of, p) == (topic, partition))
+            assert offsets == list(range(ends[topic, partition])), f"{topic}-{partition} has holes"
+    assert kept.items() <= found.items(), "what had survived one cut is gone after the next"
+
+
+@pytest.mark.timeout(120 + 60 * ROUNDS)
+def test_a_power_cut_under_load_loses_nothing_that_the_sync_class_acknowledged(disk, make_broker, seed):
+    broker = make_broker(log_dirs=disk.path / "data").start()
+    create_topics(broker)
+    kept = {}
+    for cut in range(ROUNDS):
+        load = Load(broker, f"round {cut}")
+        load.wait_for_first()
+        time.sleep(seed.uniform(0, 2))  # the moment is what is random
+        disk.cut_power()
+        code = broker.process.wait(30)
+        assert code == 1 and "failed" in broker.tail(), f"a failed log dir ends the process: {code}\n{broker.tail()}"
+        acknowledged = load.finish()
+        disk.unmount()
+        disk.mount()
+        broker.start()
+        found, ends = read_all(broker)
+        check(found, ends, acknowledged, kept)
+        kept = found
+
+
+@pytest.mark.timeout(120 + 60 * ROUNDS)
+def test_a_power_cut_after_a_clean_stop_loses_nothing_and_needs_no_recovery(disk, make_broker):
+    broker = make_broker(log_dirs=disk.path / "data").start()
+    create_topics(broker)
+    kept = {}
+    for cut in range(ROUNDS):
+        load = Load(broker, f"round {cut}")
+        load.wait_for_first()
+        kept.update(load.finish())
+        broker.stop()
+        disk.cut_power()
+        disk.unmount()
+        disk.mount()
+        said = len(broker.log.read_text())
+        broker.start()
+        found, ends = read_all(broker)
+        assert found == kept, f"{len(kept)} acknowledged, {len(found)} there"
+        assert "recover" not in broker.log.read_text()[said:], broker.tail()
