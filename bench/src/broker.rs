@@ -34,8 +34,11 @@ pub struct LoadArgs {
     /// Required acknowledgements.
     #[arg(long, default_value_t = -1, allow_hyphen_values = true)]
     acks: i16,
+    /// Requests before those.
+    #[arg(long, default_value_t = 0)]
+    warm_up: u64,
     /// Fixed rate in requests per second (open loop); the latency then counts from when a request was due.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "warm_up")]
     rate: Option<u64>,
 }
 
@@ -48,14 +51,6 @@ pub enum Workload {
     Fetch(usize),
     /// One record of 100 bytes a request, 64 connections.
     Small,
-}
-
-/// What one run used.
-pub struct Figure {
-    /// CPU seconds of the broker.
-    pub cpu: f64,
-    /// What the clients saw.
-    pub outcome: Outcome,
 }
 
 /// A topic name not used before.
@@ -78,41 +73,42 @@ fn batch_of(size: usize) -> bytes::Bytes {
 }
 
 impl LoadArgs {
-    fn load(&self, request: &dyn Fn(usize) -> Vec<u8>) -> io::Result<Figure> {
+    fn load(&self, request: &dyn Fn(usize) -> Vec<u8>) -> io::Result<Outcome> {
         let load = Load {
             address: self.address,
             connections: self.connections,
             in_flight: self.in_flight,
             request,
             framed_replies: true,
-            requests: self.requests,
+            server: self.pid,
+            requests: self.requests + self.warm_up,
+            warm_up: self.warm_up,
             core: 1,
             rate: self.rate,
         };
-        let before = cpu::of_process(self.pid)?;
-        let outcome = load.run()?;
-        Ok(Figure { cpu: (cpu::of_process(self.pid)? - before).as_secs_f64(), outcome })
+        load.run()
     }
 
     /// Produces to a fresh topic, one partition per connection.
-    pub fn produce(&self, partitions: usize, batch: &bytes::Bytes) -> io::Result<Figure> {
+    pub fn produce(&self, partitions: usize, batch: &bytes::Bytes) -> io::Result<Outcome> {
         let topic = fresh_topic("produce");
         kafka::create_topic(self.address, &topic, partitions as i32)?;
         let frames: Vec<_> = (0..partitions)
             .map(|n| kafka::produce(&topic, n as i32, self.acks, batch.clone()))
             .collect::<io::Result<_>>()?;
         let figure = self.load(&|connection| frames[connection % partitions].clone())?;
-        kafka::check_produced(&figure.outcome.last_reply)?;
+        kafka::check_produced(&figure.last_reply)?;
         let _ = kafka::delete_topic(self.address, &topic);
         Ok(figure)
     }
 
     /// Fetches from a topic filled before, one partition per connection.
-    pub fn fetch(&self) -> io::Result<Figure> {
+    pub fn fetch(&self) -> io::Result<Outcome> {
         let topic = fresh_topic("fetch");
         kafka::create_topic(self.address, &topic, self.connections as i32)?;
         let batch = batch_of(self.size.min(1 << 20) - 4096.min(self.size / 4));
-        let fill = Self { in_flight: 1, requests: 16 * self.connections as u64, rate: None, ..self.clone() };
+        let fill =
+            Self { in_flight: 1, requests: 16 * self.connections as u64, warm_up: 0, rate: None, ..self.clone() };
         let frames: Vec<_> = (0..self.connections)
             .map(|n| kafka::produce(&topic, n as i32, -1, batch.clone()))
             .collect::<io::Result<_>>()?;
@@ -132,23 +128,23 @@ impl LoadArgs {
 /// `produce`: prints what one run used.
 pub fn produce(args: &LoadArgs) -> io::Result<()> {
     let figure = args.produce(args.connections, &batch_of(args.size))?;
-    print(args, &figure, figure.outcome.bytes_out)
+    print(args, &figure, figure.bytes_out)
 }
 
 /// `fetch`.
 pub fn fetch(args: &LoadArgs) -> io::Result<()> {
     let figure = args.fetch()?;
-    print(args, &figure, figure.outcome.bytes_in)
+    print(args, &figure, figure.bytes_in)
 }
 
 /// `small`: one record of 100 bytes a request, all connections on one partition.
 pub fn small(args: &LoadArgs) -> io::Result<()> {
     let figure = args.produce(1, &kafka::batch(1, 100))?;
-    print(args, &figure, figure.outcome.bytes_out)
+    print(args, &figure, figure.bytes_out)
 }
 
-fn print(args: &LoadArgs, figure: &Figure, bytes: u64) -> io::Result<()> {
-    let (outcome, cpu) = (&figure.outcome, figure.cpu);
+fn print(args: &LoadArgs, figure: &Outcome, bytes: u64) -> io::Result<()> {
+    let (outcome, cpu) = (figure, figure.cpu.as_secs_f64());
     let seconds = outcome.elapsed.as_secs_f64();
     println!(
         "{} requests, {:.1} MB in {seconds:.2} s: {:.0}/s, {:.0} MB/s",
@@ -239,7 +235,7 @@ impl Broker {
 
     fn args(&self, size: usize, connections: usize, in_flight: usize, requests: u64) -> LoadArgs {
         let (address, pid) = (self.address, self.child.id());
-        LoadArgs { address, pid, size, connections, in_flight, requests, acks: -1, rate: None }
+        LoadArgs { address, pid, size, connections, in_flight, requests, acks: -1, warm_up: requests / 4, rate: None }
     }
 }
 
@@ -364,8 +360,8 @@ fn broker_once(args: &CompareArgs, workload: Workload, floor: &Floor) -> io::Res
         Workload::Small => load.produce(1, &kafka::batch(1, 100))?,
     };
     let bytes = match workload {
-        Workload::Fetch(_) => figure.outcome.bytes_in,
-        _ => figure.outcome.bytes_out,
+        Workload::Fetch(_) => figure.bytes_in,
+        _ => figure.bytes_out,
     };
-    Ok(figure.cpu / per(workload, figure.outcome.replies as f64, bytes as f64))
+    Ok(figure.cpu.as_secs_f64() / per(workload, figure.replies as f64, bytes as f64))
 }

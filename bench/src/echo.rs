@@ -46,14 +46,14 @@ fn one(kind: Kind, args: &Args) -> io::Result<f64> {
         in_flight: 1,
         request: &|_| frame(args.size),
         framed_replies: false,
+        server: server.pid(),
         requests: args.requests,
+        warm_up: 0,
         core: 1,
         rate: None,
     };
-    let before = cpu::of_process(server.pid())?;
     let outcome = load.run()?;
-    let used = cpu::of_process(server.pid())? - before;
-    Ok(used.as_secs_f64() * 1e6 / outcome.replies as f64)
+    Ok(outcome.cpu.as_secs_f64() * 1e6 / outcome.replies as f64)
 }
 
 /// CPU of the runtime in ten seconds with 1,000 connections open and silent.

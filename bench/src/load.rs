@@ -1,5 +1,6 @@
 //! Load from raw sockets. Closed loop: each connection keeps a fixed number of requests in flight.
 
+use crate::cpu;
 use hdrhistogram::Histogram;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use std::io::{self, Read, Write};
@@ -18,8 +19,12 @@ pub struct Load<'a> {
     pub request: &'a dyn Fn(usize) -> Vec<u8>,
     /// Whether replies are frames with a size, or as long as the request (an echo).
     pub framed_replies: bool,
+    /// The serving process, whose CPU time is read.
+    pub server: u32,
     /// Requests in all.
     pub requests: u64,
+    /// How many of them come before what is measured: buffers are faulted in, files opened.
+    pub warm_up: u64,
     /// Core to run on.
     pub core: usize,
     /// Requests per second in all (open loop); `None` is a closed loop with `in_flight` requests per connection.
@@ -39,6 +44,8 @@ pub struct Outcome {
     pub latency: Histogram<u64>,
     /// Wall time.
     pub elapsed: Duration,
+    /// CPU time of the serving process.
+    pub cpu: Duration,
     /// The last reply.
     pub last_reply: Vec<u8>,
 }
@@ -54,6 +61,20 @@ struct Connection {
     received: usize,
     size: [u8; 4],
     head: Vec<u8>,
+}
+
+impl Outcome {
+    fn new() -> io::Result<Self> {
+        Ok(Self {
+            replies: 0,
+            bytes_out: 0,
+            bytes_in: 0,
+            latency: Histogram::new(3).map_err(io::Error::other)?,
+            elapsed: Duration::ZERO,
+            cpu: Duration::ZERO,
+            last_reply: Vec::new(),
+        })
+    }
 }
 
 impl Load<'_> {
@@ -80,15 +101,10 @@ impl Load<'_> {
                 head: Vec::new(),
             });
         }
-        let begun = Instant::now();
-        let mut outcome = Outcome {
-            replies: 0,
-            bytes_out: 0,
-            bytes_in: 0,
-            latency: Histogram::new(3).map_err(io::Error::other)?,
-            elapsed: Duration::ZERO,
-            last_reply: Vec::new(),
-        };
+        let mut begun = Instant::now();
+        let mut cpu_before = cpu::of_process(self.server)?;
+        let mut warm = self.warm_up == 0;
+        let mut outcome = Outcome::new()?;
         let mut left = self.requests;
         if self.rate.is_none() {
             for connection in &mut connections {
@@ -100,7 +116,7 @@ impl Load<'_> {
         }
         let mut events = [EpollEvent::empty(); 256];
         let mut buffer = vec![0; 256 << 10];
-        while outcome.replies < self.requests {
+        while !warm || outcome.replies + self.warm_up < self.requests {
             let due = self.begin_due(begun, &mut connections, &mut left, &mut outcome)?;
             let ready = epoll.wait(&mut events, EpollTimeout::from(if due { 1 } else { 10_000_u16 }))?;
             if ready == 0 && !due {
@@ -111,8 +127,14 @@ impl Load<'_> {
                 connection.read(&mut buffer, self, &mut left, &mut outcome)?;
                 connection.write(&mut outcome)?;
             }
+            if !warm && outcome.replies >= self.warm_up {
+                let ahead = outcome.replies - self.warm_up;
+                outcome = Outcome { replies: ahead, ..Outcome::new()? };
+                (warm, begun, cpu_before) = (true, Instant::now(), cpu::of_process(self.server)?);
+            }
         }
         outcome.elapsed = begun.elapsed();
+        outcome.cpu = cpu::of_process(self.server)?.saturating_sub(cpu_before);
         Ok(outcome)
     }
 

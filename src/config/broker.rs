@@ -272,8 +272,8 @@ fn network_config(s: &Settings) -> Result<NetworkConfig, String> {
         max_connections: s.number("max.connections"),
         max_connections_per_ip: s.number("max.connections.per.ip"),
         max_connections_per_ip_overrides: connections_per_ip_overrides(s)?,
-        socket_receive_buffer_bytes: s.number("socket.receive.buffer.bytes"),
-        socket_send_buffer_bytes: s.number("socket.send.buffer.bytes"),
+        socket_receive_buffer_bytes: socket_buffer_bytes(s, "socket.receive.buffer.bytes"),
+        socket_send_buffer_bytes: socket_buffer_bytes(s, "socket.send.buffer.bytes"),
         socket_listen_backlog_size: s.number("socket.listen.backlog.size"),
         fetch_max_bytes: s.number("fetch.max.bytes"),
         fetch_session_cache_slots: s.number("max.incremental.fetch.session.cache.slots"),
@@ -370,6 +370,12 @@ fn cores(text: &str) -> Result<CoreSelection, String> {
         }
     }
     if list.is_empty() { Err(wrong()) } else { Ok(CoreSelection::List(list)) }
+}
+
+/// A socket buffer's size as given. Kafka's default of 100 KiB is too small for its own requests of 1 MiB, so a key that
+/// is not given leaves it to the kernel, which adapts the buffer to the peer.
+fn socket_buffer_bytes(s: &Settings, key: &str) -> i32 {
+    if s.is_given(key) { s.number(key) } else { -1 }
 }
 
 #[cfg(test)]

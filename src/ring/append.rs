@@ -2,7 +2,7 @@
 //!
 //! XFS completes buffered io_uring writes inline. ext4 never does: each costs a kernel worker, two to four times
 //! the CPU. So on ext4 (and on tmpfs, which cannot block) a plain `pwritev` on the shard is taken while the device
-//! is healthy; after one that took over 5 ms the kernel's workers do it for a while, so that a slow disk stalls no shard.
+//! is healthy; after a second one that waited over 5 ms the kernel's workers do it for a while, so that a slow disk stalls no shard.
 
 use super::fs::FsKind;
 use super::process::{KernelVersion, kernel_version};
@@ -43,6 +43,8 @@ impl AppendPath {
 const SLOW_WRITE: Duration = Duration::from_millis(5);
 /// For this long.
 const AVOID_PLAIN_FOR: Duration = Duration::from_secs(2);
+/// After a slow write it is asked of each whether the thread waited in it: that question costs a tenth of a small append.
+const WATCH_FOR: Duration = Duration::from_secs(60);
 
 const UNCACHED_READS_SINCE: KernelVersion = KernelVersion { major: 6, minor: 14 };
 
@@ -52,6 +54,7 @@ pub(crate) struct Device {
     /// Whether appends gain from blocks reserved ahead: on ext4 a third of the write's CPU, on XFS nothing.
     pub(crate) reserves_blocks: bool,
     plain_again_at: AtomicU64,
+    watched_until: AtomicU64,
     /// Whether cold reads may leave the page cache as it was (RWF_DONTCACHE; Linux 6.14, not every file system).
     uncached_reads: AtomicBool,
 }
@@ -75,6 +78,7 @@ impl Device {
             path,
             reserves_blocks: false,
             plain_again_at: AtomicU64::new(0),
+            watched_until: AtomicU64::new(0),
             uncached_reads: AtomicBool::new(uncached),
         }
     }
@@ -97,10 +101,19 @@ impl Device {
         self.path
     }
 
-    /// Takes note of a plain write's time. `waited` says whether the thread gave up its core in it: a write that was
-    /// only preempted says nothing about the disk.
-    pub(crate) fn plain_write_took(&self, from: Instant, to: Instant, waited: impl FnOnce() -> bool) {
-        if to.since(from) > SLOW_WRITE && waited() {
+    /// Whether a plain write that begins at `now` has to tell [`Self::plain_write_took`] if its thread waited.
+    pub(crate) fn is_watched(&self, now: Instant) -> bool {
+        now.0 < self.watched_until.load(Ordering::Relaxed)
+    }
+
+    /// Takes note of a plain write's time. `waited` says whether the thread gave up its core in it, where that was
+    /// asked: a write that was only preempted says nothing about the disk.
+    pub(crate) fn plain_write_took(&self, from: Instant, to: Instant, waited: impl FnOnce() -> Option<bool>) {
+        if to.since(from) <= SLOW_WRITE {
+            return;
+        }
+        self.watched_until.store(to.plus(WATCH_FOR).0, Ordering::Relaxed);
+        if waited() == Some(true) {
             self.plain_again_at.store(to.plus(AVOID_PLAIN_FOR).0, Ordering::Relaxed);
         }
     }
@@ -111,16 +124,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_slow_write_sends_the_next_ones_to_kernel_workers_for_a_while() {
+    fn a_second_slow_write_sends_the_next_ones_to_kernel_workers_for_a_while() {
         let device = Device::new(&FsKind::Ext4);
         let start = Instant(1_000_000_000);
         assert_eq!(device.path(start), AppendPath::Plain);
-        device.plain_write_took(start, start.plus(Duration::from_millis(4)), || true);
-        assert_eq!(device.path(start.plus_ms(4)), AppendPath::Plain);
+        assert!(!device.is_watched(start));
+        device.plain_write_took(start, start.plus(Duration::from_millis(4)), || Some(true));
+        assert!(!device.is_watched(start.plus_ms(4)));
         let slow = start.plus_ms(10);
-        device.plain_write_took(start, slow, || false);
+        device.plain_write_took(start, slow, || None);
+        assert_eq!(device.path(slow), AppendPath::Plain, "nobody knows whether it waited");
+        assert!(device.is_watched(slow) && !device.is_watched(slow.plus(WATCH_FOR)));
+        device.plain_write_took(start, slow, || Some(false));
         assert_eq!(device.path(slow), AppendPath::Plain, "it was preempted, not blocked");
-        device.plain_write_took(start, slow, || true);
+        device.plain_write_took(start, slow, || Some(true));
         assert_eq!(device.path(slow.plus_ms(1_999)), AppendPath::Ring);
         assert_eq!(device.path(slow.plus_ms(2_000)), AppendPath::Plain);
     }

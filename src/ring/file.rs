@@ -225,12 +225,12 @@ impl File {
                 }
                 _ => {
                     let vectors = SendParts::new(parts);
-                    let waits = limits::thread_waits();
+                    let waits = self.0.device.is_watched(begun).then(limits::thread_waits);
                     if self.0.device.reserves_blocks {
                         self.reserve_ahead(pos, vectors.len());
                     }
                     let result = self.plain_write(&vectors, pos);
-                    let waited = || limits::thread_waits() != waits;
+                    let waited = || waits.map(|before| limits::thread_waits() != before);
                     self.0.device.plain_write_took(begun, super::clock::mono(), waited);
                     (result, vectors)
                 }

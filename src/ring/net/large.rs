@@ -16,6 +16,12 @@ use std::time::Duration;
 /// A frame claimed to be larger gets room as its bytes arrive, doubling.
 const ROOM_AT_ONCE_BYTES_MAX: usize = 4 << 20;
 
+/// While a large frame arrives, the core is woken only for so much of it (or its end): a peer on this machine, or a fast
+/// network, would else wake it for each 64 KiB.
+const WOKEN_FOR_BYTES_MAX: usize = 512 << 10;
+/// `IORING_RECVSEND_POLL_FIRST`.
+const POLL_FIRST: u16 = 1;
+
 impl Stream {
     /// A frame of `len` bytes in one buffer. `already` is what of it has been received so far, in order; the rest
     /// is received straight into the buffer. What was received beyond the frame stays for [`Self::recv`].
@@ -49,8 +55,10 @@ impl Stream {
             let (room, spare) = buffer.spare();
             let want = piece.min(spare).min(len - buffer.len());
             let fd = types::Fd(self.socket().fd());
-            // The kernel itself goes on until the piece is whole: one completion instead of many.
-            let entry = opcode::Recv::new(fd, room, want as u32).flags(libc::MSG_WAITALL).build();
+            // The receive begins when that much is there, and takes what is there then: it never waits for more than the
+            // frame still has.
+            self.socket().readable_from(want.min(WOKEN_FOR_BYTES_MAX));
+            let entry = opcode::Recv::new(fd, room, want as u32).ioprio(POLL_FIRST).build();
             let owner = Owner::socket(self.socket().clone());
             let receive = Op::new(&core, entry, Keep::Buffer(buffer), owner);
             let (result, keep) = self.unless_stalled(receive, core.config.large_frame_stalls_after).await?;
@@ -64,6 +72,7 @@ impl Stream {
                 Err(e) => return Err(e),
             }
         }
+        self.socket().readable_from(1);
         Ok(buffer.freeze())
     }
 

@@ -166,6 +166,7 @@ impl Completion for Receive {
             }
             (0.., None) => inner.end = Some(End::Eof),
             (_, None) if -result == libc::ENOBUFS => {
+                core.provided.ran_out();
                 if !std::mem::replace(&mut inner.starved, true) {
                     core.starved.borrow_mut().push_back(self.clone());
                 }

@@ -22,6 +22,15 @@ impl Socket {
     pub(super) fn tcp(&self) -> &TcpStream {
         &self.0
     }
+
+    /// The socket counts as readable when `bytes` wait in it (the kernel may take less), or when it ends
+    /// (`SO_RCVLOWAT`). A socket that refuses is woken more often, nothing else.
+    pub(super) fn readable_from(&self, bytes: usize) {
+        let bytes = libc::c_int::try_from(bytes).unwrap_or(libc::c_int::MAX);
+        let size = size_of::<libc::c_int>() as libc::socklen_t;
+        // SAFETY: the kernel reads `size` bytes of an integer that lives on.
+        unsafe { libc::setsockopt(self.fd(), libc::SOL_SOCKET, libc::SO_RCVLOWAT, (&raw const bytes).cast(), size) };
+    }
 }
 
 /// One connection. Receiving and sending may go on at once; at most one of each at a time.

@@ -1,5 +1,8 @@
 //! Receive buffers the kernel picks from (a provided buffer ring), lent out as [`Bytes`].
 //!
+//! The kernel takes buffers in the order in which they were given. It is given no more than it needs in a turn, the one
+//! used last first of those that wait: so few of them are touched, and those are still in the core's cache.
+//!
 //! A lease goes back when the last clone of its bytes is dropped: straight into the kernel's ring on the home
 //! core, by way of a list on any other. Small chunks are copied out instead of lent, and so is everything while
 //! buffers are short or a connection already holds its share: nobody can starve the others by holding on.
@@ -8,7 +11,7 @@ use crate::ring::doorbell::Doorbell;
 use bytes::Bytes;
 use io_uring::{IoUring, types::BufRingEntry};
 use nix::sys::mman::{MapFlags, ProtFlags, mmap_anonymous, munmap};
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::ffi::c_void;
 use std::io;
 use std::num::NonZeroUsize;
@@ -20,6 +23,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 pub(crate) const GROUP: u16 = 0;
 /// Chunks up to this size are copied: that costs less than a lease and frees the buffer at once.
 const COPIED_BYTES_MAX: usize = 512;
+/// The kernel is given this many buffers at first; twice as many each time a receive found none.
+const PUBLISHED_AT_FIRST: u16 = 64;
 /// At most this many buffers are held by one connection; what else comes is copied.
 const LEASES_PER_CONNECTION_MAX: usize = 16;
 
@@ -70,10 +75,14 @@ pub(crate) struct Provided {
     tail: Cell<u16>,
     /// Buffers the kernel may still pick, as far as completions have told us.
     free: Cell<u16>,
+    /// How many it shall have to pick from.
+    wanted_free: Cell<u16>,
+    /// Buffers nobody holds and the kernel does not know, the one used last on top.
+    spare: RefCell<Vec<u16>>,
 }
 
 impl Provided {
-    /// Maps `count` (a power of two) buffers of `buffer_bytes` and gives all of them to the ring.
+    /// Maps `count` (a power of two) buffers of `buffer_bytes` and gives the first of them to the ring.
     pub(crate) fn new(ring: &IoUring, count: u16, buffer_bytes: u32, doorbell: Arc<Doorbell>) -> io::Result<Self> {
         let entries = Mapping::new(usize::from(count) * size_of::<BufRingEntry>())?;
         let buffer_bytes = buffer_bytes as usize;
@@ -88,9 +97,37 @@ impl Provided {
         // SAFETY: the mapping is page aligned, holds `count` entries and lives until the ring is gone (`Core`
         // holds both and drops the ring first).
         unsafe { ring.submitter().register_buf_ring_with_flags(entries.start.as_ptr() as u64, count, GROUP, 0)? };
-        let this = Self { entries, home, count, tail: Cell::new(0), free: Cell::new(0) };
-        (0..count).for_each(|id| this.publish(id));
+        let this = Self {
+            entries,
+            home,
+            count,
+            tail: Cell::new(0),
+            free: Cell::new(0),
+            wanted_free: Cell::new(count.min(PUBLISHED_AT_FIRST)),
+            spare: RefCell::new((0..count).rev().collect()),
+        };
+        this.refill();
         Ok(this)
+    }
+
+    /// Takes a buffer back that nobody holds any more.
+    fn give_back(&self, id: u16) {
+        self.spare.borrow_mut().push(id);
+        self.refill();
+    }
+
+    /// Lets the kernel have as many as it should.
+    fn refill(&self) {
+        while self.free.get() < self.wanted_free.get() {
+            let Some(id) = self.spare.borrow_mut().pop() else { return };
+            self.publish(id);
+        }
+    }
+
+    /// A receive found no buffer: from now on there are more to pick from.
+    pub(crate) fn ran_out(&self) {
+        self.wanted_free.set(self.wanted_free.get().saturating_mul(2).min(self.count));
+        self.refill();
     }
 
     /// Puts buffer `id` into the kernel's ring.
@@ -117,21 +154,23 @@ impl Provided {
     /// The `len` bytes the kernel received into buffer `id`. `held` counts the connection's leases by its clones.
     pub(crate) fn take(&self, id: u16, len: usize, held: &Arc<()>) -> Bytes {
         self.free.set(self.free.get().saturating_sub(1));
-        let scarce = self.free.get() < self.count / 4;
+        let left = usize::from(self.free.get()) + self.spare.borrow().len();
+        let scarce = left < usize::from(self.count / 4);
         if len <= COPIED_BYTES_MAX || scarce || Arc::strong_count(held) > LEASES_PER_CONNECTION_MAX {
             // SAFETY: the kernel has written these bytes and will not touch the buffer until it is published again.
             let bytes = unsafe { std::slice::from_raw_parts(self.home.buffer(id).as_ptr(), len) };
             let copy = Bytes::copy_from_slice(bytes);
-            self.publish(id);
+            self.give_back(id);
             return copy;
         }
+        self.refill();
         Bytes::from_owner(Lease { home: self.home.clone(), id, len, _held: held.clone() })
     }
 
     /// Gives back a buffer the kernel picked without putting anything into it.
     pub(crate) fn unused(&self, id: u16) {
         self.free.set(self.free.get().saturating_sub(1));
-        self.publish(id);
+        self.give_back(id);
     }
 
     /// Takes home what other cores returned.
@@ -141,7 +180,7 @@ impl Provided {
         }
         self.home.any_returned.store(false, Ordering::Relaxed);
         let returned = std::mem::take(&mut *self.home.returned.lock().unwrap_or_else(PoisonError::into_inner));
-        returned.into_iter().for_each(|id| self.publish(id));
+        returned.into_iter().for_each(|id| self.give_back(id));
     }
 
     /// Buffers the kernel may pick.
@@ -187,7 +226,7 @@ impl Drop for Lease {
         let at_home = super::Core::try_with(|core| {
             let at_home = Arc::ptr_eq(&core.provided.home, &self.home);
             if at_home {
-                core.provided.publish(self.id);
+                core.provided.give_back(self.id);
             }
             at_home
         });
