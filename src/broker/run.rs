@@ -12,7 +12,7 @@ use crate::network::{self, BoundListener};
 use crate::ring::mailbox::Receiver;
 use crate::ring::process::{Signals, limits};
 use crate::ring::{clock, probe, process, runtime};
-use crate::shard::connection_limits::ConnectionLimits;
+use crate::shard::connection_limits::{Bounds, ConnectionLimits};
 use crate::shard::{Ending, Identity, Job, LogLimits, Shard, ShardIndex, SharedServices, open_files_budget};
 use crate::storage::{self, Opened};
 use std::rc::Rc;
@@ -34,12 +34,7 @@ pub fn run(config: Config) -> Result<(), Failure> {
     serve(shared, held, &cores, signals)
 }
 
-fn shared(
-    config: Config,
-    opened: Opened,
-    held: &Held,
-    open_files_max: usize,
-) -> Result<Arc<SharedServices>, Failure> {
+fn shared(config: Config, opened: Opened, held: &Held, open_files_max: usize) -> Result<Arc<SharedServices>, Failure> {
     let mut incarnation = [0; 16];
     process::random_bytes(&mut incarnation);
     let identity = Identity {
@@ -48,16 +43,7 @@ fn shared(
         incarnation_id: Uuid::from_random(incarnation).unwrap_or(Uuid(incarnation)),
         directory_ids: opened.dirs.iter().filter_map(|dir| dir.meta().directory_id).collect(),
     };
-    let network = &config.network;
-    let per_ip = network.max_connections_per_ip_overrides.iter().filter_map(|(host, n)| {
-        let address = crate::ring::net::resolve(host, 0).ok()?.ip();
-        Some((address, n.unsigned_abs() as usize))
-    });
-    let connection_limits = ConnectionLimits::new(
-        network.max_connections.unsigned_abs() as usize,
-        network.max_connections_per_ip.unsigned_abs() as usize,
-        per_ip.collect(),
-    );
+    let connection_limits = ConnectionLimits::new(Bounds::of(&config.settings));
     let log_dirs = LogDirs::new(opened.dirs).map_err(|e| Failure(format!("the log dirs cannot be read: {e}")))?;
     Ok(Arc::new(SharedServices {
         endpoints: bind::endpoints(&config.listeners.advertised, &held.listeners),

@@ -22,7 +22,8 @@ pub async fn stop(shard: &Rc<Shard>, ending: &Ending) {
     let released: Vec<_> = join_all(releasing.collect()).await;
     let whole = released.iter().all(Result::is_ok);
     let logs = released.into_iter().flatten().flatten().collect();
-    let (dirs, threads) = (shard.shared.log_dirs.clone(), shard.shared.config.log.recovery_threads_per_dir);
+    let dirs = shard.shared.log_dirs.clone();
+    let threads = shard.live().settings.number("num.recovery.threads.per.data.dir");
     runtime::blocking(move || dirs.close_all(logs, threads)).await;
     finish(shard, ending, whole).await;
     for core in cores() {

@@ -85,12 +85,6 @@ pub struct NetworkConfig {
     pub socket_request_max_bytes: i32,
     /// `connections.max.idle.ms`; negative means never.
     pub connections_max_idle_ms: i64,
-    /// `max.connections` of the whole node.
-    pub max_connections: i32,
-    /// `max.connections.per.ip`.
-    pub max_connections_per_ip: i32,
-    /// `max.connections.per.ip.overrides`: address or host name, and its limit.
-    pub max_connections_per_ip_overrides: Vec<(String, i32)>,
     /// `socket.receive.buffer.bytes`; -1 leaves it to the kernel.
     pub socket_receive_buffer_bytes: i32,
     /// `socket.send.buffer.bytes`; -1 leaves it to the kernel.
@@ -266,12 +260,11 @@ pub fn connections_per_ip_overrides(s: &Settings) -> Result<Vec<(String, i32)>, 
 }
 
 fn network_config(s: &Settings) -> Result<NetworkConfig, String> {
+    // Read again whenever it is set anew: it may change while the broker runs.
+    connections_per_ip_overrides(s)?;
     Ok(NetworkConfig {
         socket_request_max_bytes: s.number("socket.request.max.bytes"),
         connections_max_idle_ms: s.number("connections.max.idle.ms"),
-        max_connections: s.number("max.connections"),
-        max_connections_per_ip: s.number("max.connections.per.ip"),
-        max_connections_per_ip_overrides: connections_per_ip_overrides(s)?,
         socket_receive_buffer_bytes: socket_buffer_bytes(s, "socket.receive.buffer.bytes"),
         socket_send_buffer_bytes: socket_buffer_bytes(s, "socket.send.buffer.bytes"),
         socket_listen_backlog_size: s.number("socket.listen.backlog.size"),

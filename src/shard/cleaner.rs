@@ -54,12 +54,11 @@ impl Shard {
 
     /// On the first core: cleans logs until the broker stops. For a background task.
     pub async fn clean_logs(self: Rc<Self>) {
-        let config = self.shared.config.cleaner.clone();
-        if !config.enable {
+        if !self.shared.config.cleaner.enable {
             return;
         }
-        let backoff = Duration::from_millis(config.backoff_ms.unsigned_abs());
         while !self.is_stopping() {
+            let backoff = Duration::from_millis(self.live().cleaner.backoff_ms.unsigned_abs());
             self.cleaner.pending.set(false);
             let (dirtiest, look_again) = self.survey_all().await;
             let cleaned = match dirtiest {
@@ -179,7 +178,8 @@ impl Shard {
     async fn run_round(self: &Rc<Self>, id: TopicIdPartition) -> Result<bool, CleanError> {
         let Some(partition) = self.partition(&id) else { return Ok(false) };
         let Some(range) = self.cleanable(&partition).await.map_err(CleanError::Read)? else { return Ok(false) };
-        let config = &self.shared.config.cleaner;
+        let live = self.live();
+        let config = &live.cleaner;
         let state = partition.cleaner_state(None);
         let (log_config, dir) = partition.with_log(|log| (log.config().clone(), log.shared_dir()));
         if !range.is_due(&log_config) {

@@ -3,20 +3,24 @@
 use super::Shard;
 use super::stop::{RELEASE_TRIES, into_log};
 use crate::base::{ErrorCode, Uuid};
+use crate::config::TopicConfig;
 use crate::log::close::delete_dir;
 use crate::metadata::{MetadataDelta, MetadataImage, ResourceType};
 use crate::partition::Partition;
 use crate::ring::runtime;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
+
+/// Partitions that take new settings before others have their turn on this core.
+const RECONFIGURED_AT_ONCE: usize = 100;
 
 impl Shard {
     /// Takes a newer image: `delta` says what differs from the one before.
     pub async fn take_image(self: &Rc<Self>, image: Arc<MetadataImage>, delta: &MetadataDelta) {
         let node = self.shared.identity.node_id;
-        let resettled = self.take_settings(&image, delta);
+        let resettled = self.take_settings(&image, delta).await;
         let mut gained = Vec::new();
         for (id, name, registration) in delta.changed_partitions(&image) {
             if self.owner_of(&id) != self.index || !registration.replicas.contains(&node) {
@@ -30,7 +34,7 @@ impl Shard {
         self.open(&image, gained).await;
         let gone = delta.deleted_topics().map(|(id, _)| id).collect::<Vec<_>>();
         *self.image.borrow_mut() = image;
-        self.reconfigure(delta, resettled);
+        self.reconfigure(delta, resettled).await;
         self.drop_topics(&gone).await;
         self.follow_leadership();
         self.forget_offsets(delta);
@@ -38,18 +42,27 @@ impl Shard {
     }
 
     /// Changed settings of topics, and the broker's where topics take theirs from it, hold from the next append on.
-    fn reconfigure(self: &Rc<Self>, delta: &MetadataDelta, all: bool) {
+    async fn reconfigure(self: &Rc<Self>, delta: &MetadataDelta, all: bool) {
         let topics: HashSet<&str> =
             delta.changed_configs().filter(|(kind, _)| *kind == ResourceType::Topic).map(|(_, name)| name).collect();
         if topics.is_empty() && !all {
             return;
         }
         let image = self.image();
-        for partition in self.open_partitions() {
-            if all || topics.contains(&*partition.name.topic) {
-                let settings = self.topic_config(&image, &partition.name.topic);
-                partition.reconfigure(self.log_config(&settings), settings.min_insync_replicas);
+        let mut known: HashMap<Arc<str>, TopicConfig> = HashMap::new();
+        // By id: a partition that the stop closes meanwhile must not be held.
+        let ids: Vec<_> = self.open_partitions().iter().map(|partition| partition.id).collect();
+        for (done, id) in ids.into_iter().enumerate() {
+            let Some(partition) = self.partition(&id) else { continue };
+            let topic = &partition.name.topic;
+            if all || topics.contains(&**topic) {
+                let settings = known.entry(topic.clone()).or_insert_with(|| self.topic_config(&image, topic));
+                partition.reconfigure(self.log_config(settings), settings.min_insync_replicas);
                 self.flush_as_asked(&partition);
+            }
+            drop(partition);
+            if done % RECONFIGURED_AT_ONCE == RECONFIGURED_AT_ONCE - 1 {
+                runtime::yield_now().await;
             }
         }
         self.wake_cleaner();

@@ -18,6 +18,8 @@ impl Shard {
     /// Every log of this node that `image` knows, whichever core will own it: what a start opens.
     pub fn wanted_logs(&self, image: &MetadataImage) -> Vec<Wanted> {
         let node = self.shared.identity.node_id;
+        // Logs are opened before this core takes the image.
+        self.settle(image);
         let all = MetadataDelta::all_of(image);
         let here = all.changed_partitions(image).filter(|(_, _, r)| r.replicas.contains(&node)).collect();
         self.with_settings(image, here).into_iter().map(|(gained, settings)| self.wanted(&gained, &settings)).collect()

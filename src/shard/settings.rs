@@ -1,9 +1,11 @@
 //! The settings in force: the broker's, a topic's, and what a log runs by.
 
-use super::Shard;
+use super::connection_limits::Bounds;
+use super::{CONTROLLER, Shard};
 use crate::config::{LiveSettings, TopicConfig, topic};
 use crate::log::{LogConfig, TimestampType};
 use crate::metadata::{MetadataDelta, MetadataImage, ResourceType};
+use crate::ring::runtime;
 use std::sync::Arc;
 
 impl Shard {
@@ -13,7 +15,7 @@ impl Shard {
     }
 
     /// Takes the broker's settings that changed with `image`; true where any did.
-    pub(super) fn take_settings(&self, image: &MetadataImage, delta: &MetadataDelta) -> bool {
+    pub(super) async fn take_settings(&self, image: &MetadataImage, delta: &MetadataDelta) -> bool {
         let node = self.shared.identity.node_id;
         let own = node.to_string();
         let changed =
@@ -21,9 +23,28 @@ impl Shard {
         if !delta.changed_configs().any(changed) {
             return false;
         }
-        let (own, all) = image.broker_configs(node);
-        *self.live.borrow_mut() = Arc::new(LiveSettings::new(&self.shared.config, &own, &all));
+        let before = self.live();
+        self.settle(image);
+        if self.index == CONTROLLER {
+            self.limit_connections(&before).await;
+        }
         true
+    }
+
+    /// Puts the broker's settings in force as `image` has them.
+    pub(super) fn settle(&self, image: &MetadataImage) {
+        let (own, all) = image.broker_configs(self.shared.identity.node_id);
+        *self.live.borrow_mut() = Arc::new(LiveSettings::new(&self.shared.config, &own, &all));
+    }
+
+    /// Lets in as many connections as the settings say now. Those that are open stay.
+    async fn limit_connections(&self, before: &LiveSettings) {
+        let live = self.live();
+        let differs = |key| before.settings.get(key).map(|s| &s.text) != live.settings.get(key).map(|s| &s.text);
+        if ["max.connections", "max.connections.per.ip", "max.connections.per.ip.overrides"].into_iter().any(differs) {
+            let bounds = runtime::blocking(move || Bounds::of(&live.settings)).await;
+            self.shared.connection_limits.set(bounds);
+        }
     }
 
     /// A topic's settings: its own over the broker's in force.

@@ -3,6 +3,8 @@
 Field by field and word by word what Apache Kafka 4.3.1 answers; the same file runs on it."""
 
 import os
+import socket
+import time
 from pathlib import Path
 
 import pytest
@@ -203,6 +205,45 @@ def test_an_alteration_of_a_topic_holds_at_once(broker):
     finally:
         producer.close()
         change(broker, BROKER, "", ("message.max.bytes", DELETE, None))
+
+
+def test_limits_of_connections_hold_for_those_to_come(make_broker):
+    broker = make_broker().start()
+
+    def connect():
+        return socket.create_connection(("127.0.0.1", broker.port), timeout=10)
+
+    def is_closed(connection):
+        connection.settimeout(0.3)
+        try:
+            return connection.recv(1) == b""
+        except TimeoutError:
+            return False
+
+    def closes_the_next():
+        with connect() as connection:
+            return is_closed(connection)
+
+    with connect() as first, connect() as second:
+        assert not is_closed(second)
+        assert change(broker, BROKER, "", ("max.connections.per.ip", SET, "2")) == (0, None)
+        end = time.monotonic() + 30
+        while not closes_the_next():  # Apache Kafka answers before the limit acts
+            assert time.monotonic() < end, "a third connection stays"
+        assert not is_closed(first)
+        first.close()
+        while change_or_none(broker, "max.connections.per.ip") is None:
+            assert time.monotonic() < end, "the place of the first is not given back"
+        while closes_the_next():
+            assert time.monotonic() < end, "the limit is not lifted"
+
+
+def change_or_none(broker, key):
+    """Deletes a key where the broker lets us in."""
+    try:
+        return change(broker, BROKER, "", (key, DELETE, None))
+    except (AssertionError, OSError):
+        return None
 
 
 def test_an_alteration_that_cannot_be_is_refused_in_kafkas_words(broker):

@@ -47,7 +47,8 @@ fn cores_are_a_count_or_a_list() {
 #[test]
 fn limits_by_address_are_read() {
     let config = Config::from_overrides(&[("max.connections.per.ip.overrides", "127.0.0.1:5, host:0")]).unwrap();
-    assert_eq!(config.network.max_connections_per_ip_overrides, [("127.0.0.1".to_owned(), 5), ("host".to_owned(), 0)]);
+    let overrides = connections_per_ip_overrides(&config.settings).unwrap();
+    assert_eq!(overrides, [("127.0.0.1".to_owned(), 5), ("host".to_owned(), 0)]);
     for bad in ["host", "host:-1", "host:many"] {
         assert!(Config::from_overrides(&[("max.connections.per.ip.overrides", bad)]).is_err(), "{bad}");
     }

@@ -12,6 +12,7 @@ pub use keys::is_dynamic;
 pub(super) use keys::kind_of;
 
 use super::broker::Config;
+use super::cleaner::CleanerConfig;
 use super::settings::{ConfigSource, Settings};
 use super::table::Table;
 use super::topic::TopicDefaults;
@@ -47,6 +48,8 @@ pub struct LiveSettings {
     pub settings: Settings,
     /// What topics have that set nothing themselves.
     pub topic_defaults: TopicDefaults,
+    /// How logs are compacted.
+    pub cleaner: CleanerConfig,
     own: Map,
     all: Map,
 }
@@ -60,7 +63,8 @@ impl LiveSettings {
         let topic_defaults = TopicDefaults::in_force(&settings, &config.settings, dynamic)
             // Each value by itself is valid; what contradicts itself was refused, or another version let it in.
             .unwrap_or_else(|_| config.log_defaults.clone());
-        Self { settings, topic_defaults, own, all }
+        let cleaner = CleanerConfig::of(&settings);
+        Self { settings, topic_defaults, cleaner, own, all }
     }
 
     /// What is set for this broker, or for all, and heeded.
