@@ -57,7 +57,6 @@ fn what_it_must_not_start_with_is_refused_and_nothing_is_created() {
         ("super.users=User:a", &["super.users", "unguarded"]),
         ("process.roles=broker", &["process.roles", "cannot join a cluster"]),
         ("controller.quorum.voters=2@b:9093", &["controller.quorum.voters", "cannot join a cluster"]),
-        ("zookeeper.connect=zk:2181", &["zookeeper.connect", "KRaft"]),
     ];
     for (property, words) in table {
         let dir = scratch();
@@ -66,6 +65,14 @@ fn what_it_must_not_start_with_is_refused_and_nothing_is_created() {
         assert_eq!(done.out, "", "{property}");
         assert!(!dir.path().join("data").exists(), "{property}");
     }
+}
+
+#[test]
+fn a_node_of_the_zookeeper_era_is_not_started_before_it_was_taken_over() {
+    let dir = scratch();
+    let done = corelog(&["--override", PORT_0, "--override", "zookeeper.connect=zk:2181"], dir.path());
+    assert_refused(&done, &["zookeeper.connect", "KRaft"]);
+    assert!(!dir.path().join("data").exists());
 }
 
 #[test]
