@@ -65,9 +65,15 @@ impl<'a> View<'a> {
 
     /// The replicas that are not in service, or whose directory is lost.
     pub fn offline_replicas(&self, partition: &PartitionRegistration) -> Vec<i32> {
-        let offline = |(at, id): &(usize, &BrokerId)| {
-            self.endpoint(**id).is_none() || partition.directories.get(*at) == Some(&Uuid::LOST)
+        let lost = |at: usize, id: BrokerId| match (partition.directories.get(at), self.image.broker(id)) {
+            (Some(&Uuid::LOST), _) => true,
+            // One that was not told, or in a time before ids, is taken to be there (KIP-858).
+            (Some(dir), Some(broker)) if !broker.log_dirs.is_empty() => {
+                *dir != Uuid::ZERO && *dir != Uuid::ONE && !broker.log_dirs.contains(dir)
+            }
+            _ => false,
         };
+        let offline = |(at, id): &(usize, &BrokerId)| self.endpoint(**id).is_none() || lost(*at, **id);
         partition.replicas.iter().enumerate().filter(offline).map(|(_, id)| id.0).collect()
     }
 

@@ -44,7 +44,8 @@ fn shared(config: Config, opened: Opened, held: &Held, open_files_max: usize) ->
         directory_ids: opened.dirs.iter().filter_map(|dir| dir.meta().directory_id).collect(),
     };
     let connection_limits = ConnectionLimits::new(Bounds::of(&config.settings));
-    let log_dirs = LogDirs::new(opened.dirs).map_err(|e| Failure(format!("the log dirs cannot be read: {e}")))?;
+    let log_dirs = LogDirs::new(opened.dirs, opened.offline)
+        .map_err(|e| Failure(format!("the log dirs cannot be read: {e}")))?;
     Ok(Arc::new(SharedServices {
         endpoints: bind::endpoints(&config.listeners.advertised, &held.listeners),
         identity,
@@ -154,6 +155,9 @@ async fn start(shard: &Rc<Shard>, listeners: Arc<[BoundListener]>) -> Result<(),
         runtime::spawn_background(shard.clone().clean_logs()).detach();
     }
     runtime::spawn_background(shard.clone().hold_reserves()).detach();
+    for core in (0..shard.shard_count()).map(ShardIndex) {
+        shard.post(core, |shard| shard.resume_moves());
+    }
     tracing::info!("ready");
     Ok(())
 }

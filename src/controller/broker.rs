@@ -2,7 +2,7 @@
 //! and the records are those that Apache Kafka writes for it, so that either finds what it expects.
 
 use super::Decision;
-use crate::base::{BrokerId, Offset, Uuid};
+use crate::base::{BrokerId, Offset, TopicIdPartition, Uuid};
 use crate::metadata::{BrokerEndpoint, FeatureRange, MetadataImage, MetadataRecord, PartitionRegistration, features};
 use crate::protocol::messages::{
     BrokerRegistrationChangeRecord, PartitionChangeRecord, RegisterBrokerRecord, register_broker_record,
@@ -78,6 +78,43 @@ pub fn unfence_broker(image: &MetadataImage, broker: BrokerId) -> Decision<()> {
         }
     }
     Decision { records, response: () }
+}
+
+/// `broker` can use only the directories `online` from now on (KIP-858); others hold no new replicas.
+pub fn change_log_dirs(image: &MetadataImage, broker: BrokerId, mut online: Vec<Uuid>) -> Decision<()> {
+    online.sort();
+    let own = image.broker(broker).filter(|own| image.metadata_version() >= 17 && own.log_dirs != online);
+    let change = own.map(|own| BrokerRegistrationChangeRecord {
+        broker_id: broker.0,
+        broker_epoch: own.epoch,
+        log_dirs: online,
+        ..Default::default()
+    });
+    Decision { records: change.map(MetadataRecord::from).into_iter().collect(), response: () }
+}
+
+/// The replica of `broker` lies in `directory` now (AssignReplicasToDirs).
+pub fn assign_directory(
+    image: &MetadataImage,
+    id: TopicIdPartition,
+    broker: BrokerId,
+    directory: Uuid,
+) -> Decision<()> {
+    let known = image.partition(&id).filter(|_| image.metadata_version() >= 17);
+    let changed = known.and_then(|partition| {
+        let at = partition.replicas.iter().position(|replica| *replica == broker)?;
+        let mut directories = partition.directories.clone();
+        directories.resize(partition.replicas.len(), Uuid::ZERO);
+        let before = std::mem::replace(directories.get_mut(at)?, directory);
+        (before != directory).then_some(directories)
+    });
+    let change = changed.map(|directories| PartitionChangeRecord {
+        partition_id: id.partition,
+        topic_id: id.topic_id,
+        directories: Some(directories),
+        ..Default::default()
+    });
+    Decision { records: change.map(MetadataRecord::from).into_iter().collect(), response: () }
 }
 
 fn fencing(broker: BrokerId, epoch: i64, fenced: i8) -> MetadataRecord {

@@ -7,7 +7,8 @@ use super::health::DirHealth;
 use super::producers::Producers;
 use super::read::Hints;
 use super::segment::{Segment, Tail};
-use super::write::Queued;
+use super::write::{Queued, QueuedBatch};
+use bytes::Bytes;
 use crate::base::{LeaderEpoch, Now, Offset, TimestampMs, TopicPartition};
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
@@ -177,6 +178,36 @@ impl Log {
     /// True when nothing is queued and no job is out: the log may be truncated, closed or deleted.
     pub fn is_idle(&self) -> bool {
         self.queue.is_empty() && !self.writing && !self.flushing && !self.replacing
+    }
+
+    /// True when no write, no flush and no compaction is under way; batches may be queued.
+    pub fn has_no_job(&self) -> bool {
+        !self.writing && !self.flushing && !self.is_replacing()
+    }
+
+    /// Takes the batches that were accepted and wait to be written, each with the offsets it got. The log then ends where
+    /// it is written to.
+    pub fn take_queued(&mut self) -> Vec<Bytes> {
+        let whole = |batch: QueuedBatch| match batch.rest.is_empty() {
+            true => batch.head,
+            false => [batch.head, batch.rest].concat().into(),
+        };
+        let batches = self.queue.drain(..).filter_map(|queued| match queued {
+            Queued::Batch(batch) => Some(whole(batch)),
+            Queued::Roll { .. } => None,
+        });
+        let batches = batches.collect();
+        self.reset_accepted();
+        batches
+    }
+
+    /// Takes over what `other`, of which this is a copy, knows beside its batches: its producers, also those whose batches
+    /// are gone, and the newest leader epoch.
+    pub fn take_over(&mut self, other: &mut Self) {
+        self.producers = std::mem::take(&mut other.producers);
+        if let Some(latest) = other.epochs.latest().filter(|e| self.latest_epoch().is_none_or(|own| e.epoch > own)) {
+            self.note_epoch(latest.epoch, latest.start.max(self.start));
+        }
     }
 
     /// Takes note that leader `epoch` begins at `start`; call it at become-leader, before the first append.

@@ -7,7 +7,7 @@ use super::names::DirKind;
 use crate::base::{Offset, TopicIdPartition, TopicPartition, Uuid};
 use std::collections::HashMap;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// A log to open, as the metadata knows it.
@@ -19,6 +19,8 @@ pub struct Wanted {
     pub name: TopicPartition,
     /// The directory the metadata assigned; zero or a reserved id: none.
     pub directory: Uuid,
+    /// Nobody wrote to it yet: where it is not there, it may be created although directories are offline.
+    pub is_new: bool,
     /// The settings.
     pub config: LogConfig,
 }
@@ -27,8 +29,14 @@ pub struct Wanted {
 #[derive(Debug)]
 pub struct LogDirs {
     dirs: Vec<LogDir>,
+    /// Configured, and not usable since the start.
+    offline: Vec<PathBuf>,
     /// In which directory each partition is. Partitions that are being opened are in it too.
     places: Mutex<HashMap<TopicPartition, usize>>,
+    /// Unfinished copies found at the start (`-future`), and in which directory.
+    pub(super) futures: Mutex<HashMap<TopicPartition, (usize, PathBuf)>>,
+    /// The other directories of partitions that are in two: the longer log counts.
+    pub(super) doubles: Mutex<HashMap<TopicPartition, usize>>,
     /// Logs opened ahead of their being asked for.
     pub(super) ready: Mutex<HashMap<TopicIdPartition, Log>>,
 }
@@ -38,27 +46,50 @@ pub(super) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl LogDirs {
-    /// Lists what is in the directories. A partition that is in two of them is taken from the first.
-    pub fn new(dirs: Vec<LogDir>) -> io::Result<Self> {
-        let mut places = HashMap::new();
+    /// Lists what is in the directories; `offline` ones cannot be used.
+    pub fn new(dirs: Vec<LogDir>, offline: Vec<PathBuf>) -> io::Result<Self> {
+        let (mut places, mut futures, mut doubles) = (HashMap::new(), HashMap::new(), HashMap::new());
         for (i, dir) in dirs.iter().enumerate() {
-            for found in dir.partitions()?.into_iter().filter(|d| d.kind == DirKind::Live) {
-                if let Some(other) = places.insert(found.partition.clone(), i) {
-                    places.insert(found.partition.clone(), other);
-                    tracing::error!(
-                        "{} is in two log directories; {} is left aside",
-                        found.partition,
-                        found.path.display()
-                    );
+            for found in dir.partitions()? {
+                match found.kind {
+                    DirKind::Live if places.contains_key(&found.partition) => {
+                        doubles.insert(found.partition, i);
+                    }
+                    DirKind::Live => drop(places.insert(found.partition, i)),
+                    DirKind::Future => drop(futures.insert(found.partition, (i, found.path))),
+                    DirKind::Delete | DirKind::Stray => {}
                 }
             }
         }
-        Ok(Self { dirs, places: Mutex::new(places), ready: Mutex::default() })
+        Ok(Self {
+            dirs,
+            offline,
+            places: Mutex::new(places),
+            futures: Mutex::new(futures),
+            doubles: Mutex::new(doubles),
+            ready: Mutex::default(),
+        })
     }
 
     /// The directories.
     pub fn dirs(&self) -> &[LogDir] {
         &self.dirs
+    }
+
+    /// The directories that could not be used at the start.
+    pub fn offline(&self) -> &[PathBuf] {
+        &self.offline
+    }
+
+    /// True while every configured directory can be used.
+    pub fn are_all_online(&self) -> bool {
+        self.offline.is_empty() && !self.dirs.iter().any(|dir| dir.health().has_failed())
+    }
+
+    /// The ids of the directories that can be used.
+    pub fn online_ids(&self) -> Vec<Uuid> {
+        let online = self.dirs.iter().filter(|dir| !dir.health().has_failed());
+        online.filter_map(|dir| dir.meta().directory_id).collect()
     }
 
     /// The directory in which `path`, of a partition, lies.
@@ -72,6 +103,10 @@ impl LogDirs {
         self.of_partition(partition)?.meta().directory_id
     }
 
+    pub(super) fn places(&self) -> MutexGuard<'_, HashMap<TopicPartition, usize>> {
+        locked(&self.places)
+    }
+
     /// The number of the directory that holds a partition.
     pub(super) fn place_of(&self, partition: &TopicPartition) -> Option<usize> {
         locked(&self.places).get(partition).copied()
@@ -82,20 +117,25 @@ impl LogDirs {
         locked(&self.places).keys().cloned().collect()
     }
 
-    /// Where a partition is or shall be.
-    pub(super) fn place(&self, wanted: &Wanted) -> usize {
+    /// Where a partition is or shall be. `None`: it must not be created, as it may be in a directory that is offline.
+    pub(super) fn place(&self, wanted: &Wanted) -> Option<usize> {
         let mut places = locked(&self.places);
         if let Some(at) = places.get(&wanted.name) {
-            return *at;
+            return Some(*at);
         }
+        let online = |at: &usize| !self.dirs[*at].health().has_failed();
         let assigned = self.dirs.iter().position(|d| d.meta().directory_id == Some(wanted.directory));
-        let at = assigned.unwrap_or_else(|| {
-            let mut counts = vec![0usize; self.dirs.len()];
-            places.values().for_each(|at| counts[*at] += 1);
-            (0..counts.len()).min_by_key(|at| counts[*at]).unwrap_or(0)
-        });
+        let at = match assigned {
+            Some(at) => Some(at).filter(online),
+            None if !wanted.is_new && !self.are_all_online() => None,
+            None => {
+                let mut counts = vec![0usize; self.dirs.len()];
+                places.values().for_each(|at| counts[*at] += 1);
+                (0..counts.len()).filter(online).min_by_key(|at| counts[*at])
+            }
+        }?;
         places.insert(wanted.name.clone(), at);
-        at
+        Some(at)
     }
 
     /// Takes newer offsets of an open log, to be written with the next [`LogDir::write_checkpoints`].

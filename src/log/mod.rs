@@ -30,6 +30,7 @@ pub mod epochs;
 pub mod error;
 pub mod files;
 pub mod flush;
+pub mod future;
 mod found;
 pub mod health;
 pub mod index;

@@ -9,7 +9,7 @@ use super::health::DirHealth;
 use super::names;
 use super::progress::Progress;
 use super::recover::{Recovery, UnrecoveredLog};
-use crate::base::{Instant, Now, TopicIdPartition, TopicPartition, Uuid};
+use crate::base::{Instant, Now, Offset, TimestampMs, TopicIdPartition, TopicPartition, Uuid};
 use crate::ring::{fs, parallel};
 use std::cell::Cell;
 use std::io;
@@ -88,8 +88,12 @@ impl LogDirs {
 
     /// Looks into the directory of a partition, or creates it.
     fn prepare(&self, wanted: &Wanted) -> io::Result<Prepared> {
-        let at = self.place(wanted);
-        let dir = self.dirs().get(at).ok_or_else(|| io::Error::other("there is no log directory in use"))?;
+        let double = locked(&self.doubles).remove(&wanted.name);
+        if let (Some(other), Some(place)) = (double, self.place_of(&wanted.name)) {
+            self.choose(wanted, place, other)?;
+        }
+        let dir = self.place(wanted).and_then(|at| self.dirs().get(at));
+        let dir = dir.ok_or_else(|| io::Error::other("its log directory is offline"))?;
         let path = dir.path().join(wanted.name.to_string());
         let mut log = UnrecoveredLog::open(path.clone(), wanted.name.clone(), wanted.config.clone())?;
         if log.topic_id() != Some(wanted.id.topic_id) {
@@ -105,6 +109,26 @@ impl LogDirs {
             Recovery { clean: dir.was_clean(), recovery_point: known.recovery_point, log_start: known.log_start };
         let bytes_to_check = log.bytes_to_check(recovery);
         Ok(Prepared { id: wanted.id, log, recovery, bytes_to_check, health: dir.health().clone() })
+    }
+}
+
+impl LogDirs {
+    /// A move between directories was cut off when both had the partition's name: the longer log is the one to which was
+    /// written last. The other is kept as a stray.
+    fn choose(&self, wanted: &Wanted, first: usize, second: usize) -> io::Result<()> {
+        let end_in = |at: usize| {
+            let dir = self.dirs().get(at).ok_or_else(|| io::Error::other("its log directory is offline"))?;
+            let path = dir.path().join(wanted.name.to_string());
+            let log = UnrecoveredLog::open(path.clone(), wanted.name.clone(), wanted.config.clone())?;
+            let recovery = Recovery { clean: false, recovery_point: Offset::ZERO, log_start: Offset::ZERO };
+            let now = Now { mono: Instant(0), wall: TimestampMs::NONE };
+            Ok::<_, io::Error>((log.recover(recovery, now)?.end_offset(), dir, path))
+        };
+        let (ours, theirs) = (end_in(first)?, end_in(second)?);
+        let (taken, left) = if theirs.0 > ours.0 { (second, ours) } else { (first, theirs) };
+        tracing::warn!("{} is in two log directories: that in {} is the shorter", wanted.name, left.1.path().display());
+        self.places().insert(wanted.name.clone(), taken);
+        set_aside(left.1, &left.2, &wanted.name, Some(wanted.id.topic_id))
     }
 }
 

@@ -144,6 +144,9 @@ impl Partition {
 
     async fn write_all(&self) -> Result<(), std::io::Error> {
         loop {
+            if self.held.get() {
+                return Ok(());
+            }
             let job = self.state.borrow_mut().log.take_write();
             let Some(mut job) = job else { return Ok(()) };
             let outcome = job.run().await;

@@ -20,6 +20,7 @@ mod lookup;
 mod read;
 mod retain;
 mod state;
+mod swap;
 #[cfg(test)]
 mod tests;
 mod watch;
@@ -51,6 +52,8 @@ pub struct Partition {
     checks: checks::Checks,
     writing: Cell<bool>,
     dirty: Cell<bool>,
+    /// Nothing accepted is written meanwhile.
+    held: Cell<bool>,
     counted: Cell<bool>,
     flush_due: Cell<bool>,
     /// A flush is under way.
@@ -74,6 +77,7 @@ impl Partition {
             checks: checks::Checks::default(),
             writing: Cell::new(false),
             dirty: Cell::new(false),
+            held: Cell::new(false),
             counted: Cell::new(false),
             flush_due: Cell::new(false),
             flushing: Cell::new(false),

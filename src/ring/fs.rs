@@ -210,6 +210,11 @@ pub fn exists(path: &Path) -> bool {
     path.exists()
 }
 
+/// The path from the root on, links and dots as they are.
+pub fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
+}
+
 /// The path without links and dots.
 pub fn canonical(path: &Path) -> io::Result<PathBuf> {
     fs::canonicalize(path)

@@ -128,6 +128,17 @@ impl Shard {
         survey
     }
 
+    /// Keeps a log from being cleaned; false while it is being cleaned.
+    pub(super) fn keep_from_cleaner(&self, id: TopicIdPartition) -> bool {
+        self.cleaner.busy.borrow_mut().insert(id)
+    }
+
+    /// Lets it be cleaned again.
+    pub(super) fn leave_to_cleaner(&self, id: TopicIdPartition) {
+        self.cleaner.busy.borrow_mut().remove(&id);
+        self.wake_cleaner();
+    }
+
     fn is_left_alone(&self, id: &TopicIdPartition) -> bool {
         self.cleaner.busy.borrow().contains(id) || self.cleaner.uncleanable.borrow().contains(id)
     }

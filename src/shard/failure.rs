@@ -2,7 +2,9 @@
 
 use super::{CONTROLLER, Shard, ShardIndex};
 use crate::base::ErrorCode;
+use crate::controller::change_log_dirs;
 use crate::partition::Partition;
+use crate::ring::runtime;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -53,13 +55,27 @@ impl Shard {
         if let Some(failed) = self.shared.log_dirs.dirs().iter().find(|one| one.path() == dir) {
             failed.health().fail();
         }
-        if self.shared.config.metadata_log_dir == dir || self.shared.config.log_dirs.len() == 1 {
-            self.end(Ending::Failed(format!("the log dir {} failed: {error}", dir.display())));
+        if self.shared.config.metadata_log_dir == dir {
+            self.end(Ending::Failed(format!(
+                "the log dir {}, which holds the metadata, failed: {error}",
+                dir.display()
+            )));
+        } else if self.shared.log_dirs.online_ids().is_empty() {
+            self.end(Ending::Failed(format!("all log dirs have failed, {} as the last: {error}", dir.display())));
+        } else {
+            self.post(CONTROLLER, |first| first.tell_online_dirs());
         }
         for core in (0..self.shard_count()).map(ShardIndex) {
             let dir = dir.to_path_buf();
             self.post(core, move |shard| shard.take_dir_offline(&dir));
         }
+    }
+
+    /// On the first core: new partitions go to the directories that are left.
+    fn tell_online_dirs(self: &Rc<Self>) {
+        let (node, online) = (self.shared.identity.node_id, self.shared.log_dirs.online_ids());
+        let telling = self.change_metadata(move |image, _| change_log_dirs(image, node, online));
+        runtime::spawn(async move { _ = telling.await }).detach();
     }
 
     fn take_dir_offline(self: &Rc<Self>, dir: &PathBuf) {

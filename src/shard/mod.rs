@@ -15,7 +15,9 @@ pub mod fetch_session;
 mod flush;
 mod housekeeping;
 mod image;
+mod log_dirs;
 mod metadata_upkeep;
+mod mover;
 mod open_files;
 mod opening;
 mod partitions;
@@ -30,6 +32,7 @@ mod waits;
 pub use calls::{CallFuture, Gone, Job};
 pub use changes::{CONTROLLER, Circumstances};
 pub use failure::Ending;
+pub use log_dirs::LogInDir;
 pub use open_files::budget as open_files_budget;
 pub use services::{Endpoint, Identity, LogLimits, SharedServices};
 pub use stats::ShardStats;
@@ -69,6 +72,7 @@ pub struct Shard {
     dirty_event: Event,
     sweeping: Cell<bool>,
     open_files: open_files::OpenFiles,
+    mover: mover::Mover,
     checkpointing: Cell<bool>,
     waits: waits::Waits,
     coordinators: coordinators::Coordinators,
@@ -114,6 +118,7 @@ impl Shard {
             dirty_event: Event::default(),
             sweeping: Cell::new(false),
             open_files: open_files::OpenFiles::default(),
+            mover: mover::Mover::default(),
             checkpointing: Cell::new(false),
             waits: waits::Waits::default(),
             coordinators: coordinators::Coordinators::default(),

@@ -66,7 +66,8 @@ impl Shard {
 
     fn wanted(&self, (id, name, registration): &Gained, settings: &TopicConfig) -> Wanted {
         let directory = registration.directory_of(self.shared.identity.node_id);
-        Wanted { id: *id, name: name.clone(), directory, config: self.log_config(settings) }
+        let is_new = registration.partition_epoch.0 == 0;
+        Wanted { id: *id, name: name.clone(), directory, is_new, config: self.log_config(settings) }
     }
 
     fn insert(&self, (id, name, registration): Gained, settings: &TopicConfig, log: Log) {

@@ -44,6 +44,7 @@ impl Shard {
         let mut logs = Vec::with_capacity(partitions.len());
         let mut tries = RELEASE_TRIES;
         for partition in partitions {
+            partition.hold_writes(false);
             if let Err(e) = partition.clone().write_accepted().await {
                 self.disk_failed(&partition, &e);
             }

@@ -6,15 +6,18 @@ use super::{all_dirs, random_uuid, takeover};
 use crate::base::TimestampMs;
 use crate::config::Config;
 use crate::config::meta_properties::{META_PROPERTIES, MetaProperties};
-use crate::log::dir::{self, DirState, LogDir};
+use crate::log::dir::{self, DirState, LogDir, LogDirError};
 use crate::ring::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 /// The directories, locked and ready.
 #[derive(Debug)]
 pub struct Opened {
-    /// One for each of `log.dirs`, in that order.
+    /// One for each of `log.dirs` that can be used, in that order.
     pub dirs: Vec<LogDir>,
+    /// Those of `log.dirs` that cannot be read or written: they are offline until the next start.
+    pub offline: Vec<PathBuf>,
     /// The directory of the metadata log where it is none of `log.dirs`: held for its lock.
     pub metadata_dir: Option<LogDir>,
     /// The cluster they belong to.
@@ -27,17 +30,21 @@ pub struct Opened {
 /// absent or empty are created and formatted first; with one, as in Kafka, the metadata log's must be formatted, and
 /// empty ones join it. The error is a sentence. Blocking.
 pub fn open(config: &Config, now: TimestampMs) -> Result<Opened, String> {
-    let dirs = all_dirs(config);
     refuse_zookeeper(config)?;
-    let mut blank = Vec::new();
+    let mut dirs = all_dirs(config);
+    let (mut blank, mut offline) = (Vec::new(), Vec::new());
     for path in &dirs {
-        match dir::state_of(path).map_err(|e| format!("Log directory {}: {e}", path.display()))? {
-            DirState::Formatted => {}
-            DirState::Empty => blank.push(path.clone()),
-            DirState::HoldsTopics => return Err(holds_topics(path)),
-            DirState::Unformatted => return Err(not_formatted(config, path, "is not empty, but")),
+        match readable_state(path) {
+            Ok(DirState::Formatted) => {}
+            Ok(DirState::Empty) => blank.push(path.clone()),
+            Ok(DirState::HoldsTopics) => return Err(holds_topics(path)),
+            Ok(DirState::Unformatted) => return Err(not_formatted(config, path, "is not empty, but")),
+            // As in Kafka the others serve without it, but for the one with the metadata log.
+            Err(e) if *path != config.metadata_log_dir => offline.push(goes_offline(path, &e.to_string())),
+            Err(e) => return Err(format!("Log directory {}: {e}", path.display())),
         }
     }
+    dirs.retain(|path| !offline.contains(path));
     let formatted = if blank.contains(&config.metadata_log_dir) {
         format_first(config, &dirs, &blank, now)?
     } else {
@@ -50,8 +57,34 @@ pub fn open(config: &Config, now: TimestampMs) -> Result<Opened, String> {
     }
     let open = |path: &PathBuf| LogDir::open(path).map_err(|e| capital(&e.to_string()));
     let metadata_dir = (!config.log_dirs.contains(&config.metadata_log_dir)).then(|| open(&config.metadata_log_dir));
-    let opened: Result<Vec<_>, _> = config.log_dirs.iter().map(open).collect();
-    Ok(Opened { dirs: opened?, metadata_dir: metadata_dir.transpose()?, cluster_id, formatted })
+    let mut opened = Vec::new();
+    for path in config.log_dirs.iter().filter(|path| dirs.contains(path)) {
+        match LogDir::open(path) {
+            Ok(dir) => opened.push(dir),
+            Err(LogDirError::Io(_, e)) if *path != config.metadata_log_dir => {
+                offline.push(goes_offline(path, &e.to_string()));
+            }
+            Err(e) => return Err(capital(&e.to_string())),
+        }
+    }
+    if opened.is_empty() {
+        return Err("None of the log directories can be used".into());
+    }
+    Ok(Opened { dirs: opened, offline, metadata_dir: metadata_dir.transpose()?, cluster_id, formatted })
+}
+
+/// What the directory is; an error where it cannot be read, also where only its names are still in memory.
+fn readable_state(path: &Path) -> io::Result<DirState> {
+    let state = dir::state_of(path)?;
+    if state == DirState::Formatted {
+        fs::read(&path.join(META_PROPERTIES))?;
+    }
+    Ok(state)
+}
+
+fn goes_offline(path: &Path, why: &str) -> PathBuf {
+    tracing::error!("Log directory {} is offline: {why}", path.display());
+    path.to_owned()
 }
 
 /// A ZooKeeper-era file is good for directories that were taken over, and for nothing else.

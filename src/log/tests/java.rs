@@ -32,11 +32,11 @@ fn wanted(dir: &Path, topic: &str) -> Wanted {
     let name = crate::base::TopicPartition::new(topic, 0);
     let topic_id = crate::log::files::read_partition_metadata(&dir.join(name.to_string())).unwrap().unwrap();
     let config = LogConfig { segment_ms: 2000, index_interval_bytes: 512, ..LogConfig::default() };
-    Wanted { id: TopicIdPartition { topic_id, partition: 0 }, name, directory: Uuid::ZERO, config }
+    Wanted { id: TopicIdPartition { topic_id, partition: 0 }, name, directory: Uuid::ZERO, is_new: true, config }
 }
 
 fn open_topic(dir: &Path, topic: &str) -> (LogDirs, Log) {
-    let dirs = LogDirs::new(vec![LogDir::open(dir).unwrap()]).unwrap();
+    let dirs = LogDirs::new(vec![LogDir::open(dir).unwrap()], Vec::new()).unwrap();
     let log = dirs.open_or_create(&wanted(dir, topic), then()).unwrap();
     (dirs, log)
 }

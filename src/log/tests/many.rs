@@ -19,7 +19,7 @@ fn dirs(paths: &[&Path]) -> LogDirs {
         }
         LogDir::open(path).unwrap()
     };
-    LogDirs::new(paths.iter().enumerate().map(open).collect()).unwrap()
+    LogDirs::new(paths.iter().enumerate().map(open).collect(), Vec::new()).unwrap()
 }
 
 fn wanted(partition: i32) -> Wanted {
@@ -27,6 +27,7 @@ fn wanted(partition: i32) -> Wanted {
         id: TopicIdPartition { topic_id: TOPIC, partition },
         name: TopicPartition::new("t", partition),
         directory: Uuid::ZERO,
+        is_new: true,
         config: LogConfig { segment_bytes: 100_000, ..LogConfig::default() },
     }
 }
