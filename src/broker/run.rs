@@ -151,13 +151,11 @@ async fn start(shard: &Rc<Shard>, listeners: Arc<[BoundListener]>) -> Result<(),
             Err(_) => return Err(Failure("a core went away during the start".into())),
         }
     }
-    for _ in 0..shard.shared.config.cleaner.threads {
-        runtime::spawn_background(shard.clone().clean_logs()).detach();
-    }
     runtime::spawn_background(shard.clone().hold_reserves()).detach();
     for core in (0..shard.shard_count()).map(ShardIndex) {
         shard.post(core, |shard| shard.resume_moves());
     }
+    shard.hire_cleaners();
     tracing::info!("ready");
     Ok(())
 }

@@ -33,6 +33,8 @@ pub struct Cleaner {
     /// On the first core: something may have become cleanable.
     woken: Event,
     pending: Cell<bool>,
+    /// On the first core: cleaning tasks there are.
+    workers: Cell<usize>,
 }
 
 /// A core's most urgent log, and when it has to be asked again.
@@ -48,17 +50,30 @@ impl Shard {
             self.post(CONTROLLER, |first| {
                 first.cleaner.pending.set(true);
                 first.cleaner.woken.notify();
+                first.hire_cleaners();
             });
         }
     }
 
-    /// On the first core: cleans logs until the broker stops. For a background task.
-    pub async fn clean_logs(self: Rc<Self>) {
-        if !self.shared.config.cleaner.enable {
-            return;
+    /// On the first core, once the partitions are open and whenever settings may have changed: as many cleaning tasks
+    /// as `log.cleaner.threads` says. What is too many ends by itself.
+    pub fn hire_cleaners(self: &Rc<Self>) {
+        let wanted = self.live().cleaner.clone();
+        while wanted.enable && self.cleaner.workers.get() < wanted.threads && !self.is_stopping() {
+            let worker = self.cleaner.workers.get();
+            self.cleaner.workers.set(worker + 1);
+            runtime::spawn_background(self.clone().clean_logs(worker)).detach();
         }
+    }
+
+    /// Cleans the dirtiest log, and the next, until the broker stops or there are enough other tasks.
+    async fn clean_logs(self: Rc<Self>, worker: usize) {
         while !self.is_stopping() {
-            let backoff = Duration::from_millis(self.live().cleaner.backoff_ms.unsigned_abs());
+            let config = self.live().cleaner.clone();
+            if worker >= config.threads && worker + 1 == self.cleaner.workers.get() {
+                self.cleaner.workers.set(worker);
+                return;
+            }
             self.cleaner.pending.set(false);
             let (dirtiest, look_again) = self.survey_all().await;
             let cleaned = match dirtiest {
@@ -66,6 +81,7 @@ impl Shard {
                 None => false,
             };
             if !cleaned {
+                let backoff = Duration::from_millis(config.backoff_ms.unsigned_abs());
                 or(runtime::sleep(backoff), self.until_stopping()).await;
                 self.until_pending(look_again).await;
             }
@@ -189,8 +205,7 @@ impl Shard {
     async fn run_round(self: &Rc<Self>, id: TopicIdPartition) -> Result<bool, CleanError> {
         let Some(partition) = self.partition(&id) else { return Ok(false) };
         let Some(range) = self.cleanable(&partition).await.map_err(CleanError::Read)? else { return Ok(false) };
-        let live = self.live();
-        let config = &live.cleaner;
+        let config = self.live().cleaner.clone();
         let state = partition.cleaner_state(None);
         let (log_config, dir) = partition.with_log(|log| (log.config().clone(), log.shared_dir()));
         if !range.is_due(&log_config) {
