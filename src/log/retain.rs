@@ -102,7 +102,8 @@ impl Log {
         let active = self.segments.len() - 1;
         let known = |at: usize| if at == active { self.segments[at].largest_time() } else { self.segments[at].age() };
         let old = (0..=active).take_while(|at| known(*at).is_none_or(|time| time < oldest_kept));
-        let unknown = old.filter(|at| known(*at).is_none() && self.segments[*at].written.size > 0);
+        // A closed segment without a record was compacted: it goes by when its file was written.
+        let unknown = old.filter(|at| known(*at).is_none() && (self.segments[*at].written.size > 0 || *at != active));
         let segments: Vec<_> =
             unknown.map(|at| (self.segments[at].base, self.segments[at].time_index.entries_on_disk())).collect();
         (!segments.is_empty()).then(|| AgeLook { dir: self.dir.clone(), segments, oldest_kept })

@@ -63,12 +63,12 @@ impl Partition {
     /// Waits until no segment's files change their names; gives the generation they have then.
     pub(super) async fn settled_generation(&self) -> u64 {
         loop {
-            let replaced = self.replaced.listen();
             let (replacing, generation) = self.with_log(|log| (log.is_replacing(), log.generation()));
             if !replacing {
                 return generation;
             }
-            replaced.await;
+            // Nothing runs between the look and the wait: no change is missed.
+            self.replaced.listen().await;
         }
     }
 }

@@ -99,6 +99,7 @@ impl Output {
             files.push(FileKind::TxnIndex);
         }
         let modified = dated_as.map(|old| fs::mtime_ms(&FileKind::Log.path(&dir, old))).transpose()?;
+        self.segment.modified = modified.map(TimestampMs);
         for kind in files {
             let path = cleaned(&dir, base, kind);
             if let Some(modified) = modified {

@@ -251,3 +251,41 @@ fn a_segment_that_went_meanwhile_is_not_replaced() {
     replacement.discard().unwrap();
     assert!(names(log.dir()).iter().all(|n| !n.ends_with(".cleaned")));
 }
+
+#[test]
+fn a_segment_that_compaction_emptied_does_not_hold_up_retention() {
+    let dir = tempfile::tempdir().unwrap();
+    let both = crate::log::LogConfig { delete: true, retention_ms: 1000, ..config(1 << 20) };
+    let mut log = open(dir.path(), &both, CLEAN);
+    put(&mut log, &[("a", Some("1"))]);
+    log.accept_roll(log.end_offset(), TimestampMs(NOW_MS));
+    write(&mut log);
+    put(&mut log, &[("a", Some("2")), ("b", Some("1"))]);
+    roll(&mut log);
+    clean(&mut log, None, NOW_MS);
+    let sizes = |log: &Log| log.closed_segments().iter().map(|s| s.size).collect::<Vec<_>>();
+    assert_eq!(log.segment_count(), 2, "both fit one segment");
+    let emptied = |log: &mut Log| {
+        put(log, &[("a", Some("3")), ("b", Some("2"))]);
+        roll(log);
+        let mut plan = plan(log, None, NOW_MS);
+        plan.config.segment_bytes = 1;
+        run(log, plan).unwrap();
+    };
+    emptied(&mut log);
+    assert_eq!(sizes(&log)[0], 0, "nothing is left of the first");
+    for restart in [false, true] {
+        if restart {
+            drop(log);
+            log = open(dir.path(), &both, UNCLEAN);
+        }
+        let first = FileKind::Log.path(log.dir(), log.closed_segments()[0].base);
+        let modified = crate::ring::fs::mtime_ms(&first).unwrap();
+        let later = crate::base::Now { wall: TimestampMs(modified + 5000), ..now() };
+        if let Some(look) = log.look_at_ages(later) {
+            log.note_ages(&look.run().unwrap());
+        }
+        let expired = log.expired(log.written_offset(), later).unwrap();
+        assert!(expired.segments > 1, "after a restart {restart}: {expired:?}");
+    }
+}
