@@ -76,6 +76,20 @@ fn a_node_of_the_zookeeper_era_is_not_started_before_it_was_taken_over() {
 }
 
 #[test]
+fn the_tools_say_by_their_exit_code_what_they_found() {
+    let dir = scratch();
+    for (line, code) in [
+        (&["verify"][..], Some(2)),
+        (&["verify", "nowhere"], Some(2)),
+        (&["takeover"], Some(2)),
+        (&["takeover", "--check", "nowhere"], Some(1)),
+        (&["dump-log", "00000000000000000007.log"], Some(1)),
+    ] {
+        assert_eq!(corelog(line, dir.path()).code, code, "{line:?}");
+    }
+}
+
+#[test]
 fn a_properties_file_that_cannot_be_read_is_told() {
     let dir = scratch();
     assert_refused(&corelog(&["nowhere.properties"], dir.path()), &["nowhere.properties", "No such file"]);

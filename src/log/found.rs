@@ -21,6 +21,8 @@ pub struct FoundSegment {
     pub offset_index: Option<u64>,
     /// Bytes of `.timeindex`, if there is one.
     pub time_index: Option<u64>,
+    /// Bytes of `.txnindex`, if there is one.
+    pub txn_index: Option<u64>,
 }
 
 /// The files of a partition.
@@ -60,6 +62,7 @@ pub fn find(dir: &Path) -> io::Result<Found> {
         match (found.segments.get_mut(&base), kind) {
             (Some(segment), FileKind::OffsetIndex) => segment.offset_index = Some(len),
             (Some(segment), FileKind::TimeIndex) => segment.time_index = Some(len),
+            (Some(segment), FileKind::TxnIndex) => segment.txn_index = Some(len),
             (Some(_), _) => {}
             (None, _) => {
                 tracing::warn!("deleting an index without its segment: {}", kind.path(dir, base).display());

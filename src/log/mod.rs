@@ -15,6 +15,7 @@
 //! whose async `run` borrows nothing, so that nobody holds the log across an await. `docs/STORAGE.md` has the formats,
 //! the states and the recovery.
 
+pub mod aborted;
 pub mod append;
 mod check;
 pub mod checkpoint;
@@ -58,6 +59,7 @@ mod txn_rebuild;
 mod validate;
 pub mod write;
 
+pub use aborted::AbortedLookup;
 pub use append::{AppendInfo, AppendOrigin};
 pub use check::{Check, Checked};
 pub use close::Closed;

@@ -218,7 +218,10 @@ fn index_files_sound(found: &FoundSegment) -> bool {
 fn closed_segment(base: Offset, found: &FoundSegment, next: Offset) -> Segment {
     let mut segment = Segment::new(base, TimestampMs(found.mtime_ms));
     let entries = ((found.offset_index.unwrap_or(0) / 8) as u32, (found.time_index.unwrap_or(0) / 12) as u32);
-    segment.txn_index = TxnIndexState::AsFound;
+    segment.txn_index = match found.txn_index {
+        None | Some(0) => TxnIndexState::Entries(0),
+        Some(_) => TxnIndexState::AsFound,
+    };
     segment.written = segment.written.found(found.size as u32, next, entries, None);
     segment.offset_index = super::index::Index::on_disk(entries.0);
     segment.time_index = super::index::Index::on_disk(entries.1);

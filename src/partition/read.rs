@@ -9,6 +9,7 @@ use crate::log::{Read, ReadLookup, ReadPlan};
 
 enum Begin {
     Answer(Fetched),
+    Planned(ReadPlan, Fetched),
     Look(ReadLookup, Fetched),
 }
 
@@ -18,32 +19,49 @@ impl Partition {
     pub async fn read(&self, ask: ReadAsk, at_least_one: bool) -> Fetched {
         loop {
             let generation = self.settled_generation().await;
-            let (lookup, fetched) = match self.begin_read(&ask, at_least_one) {
+            let (looked, fetched) = match self.begin_read(&ask, at_least_one) {
                 Begin::Answer(fetched) => return fetched,
-                Begin::Look(lookup, fetched) => (lookup, fetched),
-            };
-            let looked = lookup.run().await;
-            if self.settled_generation().await != generation {
-                // A compacted segment took the place of what was looked into: old and new may be mixed.
-                continue;
-            }
-            return match looked {
-                Ok(plan) => {
-                    self.with_log(|log| log.remember(&plan));
-                    with_records(fetched, plan)
-                }
-                Err(error) => {
-                    if !matches!(error, crate::log::ReadError::OutOfRange { .. }) {
-                        tracing::error!("{}: {error}", self.name);
+                Begin::Planned(plan, fetched) => (Ok(plan), fetched),
+                Begin::Look(lookup, fetched) => {
+                    let looked = lookup.run().await;
+                    if self.settled_generation().await != generation {
+                        // A compacted segment took the place of what was looked into: old and new may be mixed.
+                        continue;
                     }
-                    Fetched::failed(read_code(&error))
+                    (looked, fetched)
                 }
+            };
+            let plan = match looked {
+                Ok(plan) => plan,
+                Err(error) => return self.failed_read(&error),
+            };
+            self.with_log(|log| log.remember(&plan));
+            let upto = Offset(fetched.last_stable_offset);
+            let lookup = match ask.reader {
+                Reader::CommittedConsumer => self.with_log(|log| log.aborted(&plan, ask.offset, upto)),
+                Reader::Consumer | Reader::Replica { .. } => None,
+            };
+            let Some(lookup) = lookup else { return with_records(fetched, plan) };
+            let aborted = lookup.run().await;
+            if self.settled_generation().await != generation {
+                continue; // the same: an index without what the old bytes still hold would let it through
+            }
+            return match aborted {
+                Ok(aborted) => with_records(Fetched { aborted: Some(aborted), ..fetched }, plan),
+                Err(error) => self.failed_read(&crate::log::ReadError::from(error)),
             };
         }
     }
 
+    fn failed_read(&self, error: &crate::log::ReadError) -> Fetched {
+        if !matches!(error, crate::log::ReadError::OutOfRange { .. }) {
+            tracing::error!("{}: {error}", self.name);
+        }
+        Fetched::failed(read_code(error))
+    }
+
     fn begin_read(&self, ask: &ReadAsk, at_least_one: bool) -> Begin {
-        let mut state = self.state.borrow_mut();
+        let state = self.state.borrow();
         if let Err(error) = state.check_leader(ask.current_leader_epoch) {
             let current_leader = state.current_leader();
             return Begin::Answer(Fetched { current_leader, ..Fetched::failed(error) });
@@ -71,10 +89,7 @@ impl Partition {
             return Begin::Answer(base);
         }
         match state.log.read(ask.offset, ask.max_bytes, upto, at_least_one) {
-            Ok(Read::Ready(plan)) => {
-                state.log.remember(&plan);
-                Begin::Answer(with_records(base, plan))
-            }
+            Ok(Read::Ready(plan)) => Begin::Planned(plan, base),
             Ok(Read::Lookup(lookup)) => Begin::Look(lookup, base),
             Err(error) => Begin::Answer(Fetched::failed(read_code(&error))),
         }
