@@ -35,7 +35,7 @@ has() { command -v "$1" >/dev/null; }
 packages() { # Debian packages of the commands that are missing
   local want=()
   has kcat || want+=(kcat)
-  has java || want+=(openjdk-17-jre-headless)
+  has javac || want+=(openjdk-17-jdk-headless) # its launcher runs a source file
   has mvn || want+=(maven)
   has make || want+=(make)
   has g++ || want+=(g++)
@@ -58,6 +58,9 @@ kafka_jars() { # the tools (and the broker) of Apache Kafka, and sources, which 
   mvn -q -B -f tests/pom.xml dependency:copy-dependencies -DincludeScope=runtime -DoutputDirectory="$tools/kafka" || return
   mvn -q -B -f tests/pom.xml dependency:copy-dependencies -DincludeScope=runtime -Dclassifier=sources \
     -Dmdep.failOnMissingClassifierArtifact=false -DoutputDirectory="$tools/kafka-sources" || return
+  rm -rf "$tools/kafka-3.9.1" # the older release that directories are taken over from, with ZooKeeper
+  mvn -q -B -f tests/pom.xml -Dkafka.version=3.9.1 dependency:copy-dependencies -DincludeScope=runtime \
+    -DoutputDirectory="$tools/kafka-3.9.1" || return
   cp tests/pom.xml "$tools/kafka/pom.xml"
 }
 franz_go() { # any Go since 1.21 fetches the version that go.mod names by itself
