@@ -6,7 +6,7 @@ use super::reply::Close;
 use crate::base::ErrorCode;
 use crate::base::topic::validate_topic_name;
 use crate::config::table::Table;
-use crate::config::{ConfigEntry, ConfigSource, Synonym, describe};
+use crate::config::{ConfigEntry, ConfigSource, Synonym, describe, documentation};
 use crate::metadata::{MetadataImage, ResourceType};
 use crate::protocol::messages::describe_configs_request::{DescribeConfigsRequest, DescribeConfigsResource};
 use crate::protocol::messages::describe_configs_response::{
@@ -27,7 +27,7 @@ pub async fn handle(ctx: &RequestContext, request: DescribeConfigsRequest) -> Re
         match described(ctx, &image, resource) {
             Ok(entries) => {
                 let wanted = entries.into_iter().filter(|entry| is_wanted(resource, &entry.name));
-                result.configs = wanted.map(|entry| row(ctx.api_version, entry, request.include_synonyms)).collect();
+                result.configs = wanted.map(|entry| row(ctx.api_version, entry, &request)).collect();
             }
             Err((error, message)) => {
                 result.error_code = error.code();
@@ -44,12 +44,13 @@ fn is_wanted(resource: &DescribeConfigsResource, name: &str) -> bool {
     keys.is_empty() || keys.iter().any(|key| **key == *name)
 }
 
-fn row(version: i16, entry: ConfigEntry, include_synonyms: bool) -> DescribeConfigsResourceResult {
+fn row(version: i16, entry: ConfigEntry, request: &DescribeConfigsRequest) -> DescribeConfigsResourceResult {
     let synonym = |s: Synonym| DescribeConfigsSynonym {
         name: (&*s.name).into(),
         value: s.value.map(Into::into),
         source: s.source.wire(),
     };
+    let documentation = if request.include_documentation { documentation(&entry.name) } else { None };
     DescribeConfigsResourceResult {
         is_default: version == 0 && entry.source == ConfigSource::Default,
         name: entry.name.into(),
@@ -57,9 +58,9 @@ fn row(version: i16, entry: ConfigEntry, include_synonyms: bool) -> DescribeConf
         read_only: entry.read_only,
         config_source: entry.source.wire(),
         is_sensitive: entry.sensitive,
-        synonyms: if include_synonyms { entry.synonyms.into_iter().map(synonym).collect() } else { Vec::new() },
+        synonyms: if request.include_synonyms { entry.synonyms.into_iter().map(synonym).collect() } else { Vec::new() },
         config_type: entry.kind.map_or(0, |kind| kind.wire()),
-        documentation: None,
+        documentation: documentation.map(Into::into),
     }
 }
 

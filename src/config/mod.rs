@@ -5,6 +5,7 @@ pub mod arguments;
 mod broker;
 mod cleaner;
 pub mod describe;
+mod documentation;
 pub mod dynamic;
 pub mod listeners;
 mod load;
@@ -25,6 +26,7 @@ pub use broker::{
 };
 pub use cleaner::CleanerConfig;
 pub use describe::ConfigEntry;
+pub use documentation::documentation;
 pub use dynamic::LiveSettings;
 pub use listeners::{ListenerConfig, Listeners, SecurityProtocol};
 pub use load::{ConfigError, Given, Outside};

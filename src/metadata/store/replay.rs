@@ -56,13 +56,13 @@ impl MetadataLog {
             return Err(StoreError::NoSnapshot(log.start_offset().0));
         }
         let bytes_since_snapshot = read_segments(&dir, from, log.end_offset(), &mut loader, &mut kraft)?;
-        let snapshots = snapshots::sift(&dir, log.start_offset()).map_err(failed)?;
         kraft.check(&config)?;
         match loader.image().metadata_version() {
             0 | METADATA_VERSION_MIN..=METADATA_VERSION_LATEST => {}
             other => return Err(StoreError::MetadataVersion(other)),
         }
         let quorum = read_quorum_state(&dir)?;
+        let snapshots = snapshots::sift(&dir, log.start_offset(), snapshot).map_err(failed)?;
         Ok(ReplayedLog { config, dir, log, loader, kraft, quorum, snapshots, bytes_since_snapshot })
     }
 }

@@ -12,6 +12,8 @@ use std::time::Duration;
 
 /// What Kafka puts behind the name of a snapshot on its way out.
 pub(super) const DELETED_SUFFIX: &str = ".deleted";
+/// What stands behind the name of a snapshot that cannot be read.
+const DAMAGED_SUFFIX: &str = ".damaged";
 /// As much of a snapshot's front as holds its first batch.
 const FRONT: usize = 64 << 10;
 
@@ -34,14 +36,18 @@ pub fn list(dir: &Path) -> io::Result<Vec<SnapshotId>> {
 }
 
 /// The snapshots to keep at a start. Those that end before the log begins go, and what was never finished or only
-/// half deleted (`KafkaMetadataLog.recoverSnapshots`). Blocking.
-pub fn sift(dir: &Path, log_start: Offset) -> io::Result<Vec<SnapshotFile>> {
+/// half deleted (`KafkaMetadataLog.recoverSnapshots`). Those newer than `newest`, the newest that can be read, are
+/// damaged: they are put aside, or the next cleaning would keep them and delete those that are whole. Blocking.
+pub fn sift(dir: &Path, log_start: Offset, newest: Option<SnapshotId>) -> io::Result<Vec<SnapshotFile>> {
     let mut kept = Vec::new();
     for entry in fs::read_dir(dir)? {
         let path = dir.join(&entry.name);
         let unfinished =
             |suffix: &str| entry.name.strip_suffix(suffix).is_some_and(|name| SnapshotId::parse(name).is_some());
         match SnapshotId::parse(&entry.name) {
+            Some(id) if newest.is_none_or(|newest| id > newest) => {
+                fs::rename(&path, &dir.join(id.file_name() + DAMAGED_SUFFIX))?;
+            }
             Some(id) if id.end_offset >= log_start => {
                 let read = File::open(&path, OpenMode::Read).and_then(|file| {
                     let mut front = vec![0; FRONT];

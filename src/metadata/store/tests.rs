@@ -234,6 +234,32 @@ fn old_snapshots_and_the_segments_they_cover_go_and_the_rest_is_the_same_metadat
     assert!(names().iter().all(|name| !name.contains("deleted") && !name.ends_with(".part")), "{:?}", names());
 }
 
+#[test]
+fn a_damaged_snapshot_is_put_aside_and_the_one_before_it_stays() {
+    let dir = tempfile::tempdir().unwrap();
+    let partition = dir.path().join(METADATA_PARTITION_DIR);
+    let image = block_on_test(async {
+        let mut log = MetadataLog::replay(config(dir.path(), 1), NOW).unwrap().lead(NOW).await.unwrap();
+        for n in 1..=2 {
+            log.append(vec![topic(n)], NOW).await.unwrap();
+            log.bytes_since_snapshot = u64::MAX;
+            let job = log.due_snapshot(NOW).unwrap();
+            log.snapshot_ended(job.run());
+        }
+        log.image().clone()
+    });
+    let [whole, damaged] = snapshots::list(&partition).unwrap()[..] else { panic!("two snapshots") };
+    let path = partition.join(damaged.file_name());
+    for len in [std::fs::metadata(&path).unwrap().len() - 1, 40, 0] {
+        std::fs::OpenOptions::new().write(true).open(&path).unwrap().set_len(len).unwrap();
+        let replayed = MetadataLog::replay(config(dir.path(), 1), NOW).unwrap();
+        assert_eq!(*replayed.image(), image);
+        let kept: Vec<_> = replayed.snapshots.iter().map(|snapshot| snapshot.id).collect();
+        assert_eq!(kept, [whole], "{len}");
+        std::fs::rename(partition.join(damaged.file_name() + ".damaged"), &path).unwrap();
+    }
+}
+
 fn fs_names(dir: &Path) -> Vec<String> {
     std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
 }
