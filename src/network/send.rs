@@ -35,7 +35,7 @@ impl Batch {
                 Part::File { len: 0, .. } => {}
                 Part::File { file, position, len } => {
                     if !run.is_empty() {
-                        stream.send(std::mem::take(&mut run)).await?;
+                        stream.send_ahead_of_file(std::mem::take(&mut run)).await?;
                     }
                     stream.send_file(&file, position, u64::from(len), path).await?;
                 }

@@ -219,7 +219,7 @@ fn a_file_leaves_with_equal_bytes_on_each_path() {
         let content = pattern(2_500_000);
         file.write_at(&content, 0).unwrap();
         for path in [FetchPath::Auto, FetchPath::Sendfile, FetchPath::ReadSend, FetchPath::Splice] {
-            for (position, len) in [(0, 2_500_000), (4097, 1_000_003), (17, 1), (2_499_999, 1)] {
+            for (position, len, head) in [(0, 2_500_000, 100), (4097, 1_000_003, 5000), (17, 1, 1), (2_499_999, 1, 0)] {
                 let (received, receiver) = std::sync::mpsc::channel();
                 let (stream, client) = accept_from(move |mut socket| {
                     let mut all = Vec::new();
@@ -227,10 +227,13 @@ fn a_file_leaves_with_equal_bytes_on_each_path() {
                     received.send(all).unwrap();
                 })
                 .await;
+                let head = vec![Bytes::from(vec![0xA5; head]), Bytes::from(vec![0x5A; head])];
+                stream.send_ahead_of_file(head.clone()).await.unwrap();
                 stream.send_file(&file, position as u64, len as u64, path).await.unwrap();
                 stream.shutdown();
                 client.await;
-                assert!(receiver.recv().unwrap() == content[position..position + len], "{path:?} {position} {len}");
+                let expected = [&head[0], &head[1], &content[position..position + len]].concat();
+                assert!(receiver.recv().unwrap() == expected, "{path:?} {position} {len}");
             }
         }
     });
