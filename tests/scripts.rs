@@ -39,6 +39,15 @@ fn kafka_storage_formats_and_informs_from_any_directory() {
 }
 
 #[test]
+fn kafka_dump_log_prints_a_segment() {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/src/tools/dump/testdata/txn/00000000000000000000.log");
+    let done = run(script("kafka-dump-log.sh"), &["--files", file, "--print-data-log"], scratch().path());
+    assert!(done.code == Some(0) && done.out.contains("endTxnMarker: ABORT"), "{done:?}");
+    let none = run(script("kafka-dump-log.sh"), &["--print-data-log"], scratch().path());
+    assert!(none.code == Some(1) && none.err.contains("--files"), "{none:?}");
+}
+
+#[test]
 fn the_binary_is_found_by_variable_beside_the_script_or_in_the_checkout() {
     let dir = scratch();
     let version = |script: &Path, corelog_bin: Option<&str>, target: Option<&Path>| -> Said {

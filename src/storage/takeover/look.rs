@@ -94,9 +94,7 @@ fn look_at(path: &Path, report: &mut Report) -> io::Result<DirLook> {
         match kind {
             DirKind::Delete => report.plan(format!("{} was deleted and is removed", path.display())),
             DirKind::Stray => report.fact(format!("{} is a stray: it is kept and not served", path.display())),
-            DirKind::Future => {
-                report.plan(format!("{} was being moved here: it is kept and not served", path.display()))
-            }
+            DirKind::Future => report.plan(format!("{} was being moved here: the move goes on", path.display())),
             DirKind::Live => {
                 let from = recovery_points.get(&partition).unwrap_or(Offset::ZERO);
                 dir.unflushed_bytes += segments(&path, from, &mut old)?;
