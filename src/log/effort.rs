@@ -27,8 +27,9 @@ impl Effort {
             Self::Full => full,
             // Measured: docs/STORAGE.md, "Checks of produced batches".
             Self::Turn => match codec {
-                Compression::Gzip => 512 << 10,
-                Compression::None | Compression::Snappy | Compression::Lz4 | Compression::Zstd => 1 << 20,
+                Compression::Gzip => 256 << 10,
+                Compression::Zstd => 512 << 10,
+                Compression::None | Compression::Snappy | Compression::Lz4 => 1 << 20,
             },
         }
     }
@@ -41,7 +42,8 @@ impl Effort {
             (Self::Turn, Compression::Snappy | Compression::Lz4, _) => 256 << 10,
             (Self::Turn, Compression::Zstd, None | Some(..=3)) => 128 << 10,
             (Self::Turn, Compression::Gzip, _) => 16 << 10,
-            (Self::Turn, Compression::Zstd, Some(_)) => 4 << 10,
+            (Self::Turn, Compression::Zstd, Some(4..=12)) => 8 << 10,
+            (Self::Turn, Compression::Zstd, Some(_)) => 0,
         };
         unpacked <= max
     }

@@ -4,7 +4,7 @@
 use super::core::Log;
 use super::dir::{LogDir, random_id};
 use super::dirs::{LogDirs, Wanted, locked};
-use super::files::write_partition_metadata;
+use super::files::{PARTITION_METADATA, write_partition_metadata};
 use super::health::DirHealth;
 use super::names;
 use super::progress::Progress;
@@ -137,7 +137,7 @@ fn set_aside(dir: &LogDir, path: &Path, partition: &TopicPartition, found: Optio
     let to = dir.path().join(names::suffixed(partition, random_id(), names::STRAY));
     match found {
         Some(id) => tracing::warn!("{} is of the topic with id {id}: kept as {}", path.display(), to.display()),
-        None => tracing::warn!("{} has no topic id: kept as {}", path.display(), to.display()),
+        None => tracing::warn!("{} has no topic id in {PARTITION_METADATA}: kept as {}", path.display(), to.display()),
     }
     fs::rename(path, &to)?;
     dir.forget(partition);

@@ -8,7 +8,7 @@ use super::files::FileKind;
 use super::index::{OffsetEntry, floor_in_file};
 use super::segment::Segment;
 use crate::base::Offset;
-use crate::record::header::MAGIC_AT;
+use crate::record::header::{HEADER_LEN, MAGIC_AT};
 use crate::record::legacy::LegacyEntry;
 use crate::ring::file::{File, OpenMode};
 use crate::ring::runtime;
@@ -181,8 +181,30 @@ impl SegmentView {
         let (file, page) = (&index.file, &mut index.page);
         let entry = floor_in_file::<OffsetEntry>(file, self.entries_on_disk, offset, self.base, page).await?;
         self.index = Some(index);
-        // An entry that points past the end is no entry: the walk from the beginning finds the batch.
-        Ok(entry.map_or(0, |e| if e.position < self.size { e.position } else { 0 }))
+        match entry {
+            Some(entry) if self.meets_a_batch(entry).await? => Ok(entry.position),
+            Some(_) => {
+                self.distrust(FileKind::OffsetIndex);
+                Ok(0) // the walk from the beginning finds the batch
+            }
+            None => Ok(0),
+        }
+    }
+
+    /// Whether the entry points at a batch that is not after its offset.
+    async fn meets_a_batch(&mut self, entry: OffsetEntry) -> io::Result<bool> {
+        if entry.position >= self.size {
+            return Ok(false);
+        }
+        let head = self.file().await?.read(u64::from(entry.position), HEADER_LEN).await?;
+        let place = place_of(&head, entry.position).filter(|place| place.base <= place.last);
+        Ok(place.is_some_and(|place| place.base >= self.base && place.last <= entry.offset))
+    }
+
+    /// Tells that an index does not agree with its segment.
+    pub(super) fn distrust(&self, kind: FileKind) {
+        let path = self.path_of(kind);
+        tracing::warn!("{} does not agree with its segment: the segment itself is gone through", path.display());
     }
 
     /// The first batch at or after `position` whose last offset is not before `offset`.

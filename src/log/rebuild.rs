@@ -12,6 +12,7 @@ use super::segment::{Segment, TxnIndexState};
 use super::snapshot;
 use super::write::write_index_tails;
 use crate::base::{LeaderEpoch, Offset, TimestampMs};
+use crate::record::BatchHeader;
 use crate::ring::file::{File, OpenMode};
 use crate::ring::fs;
 use std::io;
@@ -116,8 +117,7 @@ pub(super) fn check_segment(
     let (mut end, mut why, mut markers) = (0, None, false);
     while let Some(scanned) = scanner.next()? {
         let judged = scanned.and_then(|batch| {
-            let epoch = batch.header.map_or(LeaderEpoch::UNKNOWN, |h| h.leader_epoch());
-            order.judge(batch.meta.base, batch.meta.last, epoch, batch.position).map(|()| batch)
+            order.judge(batch.meta.base, batch.meta.last, batch.header.as_ref(), batch.position).map(|()| batch)
         });
         match judged {
             Ok(batch) => {
@@ -165,7 +165,13 @@ const EPOCH_FELL: Unsound = Unsound::OutOfOrder("the leader epoch is lower than 
 
 impl Order<'_> {
     /// Whether a sound batch also stands where it may.
-    fn judge(&mut self, base: Offset, last: Offset, epoch: LeaderEpoch, position: u64) -> Result<(), Unsound> {
+    fn judge(
+        &mut self,
+        base: Offset,
+        last: Offset,
+        header: Option<&BatchHeader>,
+        position: u64,
+    ) -> Result<(), Unsound> {
         if last < base || base < self.next {
             return Err(Unsound::OutOfOrder("the batch's offsets do not follow on the batch before"));
         }
@@ -175,15 +181,19 @@ impl Order<'_> {
         if last.since(self.base) > i64::from(i32::MAX) {
             return Err(Unsound::OutOfOrder("the batch's offset does not fit the segment"));
         }
-        if epoch.0 >= 0 {
-            self.judge_epoch(base, epoch, position)?;
+        // Without an epoch are old formats, and what was written before there were any.
+        if let Some(epoch) = header.map(BatchHeader::leader_epoch) {
+            let known = self.latest.is_some() || self.epochs.epoch_at(base).is_some();
+            if known || epoch != LeaderEpoch::UNKNOWN {
+                self.judge_epoch(base, epoch, position)?;
+            }
         }
         self.next = last.plus(1);
         Ok(())
     }
 
     fn judge_epoch(&mut self, base: Offset, epoch: LeaderEpoch, position: u64) -> Result<(), Unsound> {
-        if self.latest.is_some_and(|latest| epoch < latest) {
+        if epoch.0 < 0 || self.latest.is_some_and(|latest| epoch < latest) {
             return Err(EPOCH_FELL);
         }
         let known = self.epochs.latest().map(|e| e.epoch);

@@ -26,6 +26,10 @@ pub struct TimestampOffset {
 /// How much a batch may unpack to while a record is looked for in it; beyond, the batch itself is the answer.
 const UNPACKED_MAX: u64 = 1 << 30;
 
+/// So many batches after the one a closed segment's time index ends with are looked at: had the file lost its end, the
+/// next one would be later.
+const NEXT_BATCHES: usize = 16;
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Wanted {
     /// The first record at or after this time.
@@ -132,18 +136,55 @@ impl TimestampLookup {
 }
 
 impl TimeView {
-    /// The segment's largest timestamp: its time index ends with it when the segment is closed.
+    /// The segment's largest timestamp: its time index ends with it when the segment is closed. What the index says is
+    /// held against the batches; where it is wrong they are gone through.
     async fn max(&mut self) -> io::Result<TimeEntry> {
-        let none = TimeEntry { timestamp: TimestampMs::NONE, offset: self.view.base };
         if let Some(max) = self.max {
             return Ok(max);
         }
-        if self.time_entries_on_disk == 0 {
-            return Ok(none);
-        }
-        let index = self.time_index().await?;
-        let max = last_in_file::<TimeEntry>(&index, self.time_entries_on_disk, self.view.base).await?.unwrap_or(none);
+        let last = match self.time_entries_on_disk {
+            0 => None,
+            entries => last_in_file::<TimeEntry>(&self.time_index().await?, entries, self.view.base).await?,
+        };
+        let none = TimeEntry { timestamp: TimestampMs::NONE, offset: self.view.base };
+        let max = if self.is_true(last.unwrap_or(none)).await? {
+            last.unwrap_or(none)
+        } else {
+            self.view.distrust(FileKind::TimeIndex);
+            self.walked_max().await?
+        };
         self.max = Some(max);
+        Ok(max)
+    }
+
+    /// Whether the batch at the entry's offset has its timestamp, and the next ones have none that is later.
+    async fn is_true(&mut self, entry: TimeEntry) -> io::Result<bool> {
+        let position = self.view.floor(entry.offset, None).await?;
+        let Some(place) = self.view.walk_to(position, entry.offset).await? else { return Ok(false) };
+        if place.max_timestamp != entry.timestamp || (place.base > entry.offset && entry.timestamp != TimestampMs::NONE)
+        {
+            return Ok(false);
+        }
+        let mut walk = Walk::new(self.view.file().await?, place.position, self.view.size);
+        for _ in 0..NEXT_BATCHES {
+            match walk.next().await? {
+                Some(next) if next.max_timestamp > entry.timestamp => return Ok(false),
+                Some(_) => {}
+                None => break,
+            }
+        }
+        Ok(true)
+    }
+
+    /// The largest timestamp, by every batch's header.
+    async fn walked_max(&mut self) -> io::Result<TimeEntry> {
+        let mut max = TimeEntry { timestamp: TimestampMs::NONE, offset: self.view.base };
+        let mut walk = Walk::new(self.view.file().await?, 0, self.view.size);
+        while let Some(place) = walk.next().await? {
+            if place.max_timestamp > max.timestamp {
+                max = TimeEntry { timestamp: place.max_timestamp, offset: place.last };
+            }
+        }
         Ok(max)
     }
 
@@ -163,9 +204,23 @@ impl TimeView {
                 floor_in_file::<TimeEntry>(&index, entries, timestamp, self.view.base, &mut page).await?
             }
         };
+        let on_disk = entry.filter(|_| self.time_tail.is_none());
+        if let Some(entry) = on_disk
+            && !self.meets_a_batch(entry).await?
+        {
+            self.view.distrust(FileKind::TimeIndex);
+            return Ok(0);
+        }
         let offset = entry.map_or(self.view.base, |e| e.offset).max(start);
         let tail = self.offset_tail.filter(|t| self.time_tail.is_some() && t.offset <= offset);
         self.view.floor(offset, tail).await
+    }
+
+    /// Whether the batch at the entry's offset has its timestamp.
+    async fn meets_a_batch(&mut self, entry: TimeEntry) -> io::Result<bool> {
+        let position = self.view.floor(entry.offset, None).await?;
+        let place = self.view.walk_to(position, entry.offset).await?;
+        Ok(place.is_some_and(|p| p.max_timestamp == entry.timestamp && p.base <= entry.offset))
     }
 
     /// The first batch from `position` on that `matches`.

@@ -43,6 +43,8 @@ pub fn compress(compression: Compression, level: Option<i32>, body: &[u8], out: 
         Compression::Zstd => {
             let level = level.unwrap_or(zstd::DEFAULT_COMPRESSION_LEVEL);
             let mut writer = zstd::stream::write::Encoder::new(out, level)?;
+            // High levels make tables of many megabytes unless they know that there is little to come.
+            writer.set_pledged_src_size(Some(body.len() as u64))?;
             writer.write_all(body)?;
             writer.finish()?;
         }

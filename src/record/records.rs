@@ -94,6 +94,13 @@ impl<'a> Records<'a> {
     }
 }
 
+/// The record at the front of `bytes`, and the bytes it takes.
+pub(super) fn first(bytes: &[u8]) -> Result<(Record<'_>, usize), RecordError> {
+    let mut cursor = Cursor(bytes);
+    let record = cursor.record()?;
+    Ok((record, bytes.len() - cursor.0.len()))
+}
+
 impl<'a> Iterator for Records<'a> {
     type Item = Result<Record<'a>, RecordError>;
 

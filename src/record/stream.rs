@@ -2,7 +2,7 @@
 
 use super::batch::BatchView;
 use super::compression::{self, DecompressError};
-use super::records::RecordError;
+use super::records::{self, RecordError};
 use crate::base::varint;
 use std::io::Read;
 
@@ -110,6 +110,21 @@ impl<'a> RecordStream<'a> {
     }
 
     fn record(&mut self) -> Result<RecordHead, DecompressError> {
+        // Most records lie in the window as a whole.
+        let len = |bytes: Option<&[u8]>| bytes.map_or(-1, |b| b.len() as i32);
+        let whole = records::first(self.fill(VARINT_MAX)?).map(|(record, taken)| {
+            let (timestamp_delta, offset_delta) = (record.timestamp_delta, record.offset_delta);
+            let (key_len, value_len) = (len(record.key), len(record.value));
+            (RecordHead { timestamp_delta, offset_delta, key_len, value_len }, taken)
+        });
+        if let Ok((head, taken)) = whole {
+            self.at += taken;
+            return Ok(head);
+        }
+        self.record_in_pieces()
+    }
+
+    fn record_in_pieces(&mut self) -> Result<RecordHead, DecompressError> {
         let len = self.i32(&mut { u64::MAX })?;
         let mut left = u64::try_from(len).map_err(|_| RecordError::Length)?;
         if self.fill(1)?.is_empty() {

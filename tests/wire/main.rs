@@ -5,9 +5,11 @@
 mod bad_input;
 #[path = "../codec_support/mod.rs"]
 mod codec_support;
+mod faulty_files;
 mod fetch;
 mod groups;
 mod odd_batches;
+mod odd_cases;
 mod produce_errors;
 mod raw_batch;
 mod served;

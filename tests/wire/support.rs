@@ -53,10 +53,7 @@ impl Broker {
 
     /// A connection to it.
     pub fn connect(&self) -> Wire {
-        let stream = TcpStream::connect(self.address).expect("the broker accepts");
-        stream.set_read_timeout(Some(DEADLINE)).expect("a timeout");
-        stream.set_nodelay(true).expect("no delay");
-        Wire { stream, correlation_id: 0 }
+        Wire::over(TcpStream::connect(self.address).expect("the broker accepts"))
     }
 
     /// Whether it is ours.
@@ -89,7 +86,8 @@ impl Drop for Broker {
     }
 }
 
-fn free_address() -> SocketAddr {
+/// An address that is free now.
+pub fn free_address() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port")
 }
 
@@ -100,6 +98,13 @@ pub struct Wire {
 }
 
 impl Wire {
+    /// Speaks over a connection.
+    pub fn over(stream: TcpStream) -> Self {
+        stream.set_read_timeout(Some(DEADLINE)).expect("a timeout");
+        stream.set_nodelay(true).expect("no delay");
+        Self { stream, correlation_id: 0 }
+    }
+
     /// Writes bytes as they are. The peer may have closed: what it does is judged by what can be read.
     pub fn send(&mut self, bytes: &[u8]) {
         let _ = self.stream.write_all(bytes);

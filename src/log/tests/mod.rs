@@ -1,6 +1,7 @@
 //! Scenarios over whole logs on a real file system.
 
 mod append;
+mod faults;
 mod flush;
 mod java;
 mod many;

@@ -1,0 +1,7 @@
+#!/usr/bin/env bash
+# The complete form of the fault tests that CI samples: every byte of a 1 MiB tail flipped, the tail cut at every length,
+# every kind of damage to each index, snapshot, checkpoint and meta file. Takes about an hour on one core.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+LOG_FAULT_STEP=1 cargo test --release --lib -- log::tests::faults --nocapture
+FAULTS_ALL=1 cargo test --release --test wire -- faulty_files --nocapture
