@@ -197,3 +197,29 @@ def test_kafka_dump_log_reads_the_files_on_disk(make_broker):
     snapshots = [directory / name for name in names if name.endswith(".snapshot")]
     assert snapshots, names
     assert "producerId" in tool("kafka-dump-log", "--files", snapshots[0]).out
+
+
+@pytest.mark.parametrize("kept", ["uncompressed", "gzip", "snappy", "lz4", "zstd"])
+def test_a_topic_with_a_codec_of_its_own_keeps_every_batch_in_it(make_broker, kept):
+    """Whatever producers compress with, `compression.type` decides what is on disk, and Java reads it."""
+    broker = make_broker(offsets_topic_compression_codec=4, offsets_topic_num_partitions=1).start()
+    tool("kafka-topics", "--create", "--topic", "own-codec", "--config", f"compression.type={kept}", broker=broker)
+    sent = []
+    for codec in clients.CODECS:
+        records = [(f"key-{n % 5}", f"{codec} {n} " + "again and again " * (n % 90)) for n in range(200)]
+        clients.kcat_produce(broker, "own-codec", records, codec)
+        sent += records
+    expected = [(n, key, value) for n, (key, value) in enumerate(sent)]
+    by_java = clients.java_consume(broker, "own-codec", len(sent), group="readers")
+    assert [(r.offset, r.key, r.value) for r in by_java] == expected
+    assert [(r.offset, r.key, r.value) for r in clients.kcat_consume(broker, "own-codec")] == expected
+    broker.stop()
+    for directory, codec in [("own-codec-0", "none" if kept == "uncompressed" else kept), ("__consumer_offsets-0", "zstd")]:
+        log = broker.data / directory / "00000000000000000000.log"
+        dumped = tool("kafka-dump-log", "--deep-iteration", "--files", log).out
+        batches = re.findall(r"^baseOffset: .* compresscodec: (\w+) .* isvalid: (\w+)", dumped, re.M)
+        assert batches and set(batches) == {(codec, "true")}, dumped[-2000:]
+    broker.start()
+    assert clients.java_consume(broker, "own-codec", len(sent)) == by_java
+    committed = tool("kafka-consumer-groups", "--describe", "--group", "readers", broker=broker).out
+    assert re.search(rf"readers\s+own-codec\s+0\s+{len(sent)}\s+{len(sent)}\s+0", committed), committed
