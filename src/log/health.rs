@@ -14,12 +14,19 @@ struct State {
     failed: AtomicBool,
     full: AtomicBool,
     cared_for: AtomicBool,
+    told: AtomicBool,
 }
 
 impl DirHealth {
     /// From now on the directory takes nothing.
     pub fn fail(&self) {
         self.0.failed.store(true, Ordering::Release);
+    }
+
+    /// The same; true for the first who tells, who takes it offline everywhere.
+    pub fn fails_first(&self) -> bool {
+        self.fail();
+        !self.0.told.swap(true, Ordering::AcqRel)
     }
 
     /// True once it has failed.

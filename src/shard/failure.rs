@@ -51,10 +51,11 @@ impl Shard {
 
     /// The same, with a word for what could not be written.
     pub(super) fn dir_failed(&self, dir: &Path, what: &str, error: &io::Error) {
-        tracing::error!("log dir {} failed and goes offline: {what}: {error}", dir.display());
-        if let Some(failed) = self.shared.log_dirs.dirs().iter().find(|one| one.path() == dir) {
-            failed.health().fail();
+        let mut known = self.shared.log_dirs.dirs().iter().filter(|one| one.path() == dir);
+        if known.any(|one| !one.health().fails_first()) {
+            return;
         }
+        tracing::error!("log dir {} failed and goes offline: {what}: {error}", dir.display());
         if self.shared.config.metadata_log_dir == dir {
             self.end(Ending::Failed(format!(
                 "the log dir {}, which holds the metadata, failed: {error}",

@@ -147,3 +147,25 @@ def test_a_power_cut_after_a_clean_stop_loses_nothing_and_needs_no_recovery(disk
         found, ends = read_all(broker)
         assert found == kept, f"{len(kept)} acknowledged, {len(found)} there"
         assert "recover" not in broker.log.read_text()[said:], broker.tail()
+
+
+def test_flush_ms_brings_what_is_acknowledged_to_the_device_in_time(disk, make_broker):
+    broker = make_broker(log_dirs=disk.path / "data").start()
+    admin = KafkaAdminClient(bootstrap_servers=broker.address)
+    admin.create_topics([NewTopic("timed", 1, 1, topic_configs={"flush.ms": "200"})])
+    admin.close()
+    for last in (49, 99):
+        producer = KafkaProducer(bootstrap_servers=broker.address, acks="all")
+        told = [producer.send("timed", value=b"%d" % n, partition=0) for n in range(50)]
+        assert [future.get(30).offset for future in told][-1] == last
+        producer.close()
+        time.sleep(2)  # ten times the limit
+        disk.cut_power()
+        broker.kill()
+        disk.unmount()
+        disk.mount()
+        broker.start()
+        consumer = KafkaConsumer(bootstrap_servers=broker.address)
+        partition = TopicPartition("timed", 0)
+        assert consumer.end_offsets([partition])[partition] == last + 1
+        consumer.close()
