@@ -65,18 +65,23 @@ impl Replacement {
     /// Everything that happens to files, in order. A crash may come between any two of them.
     pub(super) fn steps(&self) -> Vec<Step> {
         let new = |suffix: &str, kind: FileKind| with_suffix(kind.path(&self.dir, self.new.base), suffix);
+        // Only the transaction index may be absent.
+        let rename = |kind: FileKind, from: PathBuf, to: PathBuf| match kind {
+            FileKind::TxnIndex => Step::RenameIfThere(from, to),
+            _ => Step::Rename(from, to),
+        };
         let mut steps: Vec<Step> =
-            SEGMENT_FILES.iter().map(|k| Step::Rename(new(CLEANED_SUFFIX, *k), new(SWAP_SUFFIX, *k))).collect();
+            SEGMENT_FILES.iter().map(|k| rename(*k, new(CLEANED_SUFFIX, *k), new(SWAP_SUFFIX, *k))).collect();
         steps.push(Step::SyncDir(self.dir.to_path_buf()));
         for old in &self.old {
             let mut kinds = SEGMENT_FILES.to_vec();
             // A producer snapshot inside a segment is of no use to a start.
             kinds.extend((old.base != self.new.base).then_some(FileKind::Snapshot));
             for path in kinds.into_iter().map(|kind| kind.path(&self.dir, old.base)) {
-                steps.push(Step::Rename(path.clone(), with_suffix(path, DELETED_SUFFIX)));
+                steps.push(Step::RenameIfThere(path.clone(), with_suffix(path, DELETED_SUFFIX)));
             }
         }
-        steps.extend(SEGMENT_FILES.iter().map(|k| Step::Rename(new(SWAP_SUFFIX, *k), new("", *k))));
+        steps.extend(SEGMENT_FILES.iter().map(|k| rename(*k, new(SWAP_SUFFIX, *k), new("", *k))));
         steps.push(Step::SyncDir(self.dir.to_path_buf()));
         steps
     }
@@ -85,8 +90,10 @@ impl Replacement {
 /// One change of the directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Step {
-    /// A file gets another name; one that is not there is none.
+    /// A file gets another name.
     Rename(PathBuf, PathBuf),
+    /// The same; that there is none is no error.
+    RenameIfThere(PathBuf, PathBuf),
     /// What was renamed is durable.
     SyncDir(PathBuf),
 }
@@ -94,7 +101,8 @@ pub(super) enum Step {
 impl Step {
     pub(super) fn perform(&self) -> io::Result<()> {
         match self {
-            Self::Rename(from, to) => match fs::rename_unsynced(from, to) {
+            Self::Rename(from, to) => fs::rename_unsynced(from, to),
+            Self::RenameIfThere(from, to) => match fs::rename_unsynced(from, to) {
                 Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
                 other => other,
             },
@@ -104,7 +112,7 @@ impl Step {
 
     fn deletes(self) -> Option<PathBuf> {
         match self {
-            Self::Rename(_, to) if to.to_string_lossy().ends_with(DELETED_SUFFIX) => Some(to),
+            Self::RenameIfThere(_, to) if to.to_string_lossy().ends_with(DELETED_SUFFIX) => Some(to),
             _ => None,
         }
     }
@@ -153,7 +161,7 @@ impl Log {
             let at = closed.partition_point(|s| s.base < first.base);
             closed.get(at..at + replacement.old.len()) == Some(&replacement.old[..])
         });
-        let begins = same && !self.replacing && !self.offline;
+        let begins = same && replacement.dir == self.dir && !self.replacing && !self.is_offline();
         if begins {
             self.replacing = true;
             self.generation += 1;

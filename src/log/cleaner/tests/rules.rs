@@ -246,6 +246,11 @@ fn a_segment_that_went_meanwhile_is_not_replaced() {
             break replacement;
         }
     };
+    let (_other_dir, mut moved) = empty_log();
+    put(&mut moved, &[("a", Some("1")), ("a", Some("2"))]);
+    roll(&mut moved);
+    assert_eq!(moved.closed_segments(), log.closed_segments());
+    assert!(!moved.begin_replace(&replacement), "the log was moved to another directory");
     log.truncate_to(Offset(1)).unwrap();
     assert!(!log.begin_replace(&replacement));
     replacement.discard().unwrap();
