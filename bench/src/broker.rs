@@ -37,6 +37,10 @@ pub struct LoadArgs {
     /// Requests before those.
     #[arg(long, default_value_t = 0)]
     warm_up: u64,
+    /// Packs the batches of `produce`, which then hold text. A broker with `corelog.produce.trust.compressed=true` shows
+    /// what looking into them costs.
+    #[arg(long, value_enum)]
+    compression: Option<kafka::Codec>,
     /// Fixed rate in requests per second (open loop); the latency then counts from when a request was due.
     #[arg(long, conflicts_with = "warm_up")]
     rate: Option<u64>,
@@ -127,7 +131,11 @@ impl LoadArgs {
 
 /// `produce`: prints what one run used.
 pub fn produce(args: &LoadArgs) -> io::Result<()> {
-    let figure = args.produce(args.connections, &batch_of(args.size))?;
+    let batch = match args.compression {
+        None => batch_of(args.size),
+        Some(codec) => kafka::packed_text(args.size, codec)?,
+    };
+    let figure = args.produce(args.connections, &batch)?;
     print(args, &figure, figure.bytes_out)
 }
 
@@ -235,7 +243,18 @@ impl Broker {
 
     fn args(&self, size: usize, connections: usize, in_flight: usize, requests: u64) -> LoadArgs {
         let (address, pid) = (self.address, self.child.id());
-        LoadArgs { address, pid, size, connections, in_flight, requests, acks: -1, warm_up: requests / 4, rate: None }
+        LoadArgs {
+            address,
+            pid,
+            size,
+            connections,
+            in_flight,
+            requests,
+            acks: -1,
+            warm_up: requests / 4,
+            compression: None,
+            rate: None,
+        }
     }
 }
 
