@@ -11,6 +11,7 @@ mod echo;
 mod floor;
 mod kafka;
 mod load;
+mod recovery;
 mod ring_echo;
 
 use clap::{Parser, Subcommand};
@@ -37,6 +38,8 @@ enum Command {
     Idle(broker::IdleArgs),
     /// Time from the start of the broker to its first connection, and its memory then.
     Start(broker::CompareArgs),
+    /// Recovery of a log after an unclean stop, from the page cache: GB/s on one core.
+    Recovery(recovery::Args),
     /// The broker on one core against the floors, in turn, with ratios.
     Compare(broker::CompareArgs),
     /// One of the servers above (started by the commands above as their own process).
@@ -53,6 +56,7 @@ fn main() {
         Command::Small(args) => broker::small(&args),
         Command::Idle(args) => broker::idle(&args),
         Command::Start(args) => broker::start(&args),
+        Command::Recovery(args) => recovery::run(&args),
         Command::Compare(args) => broker::compare(&args),
         Command::Serve(args) => child::serve(&args),
     };

@@ -33,7 +33,7 @@ pub async fn handle(
                 early.push(match (&target, id.filter(|id| image.partition(id).is_some())) {
                     _ if is_too_long(&topic.name, partition) => Some(ErrorCode::InvalidTopicException),
                     (Err(error), _) => Some(*error),
-                    (Ok(_), None) => Some(ErrorCode::ReplicaNotAvailable),
+                    (Ok(_), None) => Some(ErrorCode::UnknownTopicOrPartition),
                     (Ok(ask), Some(id)) => {
                         items.push(Item { slot, id, ask: *ask });
                         None
