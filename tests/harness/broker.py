@@ -64,7 +64,7 @@ class Broker:
         return self.process.pid
 
     def command(self):
-        self.data = Path(self.properties.get("log.dirs", self.data))
+        self.data = Path(self.properties.get("log.dirs", str(self.data)).split(",")[0])
         properties = {"listeners": f"PLAINTEXT://{self.address}", "log.dirs": str(self.data), **self.properties}
         if not IS_CORELOG:
             return self._kafka_command(properties)
