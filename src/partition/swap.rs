@@ -1,7 +1,7 @@
 //! The last step of a move between log directories: a complete copy of the log takes its place.
 
 use super::Partition;
-use crate::base::Now;
+use crate::base::{ErrorCode, Now};
 use crate::log::{AppendError, Log};
 
 impl Partition {
@@ -23,7 +23,12 @@ impl Partition {
         }
         copy.increment_start_offset(state.log.start_offset());
         for batch in state.log.take_queued() {
-            copy.append_as_follower(batch, now)?;
+            if let Err(error) = copy.append_as_follower(batch, now) {
+                // What producers were promised is lost to both logs: nothing is acknowledged any more.
+                state.log.set_offline();
+                state.acks.fail_all(ErrorCode::KafkaStorageError);
+                return Err(error);
+            }
         }
         copy.take_over(&mut state.log);
         Ok(Ok(std::mem::replace(&mut state.log, copy)))
