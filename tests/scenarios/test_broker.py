@@ -93,13 +93,14 @@ def test_a_request_hops_once_at_most_and_never_where_all_is_local(make_broker):
 
 def test_several_log_dirs_hold_the_partitions_and_come_back(make_broker):
     broker = make_broker()
-    broker.properties["log.dirs"] = f"{broker.data}/a,{broker.data}/b"
+    dirs = [broker.directory / name for name in "ab"]
+    broker.properties["log.dirs"] = ",".join(map(str, dirs))
     broker.start()
     clients.create_topic(broker, "spread", partitions=6)
     sent = clients.rdk_produce(broker, "spread", [(f"k{n}", str(n)) for n in range(600)])
     broker.restart()
     assert clients.rdk_consume(broker, "spread") == sent
-    held = [len(list((broker.data / name).glob("spread-*"))) for name in "ab"]
+    held = [len(list(dir.glob("spread-*"))) for dir in dirs]
     assert sum(held) == 6 and min(held) > 0, held
 
 
