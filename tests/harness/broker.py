@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 from .paths import BROKER, CORELOG, KAFKA_JARS, LOG4J
-from .process import Late, die_with_us, run
+from .process import Late, die_with_us, run, until_nobody_listens
 
 IS_CORELOG = BROKER == "corelog"
 #: Apache Kafka takes its time
@@ -133,6 +133,7 @@ class Broker:
         """`kill -9`."""
         self.process.kill()
         self.process.wait(30)
+        until_nobody_listens(self.port)
 
     def restart(self, **properties):
         self.stop()

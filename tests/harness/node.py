@@ -9,7 +9,7 @@ import time
 from .broker import free_port, java
 from .clients import tool
 from .paths import CORELOG, KAFKA_JARS, ROOT, TOOLS
-from .process import Late, die_with_us, run
+from .process import Late, die_with_us, run, until_nobody_listens
 
 #: Apache Kafka waits up to 9 s for the session of a broker that was killed
 START_DEADLINE = 150
@@ -94,6 +94,7 @@ class Node:
     def kill(self):
         self.process.kill()
         self.process.wait(30)
+        until_nobody_listens(self.port)
 
     def tail(self):
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-30:])

@@ -1,5 +1,6 @@
 """Programs: run to their end, or watched line by line while they run. Every wait has a deadline."""
 
+import socket
 import subprocess
 import threading
 import time
@@ -113,3 +114,17 @@ class Running:
         self.process.wait(10)
         for reader in self._readers:
             reader.join(10)
+
+
+def until_nobody_listens(port, within=10):
+    """The kernel lets go of a killed broker's sockets some time after the process has ended: until then the next one
+    would be taken for started."""
+    end = time.monotonic() + within
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        except OSError:
+            return
+        if time.monotonic() > end:
+            raise Late(f"port {port} is still listened on {within} s after the end of the process")
+        time.sleep(0.005)  # nothing tells when the kernel is done
