@@ -265,8 +265,8 @@ fn network_config(s: &Settings) -> Result<NetworkConfig, String> {
     Ok(NetworkConfig {
         socket_request_max_bytes: s.number("socket.request.max.bytes"),
         connections_max_idle_ms: s.number("connections.max.idle.ms"),
-        socket_receive_buffer_bytes: socket_buffer_bytes(s, "socket.receive.buffer.bytes"),
-        socket_send_buffer_bytes: socket_buffer_bytes(s, "socket.send.buffer.bytes"),
+        socket_receive_buffer_bytes: receive_buffer_bytes(s),
+        socket_send_buffer_bytes: s.number("socket.send.buffer.bytes"),
         socket_listen_backlog_size: s.number("socket.listen.backlog.size"),
         fetch_max_bytes: s.number("fetch.max.bytes"),
         fetch_session_cache_slots: s.number("max.incremental.fetch.session.cache.slots"),
@@ -365,10 +365,11 @@ fn cores(text: &str) -> Result<CoreSelection, String> {
     if list.is_empty() { Err(wrong()) } else { Ok(CoreSelection::List(list)) }
 }
 
-/// A socket buffer's size as given. Kafka's default of 100 KiB is too small for its own requests of 1 MiB, so a key that
-/// is not given leaves it to the kernel, which adapts the buffer to the peer.
-fn socket_buffer_bytes(s: &Settings, key: &str) -> i32 {
-    if s.is_given(key) { s.number(key) } else { -1 }
+/// `socket.receive.buffer.bytes` as given. Kafka's default of 100 KiB is too small for its own requests of 1 MiB, so where
+/// it is not given the kernel adapts the buffer to the peer.
+fn receive_buffer_bytes(s: &Settings) -> i32 {
+    const KEY: &str = "socket.receive.buffer.bytes";
+    if s.is_given(KEY) { s.number(KEY) } else { -1 }
 }
 
 #[cfg(test)]
