@@ -1,6 +1,6 @@
 //! Directories, small files, locks: blocking calls, for the blocking pool, recovery threads, start and stop.
 
-use super::patience::while_held;
+use super::patience::{while_held, while_scarce};
 use nix::fcntl::{FcntlArg, Flock, FlockArg, fcntl};
 use nix::sys::statfs;
 use std::fs;
@@ -60,7 +60,7 @@ pub fn free_and_total_bytes(path: &Path) -> io::Result<(u64, u64)> {
 
 /// A whole file.
 pub fn read(path: &Path) -> io::Result<Vec<u8>> {
-    fs::read(path)
+    while_scarce(|| fs::read(path))
 }
 
 /// Replaces a file so that a crash leaves the old or the new one: `<path>.tmp`, fsync, rename, fsync of the directory.
@@ -68,7 +68,7 @@ pub fn write_atomic(path: &Path, content: &[u8]) -> io::Result<()> {
     let mut name = path.as_os_str().to_owned();
     name.push(".tmp");
     let temporary = PathBuf::from(name);
-    let mut file = fs::File::create(&temporary)?;
+    let mut file = while_scarce(|| fs::File::create(&temporary))?;
     file.write_all(content)?;
     file.sync_all()?;
     drop(file);
@@ -82,7 +82,7 @@ pub fn write_replacing(path: &Path, content: &[u8]) -> io::Result<()> {
     let mut name = path.as_os_str().to_owned();
     name.push(".tmp");
     let temporary = PathBuf::from(name);
-    fs::write(&temporary, content)?;
+    while_scarce(|| fs::File::create(&temporary))?.write_all(content)?;
     fs::rename(&temporary, path)
 }
 
@@ -90,7 +90,7 @@ pub fn write_replacing(path: &Path, content: &[u8]) -> io::Result<()> {
 pub fn sync_file(path: &Path) -> io::Result<()> {
     #[cfg(test)]
     super::fault::check(path, super::fault::Op::Sync)?;
-    fs::File::open(path)?.sync_data()
+    while_scarce(|| fs::File::open(path))?.sync_data()
 }
 
 fn parent(path: &Path) -> &Path {
@@ -141,7 +141,7 @@ pub struct DirEntry {
 /// The entries of a directory, by name. One that vanishes while we look is left out.
 pub fn read_dir(path: &Path) -> io::Result<Vec<DirEntry>> {
     let mut entries = Vec::new();
-    for entry in fs::read_dir(path)? {
+    for entry in while_scarce(|| fs::read_dir(path))? {
         let entry = entry?;
         let Ok(name) = entry.file_name().into_string() else { continue };
         let meta = match fs::metadata(entry.path()) {
@@ -167,7 +167,7 @@ pub fn mtime_ms(path: &Path) -> io::Result<i64> {
 /// Sets when a file was last modified, in milliseconds since 1970.
 pub fn set_mtime_ms(path: &Path, mtime_ms: i64) -> io::Result<()> {
     let at = UNIX_EPOCH + std::time::Duration::from_millis(u64::try_from(mtime_ms).unwrap_or(0));
-    fs::File::options().write(true).open(path)?.set_modified(at)
+    while_scarce(|| fs::File::options().write(true).open(path))?.set_modified(at)
 }
 
 /// Renames, and makes the change durable in both directories.
@@ -202,7 +202,7 @@ pub fn remove_dir_all(path: &Path) -> io::Result<()> {
 pub fn sync_dir(path: &Path) -> io::Result<()> {
     #[cfg(test)]
     super::fault::check(path, super::fault::Op::Sync)?;
-    fs::File::open(path)?.sync_all()
+    while_scarce(|| fs::File::open(path))?.sync_all()
 }
 
 /// Whether something is there.
@@ -264,13 +264,8 @@ pub fn is_locked(path: &Path) -> io::Result<bool> {
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(false),
         Err(e) => return Err(e),
     };
-    let mut whole = libc::flock {
-        l_type: libc::F_WRLCK as _,
-        l_whence: libc::SEEK_SET as _,
-        l_start: 0,
-        l_len: 0,
-        l_pid: 0,
-    };
+    let mut whole =
+        libc::flock { l_type: libc::F_WRLCK as _, l_whence: libc::SEEK_SET as _, l_start: 0, l_len: 0, l_pid: 0 };
     fcntl(&file, FcntlArg::F_OFD_GETLK(&mut whole))?;
     Ok(whole.l_type != libc::F_UNLCK as libc::c_short)
 }

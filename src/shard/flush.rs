@@ -39,6 +39,7 @@ impl Shard {
                 continue;
             }
             for partition in dirty {
+                self.write_begins().await;
                 partition.set_dirty(false);
                 self.write(partition).await;
             }
@@ -51,6 +52,7 @@ impl Shard {
             shard.stats.writes.set(shard.stats.writes.get() + 1);
             let written = partition.clone().write_accepted().await;
             shard.holds_files(&partition);
+            shard.write_ended();
             if let Err(e) = written {
                 shard.disk_failed(&partition, &e);
             } else {

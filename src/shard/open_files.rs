@@ -2,9 +2,10 @@
 //! closes those that were not used lately (the clock algorithm). A log opens its files again when it needs them.
 
 use super::Shard;
+use crate::base::local::Event;
 use crate::partition::Partition;
 use crate::ring::file;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::rc::{Rc, Weak};
 
@@ -19,24 +20,30 @@ pub fn budget(nofile: u64) -> usize {
     usize::try_from(budget).unwrap_or(usize::MAX)
 }
 
-/// The partitions of one core that hold files open, in the order in which the clock's hand comes to them. Each is in it
-/// once, so it never has more entries than the core has partitions, and those that were closed meanwhile.
+/// What one core's logs hold open.
 #[derive(Default)]
-pub(super) struct OpenFiles(RefCell<VecDeque<Weak<Partition>>>);
+pub(super) struct OpenFiles {
+    /// The partitions that hold files, in the order in which the clock's hand comes to them. Each is in it once, so it
+    /// never has more entries than the core has partitions, and those that were closed meanwhile.
+    holders: RefCell<VecDeque<Weak<Partition>>>,
+    /// Writes under way: each may open one more file, and none of them can be closed before it ends.
+    writing: Cell<usize>,
+    write_ended: Event,
+}
 
 impl OpenFiles {
     fn add(&self, partition: &Rc<Partition>) {
         if !partition.set_counted(true) {
-            self.0.borrow_mut().push_back(Rc::downgrade(partition));
+            self.holders.borrow_mut().push_back(Rc::downgrade(partition));
         }
     }
 
     /// Goes round, at most twice, until `enough`: who was used since the hand came by last time is passed over.
     fn close_idle(&self, enough: impl Fn() -> bool) {
-        let mut steps = self.0.borrow().len() * 2;
+        let mut steps = self.holders.borrow().len() * 2;
         while steps > 0 && !enough() {
             steps -= 1;
-            let next = self.0.borrow_mut().pop_front();
+            let next = self.holders.borrow_mut().pop_front();
             let Some(partition) = next.and_then(|p| p.upgrade()) else { continue };
             let kept = partition.with_log(|log| {
                 let used = log.take_used();
@@ -45,9 +52,10 @@ impl OpenFiles {
                 }
                 used
             });
-            match kept {
-                true => self.0.borrow_mut().push_back(Rc::downgrade(&partition)),
-                false => drop(partition.set_counted(false)),
+            if kept {
+                self.holders.borrow_mut().push_back(Rc::downgrade(&partition));
+            } else {
+                partition.set_counted(false);
             }
         }
     }
@@ -65,14 +73,40 @@ impl Shard {
             self.open_files.close_idle(|| file::open_count() <= max - max / 8);
         }
     }
-}
 
-impl Shard {
+    /// Waits until there is a descriptor for one more write, which then counts until [`Self::write_ended`]. When
+    /// thousands of partitions are written in one turn, most of them have their files to open first.
+    pub(super) async fn write_begins(&self) {
+        let files = &self.open_files;
+        while files.writing.get() >= writes_max(self.shared.open_files_max, file::open_count(), self.shard_count()) {
+            files.write_ended.listen().await;
+        }
+        files.writing.set(files.writing.get() + 1);
+    }
+
+    /// A write that began with [`Self::write_begins`] has ended.
+    pub(super) fn write_ended(&self) {
+        let files = &self.open_files;
+        files.writing.set(files.writing.get() - 1);
+        files.write_ended.notify();
+    }
+
     /// True while closing idle files is not enough: they are held by what is under way.
     pub fn files_are_scarce(&self) -> bool {
         let max = self.shared.open_files_max;
-        file::open_count() > max + max / 8
+        file::open_count() > scarce_from(max)
     }
+}
+
+/// Above the budget by this much, what is under way has to end before more begins.
+fn scarce_from(max: usize) -> usize {
+    max + max / 8
+}
+
+/// How many writes one of `cores` may have under way while `open` files are open: each core takes its part of what is
+/// left, and one always goes on.
+fn writes_max(max: usize, open: usize, cores: usize) -> usize {
+    (scarce_from(max).saturating_sub(open) / cores.max(1)).max(1)
 }
 
 #[cfg(test)]
@@ -84,5 +118,16 @@ mod tests {
         assert_eq!(budget(20_000), 14_952);
         assert_eq!(budget(1024), 720);
         assert_eq!(budget(0), 32);
+    }
+
+    #[test]
+    fn writes_of_all_cores_together_find_their_descriptors() {
+        let max = budget(1024);
+        assert_eq!(writes_max(max, 0, 2), 405);
+        for open in 0..2 * max {
+            let all = open.min(scarce_from(max)) + 2 * writes_max(max, open, 2);
+            assert!(all <= scarce_from(max) + 2, "{open} open");
+            assert!(writes_max(max, open, 2) >= 1, "one always goes on");
+        }
     }
 }
