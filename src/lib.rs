@@ -22,20 +22,20 @@
 //! broker       the composition root
 //! ```
 
+pub mod api;
 pub mod base;
+pub mod broker;
+pub mod config;
 pub mod controller;
 pub mod coordinator;
 pub mod log;
 pub mod metadata;
+pub mod network;
+pub mod partition;
 pub mod protocol;
 pub mod record;
 pub mod ring;
+pub mod router;
+pub mod shard;
 pub mod storage;
 pub mod tools;
-pub mod config;
-pub mod partition;
-pub mod shard;
-pub mod router;
-pub mod api;
-pub mod network;
-pub mod broker;

@@ -3,6 +3,7 @@
 use super::RequestContext;
 use super::reply::Close;
 use crate::controller::{AlterContext, Alteration, KeyChange, Refusal, SET, alter_configs};
+use crate::protocol::Str;
 use crate::protocol::messages::alter_configs_request::{AlterConfigsRequest, AlterConfigsResource};
 use crate::protocol::messages::alter_configs_response::{AlterConfigsResourceResponse, AlterConfigsResponse};
 
@@ -21,16 +22,21 @@ pub async fn handle(ctx: &RequestContext, request: AlterConfigsRequest) -> Resul
     let alterations = request.resources.iter().map(alteration).collect();
     let outcomes = alter(ctx, alterations, request.validate_only).await;
     let responses = request.resources.into_iter().zip(outcomes).map(|(resource, outcome)| {
-        let refusal = outcome.err();
+        let (error_code, error_message) = told(outcome);
         AlterConfigsResourceResponse {
-            error_code: refusal.as_ref().map_or(0, |refusal| refusal.code.code()),
-            error_message: refusal.and_then(|refusal| refusal.message).map(Into::into),
+            error_code,
+            error_message,
             resource_type: resource.resource_type,
             resource_name: resource.resource_name,
             ..Default::default()
         }
     });
     Ok(AlterConfigsResponse { responses: responses.collect(), ..Default::default() })
+}
+
+/// `error_code` and `error_message` of an answer.
+pub(super) fn told(outcome: Result<(), Refusal>) -> (i16, Option<Str>) {
+    outcome.err().map_or((0, None), |refusal| (refusal.code.code(), refusal.text()))
 }
 
 /// Lets the controller alter configurations; the answers come when every core acts on them.

@@ -1,7 +1,7 @@
 //! IncrementalAlterConfigs (key 44, v0-1): single keys of a resource's configuration (KIP-339).
 
 use super::RequestContext;
-use super::alter_configs::alter;
+use super::alter_configs::{alter, told};
 use super::reply::Close;
 use crate::controller::{Alteration, KeyChange};
 use crate::protocol::messages::incremental_alter_configs_request::{
@@ -33,10 +33,10 @@ pub async fn handle(
     let alterations = request.resources.iter().map(alteration).collect();
     let outcomes = alter(ctx, alterations, request.validate_only).await;
     let responses = request.resources.into_iter().zip(outcomes).map(|(resource, outcome)| {
-        let refusal = outcome.err();
+        let (error_code, error_message) = told(outcome);
         AlterConfigsResourceResponse {
-            error_code: refusal.as_ref().map_or(0, |refusal| refusal.code.code()),
-            error_message: refusal.and_then(|refusal| refusal.message).map(Into::into),
+            error_code,
+            error_message,
             resource_type: resource.resource_type,
             resource_name: resource.resource_name,
             ..Default::default()

@@ -44,8 +44,8 @@ fn shared(config: Config, opened: Opened, held: &Held, open_files_max: usize) ->
         directory_ids: opened.dirs.iter().filter_map(|dir| dir.meta().directory_id).collect(),
     };
     let connection_limits = ConnectionLimits::new(Bounds::of(&config.settings));
-    let log_dirs = LogDirs::new(opened.dirs, opened.offline)
-        .map_err(|e| Failure(format!("the log dirs cannot be read: {e}")))?;
+    let log_dirs =
+        LogDirs::new(opened.dirs, opened.offline).map_err(|e| Failure(format!("the log dirs cannot be read: {e}")))?;
     Ok(Arc::new(SharedServices {
         endpoints: bind::endpoints(&config.listeners.advertised, &held.listeners),
         identity,

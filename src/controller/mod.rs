@@ -15,9 +15,7 @@ mod topic_config;
 
 pub use alter_configs::{AlterContext, Alteration, KeyChange, SET, alter_configs};
 pub use auto_create::{InternalTopics, creatable};
-pub use broker::{
-    BrokerStart, assign_directory, change_log_dirs, register_broker, shut_down_broker, unfence_broker,
-};
+pub use broker::{BrokerStart, assign_directory, change_log_dirs, register_broker, shut_down_broker, unfence_broker};
 pub use create_partitions::create_partitions;
 pub use create_topics::{TopicContext, create_topics};
 pub use delete_topics::delete_topics;
@@ -60,7 +58,7 @@ impl Refusal {
     }
 
     /// `error_message` of a response.
-    fn text(&self) -> Option<crate::protocol::Str> {
+    pub fn text(&self) -> Option<crate::protocol::Str> {
         self.message.as_deref().map(Into::into)
     }
 }

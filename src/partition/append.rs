@@ -84,12 +84,8 @@ impl Partition {
         Ok(())
     }
 
-    /// Appends what was checked.
+    /// Appends what was checked; nothing may stand against it ([`may_append_ask`](Self::may_append_ask)).
     pub(super) fn append_checked(&self, ask: &AppendAsk, checked: Checked, now: Now) -> Appending {
-        // The check may have taken its time: whether this node leads is asked again.
-        if let Err(refused) = self.may_append_ask(ask) {
-            return refused;
-        }
         let mut state = self.state.borrow_mut();
         let epoch = state.leader_epoch();
         match state.log.append_checked(checked, epoch, now) {

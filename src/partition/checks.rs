@@ -88,7 +88,11 @@ impl Partition {
     /// Appends what was checked elsewhere.
     pub fn finish_check(&self, queued: &QueuedAppend, checked: Result<Checked, AppendError>, now: Now) -> Appending {
         match checked {
-            Ok(checked) => self.append_checked(&queued.ask, checked, now),
+            // The check took its time: whether this node leads is asked again.
+            Ok(checked) => match self.may_append_ask(&queued.ask) {
+                Ok(()) => self.append_checked(&queued.ask, checked, now),
+                Err(refused) => refused,
+            },
             Err(error) => Appending::failed(append_outcome(&error, &self.name)),
         }
     }

@@ -7,6 +7,11 @@ pub(crate) fn of(result: i32) -> io::Result<usize> {
     if result < 0 { Err(io::Error::from_raw_os_error(-result)) } else { Ok(result as usize) }
 }
 
+/// A result as the C library gives it: a count, or -1 and `errno`. To be asked right after the call.
+pub(crate) fn of_call(result: isize) -> io::Result<usize> {
+    usize::try_from(result).map_err(|_| io::Error::last_os_error())
+}
+
 /// Interrupted or busy: the same call again is right.
 pub(crate) fn is_passing(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::EINTR | libc::EAGAIN))

@@ -22,8 +22,9 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 const SYS_CACHESTAT: libc::c_long = 451;
 const PAGE_BYTES: u64 = 4096;
 
-/// `RWF_DONTCACHE` (Linux 6.14): what had to be read from the disk does not stay in the page cache.
-const RWF_DONTCACHE: i32 = 0x80;
+/// `RWF_DONTCACHE` (Linux 6.14): what had to be read from the disk does not stay in the page cache; what is written goes
+/// to the device at once.
+pub(super) const RWF_DONTCACHE: i32 = 0x80;
 
 /// Appends to a file of at least this size reserve blocks ahead ...
 const RESERVE_FROM_BYTES: u64 = 4 << 20;
@@ -263,7 +264,7 @@ impl File {
         let iovecs = vectors.iovecs();
         // SAFETY: the vectors point into `parts`, which `vectors` owns and which outlives the call.
         let n = unsafe { libc::pwritev(self.fd(), iovecs.as_ptr(), iovecs.len() as i32, pos as i64) };
-        if n < 0 { Err(io::Error::last_os_error()) } else { Ok(n as usize) }
+        errno::of_call(n)
     }
 
     /// Reads `len` bytes from `pos`, fewer only at the end of the file. Bytes in the page cache are copied at
@@ -325,12 +326,10 @@ impl File {
         let iovec = libc::iovec { iov_base: room.cast(), iov_len: len.min(spare) };
         // SAFETY: the one vector describes the buffer's own spare room.
         let n = unsafe { libc::preadv2(self.fd(), &raw const iovec, 1, pos as i64, libc::RWF_NOWAIT) };
-        if n < 0 {
-            return Err(io::Error::last_os_error());
-        }
+        let n = errno::of_call(n)?;
         // SAFETY: the kernel wrote `n` bytes into the spare room.
-        unsafe { buffer.filled(n as usize) };
-        Ok(n as usize)
+        unsafe { buffer.filled(n) };
+        Ok(n)
     }
 
     /// Whether the whole range is in the page cache. Where the kernel cannot tell, it is taken not to be.

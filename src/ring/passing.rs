@@ -1,12 +1,8 @@
 //! Reading and writing what is used once (compaction) and shall leave the page cache as it was. Blocking.
 
 use super::errno;
-use super::file::File;
+use super::file::{File, RWF_DONTCACHE};
 use std::io;
-
-/// `RWF_DONTCACHE` (Linux 6.14): pages that were not cached before are not cached afterwards; written ones go to the
-/// device at once.
-const RWF_DONTCACHE: i32 = 0x80;
 
 impl File {
     /// [`File::read_at`]; what had to be read from the disk does not stay in the page cache, where the kernel can do
@@ -19,7 +15,7 @@ impl File {
             let at = (pos + done as u64) as i64;
             // SAFETY: the one vector describes `rest`, which outlives the call.
             let n = unsafe { libc::preadv2(self.fd(), &raw const iovec, 1, at, RWF_DONTCACHE) };
-            match result(n) {
+            match errno::of_call(n) {
                 Ok(0) => return Ok(done),
                 Ok(n) => done += n,
                 Err(e) if errno::is_passing(&e) => {}
@@ -39,7 +35,7 @@ impl File {
             let at = (pos + done as u64) as i64;
             // SAFETY: the one vector describes `rest`, which outlives the call and is only read.
             let n = unsafe { libc::pwritev2(self.fd(), &raw const iovec, 1, at, RWF_DONTCACHE) };
-            match result(n) {
+            match errno::of_call(n) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
                 Ok(n) => done += n,
                 Err(e) if errno::is_passing(&e) => {}
@@ -55,10 +51,6 @@ impl File {
         // SAFETY: takes plain numbers; it is advice, and what became of it does not matter.
         unsafe { libc::posix_fadvise(self.fd(), 0, 0, libc::POSIX_FADV_DONTNEED) };
     }
-}
-
-fn result(n: isize) -> io::Result<usize> {
-    usize::try_from(n).map_err(|_| io::Error::last_os_error())
 }
 
 #[cfg(test)]

@@ -6,11 +6,10 @@ import shutil
 import signal
 import socket
 import subprocess
-import time
 from pathlib import Path
 
 from .paths import BROKER, CORELOG, KAFKA_JARS, LOG4J
-from .process import Late, die_with_us, run, until_nobody_listens
+from .process import Late, die_with_us, run, until_listens, until_nobody_listens
 
 IS_CORELOG = BROKER == "corelog"
 #: Apache Kafka takes its time
@@ -105,16 +104,8 @@ class Broker:
             self.process = subprocess.Popen(
                 die_with_us(self._limited(self.command())), stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.directory
             )
-        end = time.monotonic() + START_DEADLINE
-        while True:
-            try:
-                socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
-                return self
-            except OSError:
-                assert self.process.poll() is None, f"the broker ended with {self.process.returncode}:\n{self.tail()}"
-                if time.monotonic() > end:
-                    raise Late(f"the broker does not listen after {START_DEADLINE} s:\n{self.tail()}") from None
-                time.sleep(0.005 if IS_CORELOG else 0.1)  # until it listens there is no event to wait for
+        until_listens(self.port, self.process, self.tail, within=START_DEADLINE, pause=0.005 if IS_CORELOG else 0.1)
+        return self
 
     def running(self):
         return self.process is not None and self.process.poll() is None

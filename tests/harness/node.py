@@ -2,14 +2,12 @@
 
 import re
 import signal
-import socket
 import subprocess
-import time
 
 from .broker import free_port, java
 from .clients import tool
 from .paths import CORELOG, KAFKA_JARS, ROOT, TOOLS
-from .process import Late, die_with_us, run, until_nobody_listens
+from .process import die_with_us, run, until_listens, until_nobody_listens
 
 #: Apache Kafka waits up to 9 s for the session of a broker that was killed
 START_DEADLINE = 150
@@ -76,16 +74,8 @@ class Node:
         with open(self.log, "ab") as log:
             command = die_with_us(self.command(which, *overrides))
             self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-        end = time.monotonic() + START_DEADLINE
-        while True:
-            try:
-                socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
-                return self
-            except OSError:
-                assert self.process.poll() is None, f"{which} ended:\n{self.tail()}"
-                if time.monotonic() > end:
-                    raise Late(f"{which} does not listen:\n{self.tail()}") from None
-                time.sleep(0.05)  # until it listens there is no event to wait for
+        until_listens(self.port, self.process, self.tail, within=START_DEADLINE, pause=0.05)
+        return self
 
     def stop(self):
         self.process.send_signal(signal.SIGTERM)

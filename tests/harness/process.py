@@ -116,6 +116,20 @@ class Running:
             reader.join(10)
 
 
+def until_listens(port, process, tail, *, within, pause):
+    """Returns when the process accepts connections on `port`; `tail` gives the end of its log."""
+    end = time.monotonic() + within
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+            return
+        except OSError:
+            assert process.poll() is None, f"the broker ended with {process.returncode}:\n{tail()}"
+            if time.monotonic() > end:
+                raise Late(f"the broker does not listen after {within} s:\n{tail()}") from None
+            time.sleep(pause)  # until it listens there is no event to wait for
+
+
 def until_nobody_listens(port, within=10):
     """The kernel lets go of a killed broker's sockets some time after the process has ended: until then the next one
     would be taken for started."""

@@ -3,7 +3,7 @@
 //!
 //! Two kinds of damage for each file, drawn by `FAULTS_SEED`, which repeats a run; `FAULTS_ALL=1` does all four.
 
-use crate::support::{DEADLINE, Wire, free_address, now};
+use crate::support::{DEADLINE, Wire, free_address, now, spawn_corelog};
 use bytes::Bytes;
 use corelog::base::{Offset, ProducerEpoch, ProducerId};
 use corelog::protocol::messages::fetch_request::{FetchPartition, FetchTopic};
@@ -21,7 +21,7 @@ use rand::{Rng, SeedableRng};
 use std::fs;
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command};
 use std::time::Instant;
 
 const TOPIC: &str = "faults";
@@ -46,22 +46,9 @@ enum Start {
 fn start(dir: &Path) -> Start {
     let address = free_address();
     let log_path = dir.join("said");
-    let log = fs::File::create(&log_path).expect("a log file");
-    let mut command = Command::new(env!("CARGO_BIN_EXE_corelog"));
-    for setting in [
-        format!("listeners=PLAINTEXT://{address}"),
-        format!("log.dirs={}", dir.join("data").display()),
-        format!("log.segment.bytes={SEGMENT_BYTES}"),
-        "corelog.cores=1".into(),
-    ] {
-        command.args(["--override", &setting]);
-    }
-    let mut child = command
-        .stdin(Stdio::null())
-        .stdout(log.try_clone().expect("the log file twice"))
-        .stderr(log)
-        .spawn()
-        .expect("corelog starts");
+    let segment_bytes = format!("log.segment.bytes={SEGMENT_BYTES}");
+    let settings = [segment_bytes.as_str(), "corelog.cores=1"];
+    let mut child = spawn_corelog(address, &dir.join("data"), &settings, &log_path);
     let began = Instant::now();
     loop {
         if TcpStream::connect(address).is_ok() {

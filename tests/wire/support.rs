@@ -11,11 +11,30 @@ use corelog::protocol::messages::{
 use corelog::protocol::{ApiKey, Decoder, Message, encode_to_bytes};
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// What a broker does within this time it never does.
 pub const DEADLINE: Duration = Duration::from_secs(20);
+
+/// Starts corelog on `address` over `data`, with further settings; what it says goes to the file `log`.
+pub fn spawn_corelog(address: SocketAddr, data: &Path, settings: &[&str], log: &Path) -> Child {
+    let log = std::fs::File::create(log).expect("a log file");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_corelog"));
+    command
+        .args(["--override", &format!("listeners=PLAINTEXT://{address}")])
+        .args(["--override", &format!("log.dirs={}", data.display())]);
+    for setting in settings {
+        command.args(["--override", setting]);
+    }
+    command
+        .stdin(Stdio::null())
+        .stdout(log.try_clone().expect("the log file twice"))
+        .stderr(log)
+        .spawn()
+        .expect("corelog starts")
+}
 
 /// A broker on a free port of the loopback; killed when dropped.
 pub struct Broker {
@@ -32,15 +51,7 @@ impl Broker {
         }
         let directory = tempfile::tempdir().expect("a directory");
         let address = free_address();
-        let log = std::fs::File::create(directory.path().join("log")).expect("a log file");
-        let mut child = Command::new(env!("CARGO_BIN_EXE_corelog"))
-            .args(["--override", &format!("listeners=PLAINTEXT://{address}")])
-            .args(["--override", &format!("log.dirs={}", directory.path().join("data").display())])
-            .stdin(Stdio::null())
-            .stdout(log.try_clone().expect("the log file twice"))
-            .stderr(log)
-            .spawn()
-            .expect("corelog starts");
+        let mut child = spawn_corelog(address, &directory.path().join("data"), &[], &directory.path().join("log"));
         let began = Instant::now();
         while TcpStream::connect(address).is_err() {
             let ended = child.try_wait().expect("its state");

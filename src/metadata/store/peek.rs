@@ -3,7 +3,7 @@
 use super::batch;
 use super::checkpoint;
 use super::quorum_state::QuorumState;
-use super::replay::newest_snapshot;
+use super::replay::{newest_snapshot, segments_from};
 use super::voters::KRaftState;
 use super::{METADATA_PARTITION_DIR, StoreError};
 use crate::base::Offset;
@@ -44,18 +44,11 @@ pub fn peek(metadata_log_dir: &Path) -> Result<Option<Peeked>, StoreError> {
 
 /// Applies the batches from `from` on, up to the first that cannot be read; gives why that is.
 fn read(dir: &Path, from: Offset, loader: &mut Loader, kraft: &mut KRaftState) -> Result<Option<String>, StoreError> {
-    let entries = fs::read_dir(dir).map_err(|error| StoreError::io(dir, error))?;
-    let bases = entries.iter().filter_map(|entry| match FileKind::parse(&entry.name) {
-        Some((FileKind::Log, base)) => Some(base),
-        _ => None,
-    });
-    let mut bases: Vec<Offset> = bases.collect();
-    bases.sort();
+    let bases = segments_from(dir, from)?;
     if let Some(first) = bases.first().filter(|first| **first > from) {
         return Err(StoreError::NoSnapshot(first.0));
     }
-    let first = bases.iter().rposition(|base| *base <= from).unwrap_or(0);
-    for base in bases.into_iter().skip(first) {
+    for base in bases {
         let path = FileKind::Log.path(dir, base);
         let bytes = fs::read(&path).map_err(|error| StoreError::io(&path, error))?;
         for batch in batch::decode(&bytes) {

@@ -112,6 +112,20 @@ pub(super) fn newest_snapshot(dir: &Path, kraft: &mut KRaftState) -> Result<(Loa
     Ok((Loader::default(), None))
 }
 
+/// The base offsets of the segments that hold `from` and what follows, in order; all of them where the first begins
+/// later.
+pub(super) fn segments_from(dir: &Path, from: Offset) -> Result<Vec<Offset>, StoreError> {
+    let entries = fs::read_dir(dir).map_err(|error| StoreError::io(dir, error))?;
+    let bases = entries.iter().filter_map(|entry| match FileKind::parse(&entry.name) {
+        Some((FileKind::Log, base)) => Some(base),
+        _ => None,
+    });
+    let mut bases: Vec<Offset> = bases.collect();
+    bases.sort();
+    let first = bases.iter().rposition(|base| *base <= from).unwrap_or(0);
+    Ok(bases.split_off(first))
+}
+
 /// Applies the batches of `dir` from `from` up to `end`; recovery has cut what cannot be read. Gives their bytes.
 fn read_segments(
     dir: &Path,
@@ -121,15 +135,7 @@ fn read_segments(
     kraft: &mut KRaftState,
 ) -> Result<u64, StoreError> {
     let mut read = 0;
-    let entries = fs::read_dir(dir).map_err(|error| StoreError::io(dir, error))?;
-    let bases = entries.iter().filter_map(|entry| match FileKind::parse(&entry.name) {
-        Some((FileKind::Log, base)) => Some(base),
-        _ => None,
-    });
-    let mut bases: Vec<Offset> = bases.collect();
-    bases.sort();
-    let first = bases.iter().rposition(|base| *base <= from).unwrap_or(0);
-    for base in bases.into_iter().skip(first) {
+    for base in segments_from(dir, from)? {
         let path = FileKind::Log.path(dir, base);
         let bytes = fs::read(&path).map_err(|error| StoreError::io(&path, error))?;
         for batch in batch::decode(&bytes) {

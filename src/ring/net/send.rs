@@ -58,13 +58,7 @@ impl Stream {
         let flags = flags | libc::MSG_NOSIGNAL | libc::MSG_DONTWAIT;
         // SAFETY: the kernel reads `bytes` during the call only; the socket is open as long as `self`.
         let sent = unsafe { libc::send(self.socket().fd(), bytes.as_ptr().cast(), bytes.len(), flags) };
-        match usize::try_from(sent) {
-            Ok(sent) => Ok(sent),
-            Err(_) => {
-                let error = io::Error::last_os_error();
-                if errno::is_passing(&error) { Ok(0) } else { Err(error) }
-            }
-        }
+        unless_passing(errno::of_call(sent))
     }
 
     /// Sends one buffer; `flags` are added to the send's.
@@ -77,7 +71,7 @@ impl Stream {
             let (result, keep) = Op::new(&core, entry, Keep::Bytes(part), owner).await;
             let Keep::Bytes(returned) = keep else { return Err(io::ErrorKind::Interrupted.into()) };
             part = returned;
-            let sent = sent(result)?;
+            let sent = unless_passing(errno::of(result))?;
             if sent >= part.len() {
                 return Ok(());
             }
@@ -94,14 +88,15 @@ impl Stream {
             let owner = Owner::socket(self.socket().clone());
             let (result, keep) = Op::new(&core, entry, Keep::Parts(vectors), owner).await;
             let Keep::Parts(vectors) = keep else { return Err(io::ErrorKind::Interrupted.into()) };
-            parts = vectors.rest(sent(result)?);
+            parts = vectors.rest(unless_passing(errno::of(result))?);
         }
         Ok(())
     }
 }
 
-fn sent(result: i32) -> io::Result<usize> {
-    match errno::of(result) {
+/// What was sent: nothing yet, where the same send again is right.
+fn unless_passing(sent: io::Result<usize>) -> io::Result<usize> {
+    match sent {
         Err(e) if errno::is_passing(&e) => Ok(0),
         other => other,
     }

@@ -101,7 +101,7 @@ impl Stream {
         let mut offset = position as libc::off_t;
         // SAFETY: both descriptors are open as long as `self` and `file` live; `offset` is ours.
         let n = unsafe { libc::sendfile(self.socket().fd(), file.fd(), &raw mut offset, len) };
-        if n < 0 { Err(io::Error::last_os_error()) } else { Ok(n as usize) }
+        errno::of_call(n)
     }
 
     /// Waits until the socket takes more.

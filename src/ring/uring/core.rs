@@ -237,23 +237,15 @@ impl Core {
 
     /// Before sleeping: large buffers unused since the last look, long enough ago, are given back.
     fn release_unused_buffers(&self) {
-        let uses = crate::ring::buffer::uses_if_idle_memory();
-        if uses.is_none() {
-            return self.release_at.set(None);
-        }
+        let Some(uses) = crate::ring::buffer::uses_if_idle_memory() else { return self.release_at.set(None) };
         let now = crate::ring::clock::mono();
-        let later = |uses| Some((now.plus(IDLE_BUFFERS_KEPT_FOR), uses));
-        let next = match (uses, self.release_at.get()) {
-            (None, _) => None,
-            (Some(uses), Some((at, before))) if uses == before => {
-                if now < at {
-                    Some((at, before))
-                } else {
-                    crate::ring::buffer::release_idle();
-                    None
-                }
+        let next = match self.release_at.get() {
+            Some((at, before)) if before == uses && now < at => Some((at, before)),
+            Some((_, before)) if before == uses => {
+                crate::ring::buffer::release_idle();
+                None
             }
-            (Some(uses), _) => later(uses),
+            _ => Some((now.plus(IDLE_BUFFERS_KEPT_FOR), uses)),
         };
         self.release_at.set(next);
     }
