@@ -1,28 +1,27 @@
-//! From a group's id to the core of its coordinator and back.
+//! From a group's id, or another coordinator's key, to the core of the coordinator and back.
 
 use super::RequestContext;
 use super::reply::Close;
-use crate::base::topic::GROUP_METADATA_TOPIC;
 use crate::base::{ErrorCode, TopicIdPartition, java_hash};
-use crate::coordinator::group::{Answer, Caller, Request};
+use crate::coordinator::group::{Answer, Caller, Groups, Request};
 use crate::router::{self, Item};
-use crate::shard::Shard;
+use crate::shard::{Hosted, Shard};
 use std::future::Future;
 use std::net::IpAddr;
 use std::rc::Rc;
 
-/// The partition of `__consumer_offsets` that keeps `group`; `None` before that topic exists.
-pub fn partition_of(ctx: &RequestContext, group: &str) -> Option<TopicIdPartition> {
+/// The partition of `M`'s topic that keeps `key`; `None` before that topic exists.
+pub fn partition_of<M: Hosted>(ctx: &RequestContext, key: &str) -> Option<TopicIdPartition> {
     let image = ctx.shard.image();
-    let topic = image.topic_by_name(GROUP_METADATA_TOPIC)?;
-    let partition = java_hash::partition_for(group, topic.partition_count());
+    let topic = image.topic_by_name(M::TOPIC)?;
+    let partition = java_hash::partition_for(key, topic.partition_count());
     Some(TopicIdPartition { topic_id: topic.id, partition })
 }
 
-/// All partitions of `__consumer_offsets`.
-pub fn all_partitions(ctx: &RequestContext) -> Vec<TopicIdPartition> {
+/// All partitions of `M`'s topic.
+pub fn all_partitions<M: Hosted>(ctx: &RequestContext) -> Vec<TopicIdPartition> {
     let image = ctx.shard.image();
-    let Some(topic) = image.topic_by_name(GROUP_METADATA_TOPIC) else { return Vec::new() };
+    let Some(topic) = image.topic_by_name(M::TOPIC) else { return Vec::new() };
     topic.partitions.keys().map(|&partition| TopicIdPartition { topic_id: topic.id, partition }).collect()
 }
 
@@ -32,35 +31,47 @@ pub fn ask<T: TryFrom<Answer>>(
     group: &str,
     request: Request,
 ) -> impl Future<Output = Result<T, Close>> + use<T> {
-    let now = ctx.now;
     // Only offsets may belong to the group without a name; who has no coordinator yet is told so too.
     let nameless = group.is_empty() && !matches!(request, Request::Commit(..) | Request::Fetch(..));
-    let asked = match partition_of(ctx, group) {
-        _ if nameless => Err(request.refuse(ErrorCode::InvalidGroupId)),
-        None => Err(request.refuse(ErrorCode::NotCoordinator)),
-        Some(id) => Ok(ctx.shard.call(ctx.shard.owner_of(&id), move |owner| {
-            let answer = owner.ask_coordinator(&id, request, now);
+    let refused = nameless.then_some(ErrorCode::InvalidGroupId);
+    let asked = ask_keeper::<Groups>(ctx, group, request, refused);
+    async move { T::try_from(asked.await?).map_err(|_| Close::Stopping) }
+}
+
+/// Asks the coordinator of kind `M` that keeps `key`, unless the request is `refused` without it. The request is on its
+/// way when this returns.
+pub fn ask_keeper<M: Hosted>(
+    ctx: &RequestContext,
+    key: &str,
+    request: M::Request,
+    refused: Option<ErrorCode>,
+) -> impl Future<Output = Result<M::Answer, Close>> + use<M> {
+    let now = ctx.now;
+    let asked = match (refused, partition_of::<M>(ctx, key)) {
+        (Some(error), _) => Err(M::refuse(&request, error)),
+        (None, None) => Err(M::refuse(&request, ErrorCode::NotCoordinator)),
+        (None, Some(id)) => Ok(ctx.shard.call(ctx.shard.owner_of(&id), move |owner| {
+            let answer = owner.ask_coordinator::<M>(&id, request, now);
             async move { answer.await.ok() }
         })),
     };
     async move {
-        let answer = match asked {
-            Ok(asked) => asked.await.ok().flatten().ok_or(Close::Stopping)?,
-            Err(refused) => refused,
-        };
-        T::try_from(answer).map_err(|_| Close::Stopping)
+        match asked {
+            Ok(asked) => asked.await.ok().flatten().ok_or(Close::Stopping),
+            Err(refused) => Ok(refused),
+        }
     }
 }
 
 /// Asks several coordinators, each core once. Answers come in the order of the requests, without
 /// those of coordinators that went away.
-pub async fn ask_all(ctx: &RequestContext, requests: Vec<(TopicIdPartition, Request)>) -> Vec<Answer> {
+pub async fn ask_all<M: Hosted>(ctx: &RequestContext, requests: Vec<(TopicIdPartition, M::Request)>) -> Vec<M::Answer> {
     let now = ctx.now;
     let slots = requests.len();
     let items = requests.into_iter().enumerate().map(|(slot, (id, ask))| Item { slot, id, ask }).collect();
-    let here = move |shard: Rc<Shard>, items: Vec<Item<Request>>| {
+    let here = move |shard: Rc<Shard>, items: Vec<Item<M::Request>>| {
         let asked: Vec<_> =
-            items.into_iter().map(|item| (item.slot, shard.ask_coordinator(&item.id, item.ask, now))).collect();
+            items.into_iter().map(|item| (item.slot, shard.ask_coordinator::<M>(&item.id, item.ask, now))).collect();
         async move {
             let mut answers = Vec::with_capacity(asked.len());
             for (slot, answer) in asked {
@@ -74,20 +85,19 @@ pub async fn ask_all(ctx: &RequestContext, requests: Vec<(TopicIdPartition, Requ
     router::ask(&ctx.shard, items, slots, here).await.into_iter().flatten().collect()
 }
 
-/// Splits `groups` by coordinator and asks each for its share; groups without a coordinator come
-/// back in the first of the pair.
-pub fn by_partition<G: AsRef<str>>(
+/// Splits `keys` by coordinator of kind `M`; those without a coordinator come back in the first of the pair.
+pub fn by_partition<M: Hosted, G: AsRef<str>>(
     ctx: &RequestContext,
-    groups: impl IntoIterator<Item = G>,
+    keys: impl IntoIterator<Item = G>,
 ) -> (Vec<G>, Vec<(TopicIdPartition, Vec<G>)>) {
     let mut homeless = Vec::new();
     let mut shares: Vec<(TopicIdPartition, Vec<G>)> = Vec::new();
-    for group in groups {
-        match partition_of(ctx, group.as_ref()) {
-            None => homeless.push(group),
+    for key in keys {
+        match partition_of::<M>(ctx, key.as_ref()) {
+            None => homeless.push(key),
             Some(id) => match shares.iter_mut().find(|(other, _)| *other == id) {
-                Some((_, share)) => share.push(group),
-                None => shares.push((id, vec![group])),
+                Some((_, share)) => share.push(key),
+                None => shares.push((id, vec![key])),
             },
         }
     }

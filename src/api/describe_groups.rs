@@ -4,7 +4,7 @@ use super::RequestContext;
 use super::coordinate::{ask_all, by_partition, caller};
 use super::reply::Close;
 use crate::base::ErrorCode;
-use crate::coordinator::group::{Answer, Request};
+use crate::coordinator::group::{Answer, Groups, Request};
 use crate::protocol::messages::{DescribeGroupsRequest, DescribeGroupsResponse};
 
 /// Since this version the allowed operations can be asked for (KIP-430).
@@ -14,13 +14,13 @@ const ALL_OPERATIONS: i32 = 1 << 3 | 1 << 6 | 1 << 8 | 1 << 10 | 1 << 11;
 
 /// Answers one request.
 pub async fn handle(ctx: &RequestContext, request: DescribeGroupsRequest) -> Result<DescribeGroupsResponse, Close> {
-    let (homeless, shares) = by_partition(ctx, request.groups);
+    let (homeless, shares) = by_partition::<Groups, _>(ctx, request.groups);
     let mut groups = match Request::Describe(caller(ctx), homeless).refuse(ErrorCode::NotCoordinator) {
         Answer::Describe(refused) => refused,
         _ => Vec::new(),
     };
     let requests = shares.into_iter().map(|(id, share)| (id, Request::Describe(caller(ctx), share))).collect();
-    for answer in ask_all(ctx, requests).await {
+    for answer in ask_all::<Groups>(ctx, requests).await {
         let Answer::Describe(described) = answer else { return Err(Close::Stopping) };
         groups.extend(described);
     }

@@ -6,6 +6,7 @@ use super::coordinate::partition_of;
 use super::reply::Close;
 use crate::base::topic::GROUP_METADATA_TOPIC;
 use crate::base::{BrokerId, ErrorCode};
+use crate::coordinator::group::Groups;
 use crate::protocol::Str;
 use crate::protocol::messages::find_coordinator_response::Coordinator;
 use crate::protocol::messages::{FindCoordinatorRequest, FindCoordinatorResponse};
@@ -62,7 +63,7 @@ type Found = Result<(BrokerId, Str, u16), (ErrorCode, &'static str)>;
 
 fn find_group(ctx: &RequestContext, group: &str) -> Found {
     const NOT_AVAILABLE: (ErrorCode, &str) = (ErrorCode::CoordinatorNotAvailable, "The coordinator is not available.");
-    let Some(id) = partition_of(ctx, group) else {
+    let Some(id) = partition_of::<Groups>(ctx, group) else {
         ctx.shard.create_internal_topic(GROUP_METADATA_TOPIC);
         return Err(NOT_AVAILABLE);
     };

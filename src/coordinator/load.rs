@@ -1,6 +1,7 @@
 //! Reading a coordinator's partition from its start to its end.
 
 use super::log::CoordinatorLog;
+use super::machine::Entry;
 use crate::base::{ErrorCode, Offset, ProducerId};
 use crate::record::{BatchView, ControlType, Record, batches};
 use crate::ring::runtime;
@@ -8,28 +9,6 @@ use bytes::Bytes;
 
 /// The most one compressed batch may unpack to.
 const UNPACKED_BYTES_MAX: usize = 64 << 20;
-
-/// A record of the log as replay takes it.
-pub enum Entry<'a> {
-    /// A record with a key.
-    Record {
-        /// Its offset.
-        offset: Offset,
-        /// The transactional producer that wrote it; none for the coordinator itself.
-        producer: ProducerId,
-        /// Its key.
-        key: &'a Bytes,
-        /// Its value; none is a tombstone.
-        value: Option<&'a Bytes>,
-    },
-    /// The end of a transaction.
-    Marker {
-        /// Whose.
-        producer: ProducerId,
-        /// False: aborted.
-        committed: bool,
-    },
-}
 
 /// Hands every record to `take`, in order; returns the log's end. `go_on` is asked between reads.
 pub async fn load(

@@ -2,16 +2,18 @@
 //!
 //! A coordinator lives where its partition is led: it starts and stops with it, loads by reading
 //! the partition to its end, writes through it, and answers when what it wrote is committed.
-//! Nothing is "the coordinator" of a whole node. [`group`] is the state machine of groups and
-//! offsets; [`Coordinator`] is the shell around it.
+//! Nothing is "the coordinator" of a whole node. [`Coordinator`] is the shell around a [`Machine`];
+//! [`group`] is the machine of groups and offsets.
 
 pub mod group;
 mod load;
 mod log;
+pub mod machine;
 mod outbox;
 mod shell;
 #[cfg(test)]
 mod shell_test;
 
 pub use log::{CoordinatorLog, Pending};
-pub use shell::{Coordinator, CoordinatorConfig, Phase};
+pub use machine::Machine;
+pub use shell::{Coordinator, CoordinatorConfig, Perform, Phase};

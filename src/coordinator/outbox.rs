@@ -1,9 +1,9 @@
 //! Appends of one loop turn, packed into batches.
 
-use super::group::{Append, AppendId};
+use super::machine::{Append, AppendId, Batch};
 use crate::base::{ErrorCode, Offset, ProducerEpoch, ProducerId, TimestampMs};
 use crate::record::rebuild::{Packing, rebuild};
-use crate::record::{BatchBuilder, BatchView, Compression};
+use crate::record::{BatchBuilder, BatchHeader, BatchView, Compression};
 use bytes::Bytes;
 use zerocopy::IntoBytes;
 
@@ -35,14 +35,20 @@ pub fn pack(appends: Vec<Append>, now: TimestampMs, codec: Compression) -> Vec<P
     for append in appends {
         let size: usize =
             append.records.iter().map(|r| r.key.len() + r.value.as_ref().map_or(0, Bytes::len) + 32).sum();
-        if let Some((builder, parts)) = open.take_if(|(b, _)| b.size() + size > BATCH_BYTES) {
+        let own = append.batch == Batch::Own;
+        if let Some((builder, parts)) = open.take_if(|(b, _)| !own || b.size() + size > BATCH_BYTES) {
             packed.push(Packed { batch: finish(builder, codec), parts });
         }
-        let (builder, parts) = open.get_or_insert_with(|| (new_batch(), Vec::new()));
-        parts.push((append.id, builder.count() as i64));
-        for record in &append.records {
-            builder.append(now, Some(&record.key), record.value.as_deref(), &[]);
+        if !own {
+            // What belongs to a producer shares its batch with nothing else.
+            let mut builder = new_batch(append.batch, now);
+            add(&mut builder, &append, now);
+            packed.push(Packed { batch: finish(builder, codec), parts: vec![(append.id, 0)] });
+            continue;
         }
+        let (builder, parts) = open.get_or_insert_with(|| (new_batch(Batch::Own, now), Vec::new()));
+        parts.push((append.id, builder.count() as i64));
+        add(builder, &append, now);
     }
     if let Some((builder, parts)) = open {
         packed.push(Packed { batch: finish(builder, codec), parts });
@@ -52,7 +58,8 @@ pub fn pack(appends: Vec<Append>, now: TimestampMs, codec: Compression) -> Vec<P
 
 fn finish(builder: BatchBuilder, codec: Compression) -> Bytes {
     let plain = builder.build();
-    if codec == Compression::None {
+    let control = BatchHeader::of(&plain).is_some_and(BatchHeader::is_control);
+    if codec == Compression::None || control {
         return plain;
     }
     let packing = Packing { codec, level: None };
@@ -60,20 +67,32 @@ fn finish(builder: BatchBuilder, codec: Compression) -> Bytes {
     rebuilt.map_or(plain, |(header, body)| [header.as_bytes(), &body].concat().into())
 }
 
-/// As Kafka's coordinators begin a batch: no producer, yet sequence numbers from 0.
-fn new_batch() -> BatchBuilder {
-    BatchBuilder::new(Offset(0)).producer(ProducerId::NONE, ProducerEpoch(-1), 0)
+fn add(builder: &mut BatchBuilder, append: &Append, now: TimestampMs) {
+    for record in &append.records {
+        builder.append(now, Some(&record.key), record.value.as_deref(), &[]);
+    }
+}
+
+/// As Kafka's coordinators begin a batch: sequence numbers from 0, also without a producer.
+fn new_batch(batch: Batch, now: TimestampMs) -> BatchBuilder {
+    let builder = BatchBuilder::new(Offset(0));
+    match batch {
+        Batch::Own => builder.producer(ProducerId::NONE, ProducerEpoch(-1), 0),
+        Batch::Transactional(producer, epoch) => builder.producer(producer, epoch, 0).transactional(),
+        Batch::Marker(producer, epoch, marker) => BatchBuilder::marker(producer, epoch, marker, now),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::coordinator::group::Record;
+    use crate::coordinator::machine::Record;
+    use crate::record::control::EndTxnMarker;
     use crate::record::{Records, batches};
 
     fn append(id: u64, records: usize, bytes: usize) -> Append {
         let record = Record { key: Bytes::from_static(b"k"), value: Some(vec![b'v'; bytes].into()) };
-        Append { id: AppendId(id), records: vec![record; records] }
+        Append::own(AppendId(id), vec![record; records])
     }
 
     #[test]
@@ -96,6 +115,26 @@ mod tests {
         );
         let ids: Vec<Vec<u64>> = packed.iter().map(|p| p.parts.iter().map(|(id, _)| id.0).collect()).collect();
         assert_eq!(ids, [vec![1], vec![2, 3]]);
+    }
+
+    #[test]
+    fn a_producers_records_and_its_marker_have_batches_of_their_own_in_order() {
+        let (producer, epoch) = (ProducerId(7), ProducerEpoch(3));
+        let pending = Append { batch: Batch::Transactional(producer, epoch), ..append(2, 2, 10) };
+        let marker = EndTxnMarker { commit: true, coordinator_epoch: 9 };
+        let marker = Append { batch: Batch::Marker(producer, epoch, marker), ..append(3, 0, 0) };
+        let appends = vec![append(1, 1, 10), pending, marker, append(4, 1, 10)];
+        for codec in [Compression::None, Compression::Lz4] {
+            let packed = pack(appends.clone(), TimestampMs(5), codec);
+            let ids: Vec<Vec<u64>> = packed.iter().map(|p| p.parts.iter().map(|(id, _)| id.0).collect()).collect();
+            assert_eq!(ids, [vec![1], vec![2], vec![3], vec![4]]);
+            let headers: Vec<_> = packed.iter().map(|p| *BatchHeader::of(&p.batch).unwrap()).collect();
+            let of = |h: &BatchHeader| (h.producer_id(), h.producer_epoch(), h.is_transactional(), h.is_control());
+            let none = (ProducerId::NONE, ProducerEpoch(-1), false, false);
+            let expected = [none, (producer, epoch, true, false), (producer, epoch, true, true), none];
+            assert_eq!(headers.iter().map(of).collect::<Vec<_>>(), expected);
+            assert_eq!(headers.iter().map(|h| h.base_sequence()).collect::<Vec<_>>(), [0, 0, -1, 0]);
+        }
     }
 
     #[test]

@@ -1,22 +1,22 @@
-//! The shell around the group state machine: one per partition of `__consumer_offsets`, owned by
-//! the partition's core.
+//! The shell around a state machine: one per partition of an internal topic, owned by the partition's core.
 //!
 //! A request is taken, and changes state, the moment it is asked; its answer comes through a
 //! one-shot. What the machine wants written is packed once per loop turn and appended in order; the
 //! outcome of each append is told to the machine in that order. No borrow is held across an await.
 
-use super::group::{Answer, Append, Effects, GroupConfig, Groups, Request, Step, Token};
-use super::load::{self, Entry};
+use super::load;
 use super::log::{CoordinatorLog, Pending};
+use super::machine::{Append, Effects, Entry, Machine, Step, Token};
 use super::outbox::{self, Packed};
 use crate::base::local::{self, Event, Receiver, Sender};
-use crate::base::{ErrorCode, Instant, Now, Offset, Uuid};
+use crate::base::{ErrorCode, Instant, LeaderEpoch, Now, Offset, Uuid};
+use crate::record::Compression;
 use crate::ring::{clock, runtime};
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, VecDeque};
 use std::future::poll_fn;
 use std::pin::pin;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -25,13 +25,15 @@ const COMPLAINT_PAUSE: Duration = Duration::from_secs(10);
 
 /// What a coordinator is started with.
 #[derive(Clone)]
-pub struct CoordinatorConfig {
+pub struct CoordinatorConfig<C> {
     /// For messages: `__consumer_offsets-7`.
     pub name: String,
     /// The machine's numbers.
-    pub groups: GroupConfig,
-    /// `offsets.commit.timeout.ms`: how long an answer may wait for the log.
+    pub machine: C,
+    /// How long an answer may wait for the log (`offsets.commit.timeout.ms`).
     pub commit_timeout: Duration,
+    /// How batches are packed (`offsets.topic.compression.codec`).
+    pub compression: Compression,
     /// Draws random bytes for member ids.
     pub random: fn() -> [u8; 16],
 }
@@ -47,19 +49,27 @@ pub enum Phase {
     Resigned,
 }
 
+/// Does a machine's work outside the log. The outcome comes back as a request, not before it returns.
+pub type Perform<M> = Box<dyn Fn(Rc<Coordinator<M>>, <M as Machine>::Work)>;
+
 /// The coordinator of one partition.
-pub struct Coordinator {
-    config: CoordinatorConfig,
+pub struct Coordinator<M: Machine> {
+    config: CoordinatorConfig<M::Config>,
     log: Box<dyn CoordinatorLog>,
+    perform: Perform<M>,
+    me: Weak<Self>,
     phase: Cell<Phase>,
-    state: RefCell<State>,
+    epoch: Cell<LeaderEpoch>,
+    state: RefCell<State<M>>,
     wake: Event,
     complained: Cell<Option<Instant>>,
 }
 
-struct State {
-    groups: Groups,
-    waiting: HashMap<Token, Sender<Answer>>,
+struct State<M: Machine> {
+    machine: M,
+    /// In force; what the coordinator was started with may be older.
+    numbers: M::Config,
+    waiting: HashMap<Token, Sender<M::Answer>>,
     /// Requests whose answer waits for the log, oldest first.
     late: VecDeque<(Instant, Token)>,
     outbox: Vec<Append>,
@@ -79,21 +89,25 @@ enum Woken {
     Look,
 }
 
-impl Coordinator {
+impl<M: Machine> Coordinator<M> {
     /// A coordinator that has yet to [`run`](Self::run).
-    pub fn new(config: CoordinatorConfig, log: Box<dyn CoordinatorLog>) -> Rc<Self> {
+    pub fn new(config: CoordinatorConfig<M::Config>, log: Box<dyn CoordinatorLog>, perform: Perform<M>) -> Rc<Self> {
         let state = State {
-            groups: Groups::new(config.groups.clone()),
+            machine: M::new(&config.machine),
+            numbers: config.machine.clone(),
             waiting: HashMap::new(),
             late: VecDeque::new(),
             outbox: Vec::new(),
             last_token: 0,
             deleted_while_loading: Vec::new(),
         };
-        Rc::new(Self {
+        Rc::new_cyclic(|me| Self {
             config,
             log,
+            perform,
+            me: me.clone(),
             phase: Cell::new(Phase::Loading),
+            epoch: Cell::new(LeaderEpoch::UNKNOWN),
             state: RefCell::new(state),
             wake: Event::default(),
             complained: Cell::new(None),
@@ -105,8 +119,20 @@ impl Coordinator {
         self.phase.get()
     }
 
+    /// The partition is led in `epoch`: to be said before [`run`](Self::run), and while loading.
+    pub fn led_in(&self, epoch: LeaderEpoch) {
+        self.epoch.set(epoch);
+    }
+
+    /// New numbers for the machine.
+    pub fn configure(&self, numbers: M::Config) {
+        let mut state = self.state.borrow_mut();
+        state.machine.configure(&numbers);
+        state.numbers = numbers;
+    }
+
     /// Takes a request now; the answer comes through the receiver. A dropped receiver does no harm.
-    pub fn ask(&self, request: Request, now: Now) -> Receiver<Answer> {
+    pub fn ask(&self, request: M::Request, now: Now) -> Receiver<M::Answer> {
         let (sender, receiver) = local::oneshot();
         let refused = match self.phase.get() {
             Phase::Loading => Some(ErrorCode::CoordinatorLoadInProgress),
@@ -114,30 +140,30 @@ impl Coordinator {
             Phase::Active => None,
         };
         if let Some(error) = refused {
-            sender.send(request.refuse(error));
+            sender.send(M::refuse(&request, error));
             return receiver;
         }
-        let waits_for_log =
-            matches!(request, Request::Commit(..) | Request::Leave(_) | Request::Delete(_) | Request::Fetch(_, true));
-        let random = if matches!(request, Request::Join(..)) { (self.config.random)() } else { [0; 16] };
+        let waits_for_log = M::waits_for_log(&request);
+        let random = if M::wants_random(&request) { (self.config.random)() } else { [0; 16] };
         let mut state = self.state.borrow_mut();
         state.last_token += 1;
         let token = Token(state.last_token);
         state.waiting.insert(token, sender);
-        let deadline_before = state.groups.next_deadline();
+        let deadline_before = state.machine.next_deadline();
         let mut fx = Effects::default();
-        state.groups.handle(request, &mut Step { token, now, random, fx: &mut fx });
+        state.machine.handle(request, &mut Step { token, now, random, fx: &mut fx });
         let wrote = !fx.appends.is_empty();
-        state.take(fx);
+        let work = state.take(fx);
         if waits_for_log && state.waiting.contains_key(&token) {
             state.late.push_back((now.mono.plus(self.config.commit_timeout), token));
         }
         // Later deadlines are found when the earlier one rings.
-        let sooner = state.groups.next_deadline() < deadline_before || deadline_before.is_none();
+        let sooner = state.machine.next_deadline() < deadline_before || deadline_before.is_none();
         drop(state);
         if wrote || sooner {
             self.wake.notify();
         }
+        self.see_to(work);
         receiver
     }
 
@@ -146,7 +172,7 @@ impl Coordinator {
         match self.phase.get() {
             Phase::Loading => self.state.borrow_mut().deleted_while_loading.extend_from_slice(topics),
             Phase::Active => {
-                self.step(now, |groups, step| groups.topics_deleted(topics, step));
+                self.step(now, |machine, step| machine.topics_deleted(topics, step));
                 self.wake.notify();
             }
             Phase::Resigned => {}
@@ -161,7 +187,8 @@ impl Coordinator {
         }
         let mut state = self.state.borrow_mut();
         let mut fx = Effects::default();
-        state.groups.resign(now, &mut fx);
+        state.machine.resign(now, &mut fx);
+        fx.work.clear();
         state.take(fx);
         state.outbox.clear();
         state.late.clear();
@@ -178,14 +205,11 @@ impl Coordinator {
 
     async fn load(&self) -> bool {
         let began = clock::now();
-        let mut groups = Groups::new(self.config.groups.clone());
+        let mut machine = M::new(&self.config.machine);
         let mut records = 0u64;
-        let take = |entry: Entry| {
+        let take = |entry: Entry<'_>| {
             records += 1;
-            match entry {
-                Entry::Record { offset, producer, key, value } => groups.replay(offset, producer, key, value, began),
-                Entry::Marker { producer, committed } => groups.replay_marker(producer, committed),
-            }
+            machine.replay(entry, began);
         };
         let end = load::load(&*self.log, take, || self.phase.get() == Phase::Loading).await;
         if self.phase.get() != Phase::Loading {
@@ -197,24 +221,29 @@ impl Coordinator {
                 if records > 0 {
                     tracing::info!(
                         partition = self.config.name,
-                        groups = groups.len(),
+                        loaded = machine.len(),
                         records,
                         end = end.0,
                         ?took,
-                        "groups loaded"
+                        "{} loaded",
+                        M::WHAT
                     );
                 }
-                self.state.borrow_mut().groups = groups;
+                let mut state = self.state.borrow_mut();
+                machine.configure(&state.numbers);
+                state.machine = machine;
+                let deleted = std::mem::take(&mut state.deleted_while_loading);
+                drop(state);
                 self.phase.set(Phase::Active);
-                let deleted = std::mem::take(&mut self.state.borrow_mut().deleted_while_loading);
-                self.step(clock::now(), |groups, step| {
-                    groups.loaded(step);
-                    groups.topics_deleted(&deleted, step);
+                let epoch = self.epoch.get();
+                self.step(clock::now(), |machine, step| {
+                    machine.loaded(epoch, step);
+                    machine.topics_deleted(&deleted, step);
                 });
                 true
             }
             Err(error) => {
-                tracing::error!(partition = self.config.name, ?error, "groups could not be loaded");
+                tracing::error!(partition = self.config.name, ?error, "{} could not be loaded", M::WHAT);
                 self.phase.set(Phase::Resigned);
                 false
             }
@@ -258,7 +287,7 @@ impl Coordinator {
                     self.complain(error, now.mono);
                 }
                 for (id, outcome) in done.packed.outcomes(outcome) {
-                    self.step(now, |groups, step| groups.on_append(id, outcome, step));
+                    self.step(now, |machine, step| machine.on_append(id, outcome, step));
                 }
             }
         }
@@ -273,9 +302,9 @@ impl Coordinator {
     }
 
     fn do_what_is_due(&self, now: Now) {
-        self.step(now, |groups, step| groups.on_timer(step));
+        self.step(now, |machine, step| machine.on_timer(step));
+        let mut work = Vec::new();
         let mut state = self.state.borrow_mut();
-        let state = &mut *state;
         // Answered ones are only forgotten.
         while let Some(&(deadline, token)) = state.late.front() {
             let answered = !state.waiting.contains_key(&token);
@@ -284,39 +313,50 @@ impl Coordinator {
             }
             state.late.pop_front();
             let mut fx = Effects::default();
-            state.groups.give_up(token, ErrorCode::CoordinatorNotAvailable, &mut fx);
-            state.take(fx);
+            state.machine.give_up(token, ErrorCode::CoordinatorNotAvailable, &mut fx);
+            work.extend(state.take(fx));
         }
+        drop(state);
+        self.see_to(work);
     }
 
     fn write(&self, writing: &mut VecDeque<Writing>, now: Now) {
         let appends = std::mem::take(&mut self.state.borrow_mut().outbox);
-        for packed in outbox::pack(appends, now.wall, self.config.groups.compression) {
+        for packed in outbox::pack(appends, now.wall, self.config.compression) {
             let outcome = self.log.append(packed.batch.clone());
             writing.push_back(Writing { packed, outcome });
         }
     }
 
-    fn step(&self, now: Now, f: impl FnOnce(&mut Groups, &mut Step)) {
+    fn step(&self, now: Now, f: impl FnOnce(&mut M, &mut Step<M>)) {
         let mut state = self.state.borrow_mut();
         let mut fx = Effects::default();
-        f(&mut state.groups, &mut Step::timer(now, &mut fx));
-        state.take(fx);
+        f(&mut state.machine, &mut Step::timer(now, &mut fx));
+        let work = state.take(fx);
+        drop(state);
+        self.see_to(work);
+    }
+
+    fn see_to(&self, work: Vec<M::Work>) {
+        let Some(me) = self.me.upgrade().filter(|_| !work.is_empty()) else { return };
+        work.into_iter().for_each(|work| (self.perform)(me.clone(), work));
     }
 }
 
-impl State {
-    fn take(&mut self, fx: Effects) {
+impl<M: Machine> State<M> {
+    /// Sends the answers, queues the appends; hands back what is to be done elsewhere.
+    fn take(&mut self, fx: Effects<M>) -> Vec<M::Work> {
         for (token, answer) in fx.answers {
             if let Some(sender) = self.waiting.remove(&token) {
                 sender.send(answer);
             }
         }
         self.outbox.extend(fx.appends);
+        fx.work
     }
 
     fn next_deadline(&self) -> Option<Instant> {
         let late = self.late.front().map(|(deadline, _)| *deadline);
-        self.groups.next_deadline().into_iter().chain(late).min()
+        self.machine.next_deadline().into_iter().chain(late).min()
     }
 }

@@ -1,6 +1,6 @@
 //! The shell on a core of its own, against a log in memory.
 
-use super::group::{Answer, Caller, GroupConfig, Request};
+use super::group::{Answer, Caller, GroupConfig, Groups, Request};
 use super::{Coordinator, CoordinatorConfig, CoordinatorLog, Pending, Phase};
 use crate::base::local::{self, Receiver, Sender};
 use crate::base::{ErrorCode, LeaderEpoch, Offset, Uuid};
@@ -8,7 +8,7 @@ use crate::protocol::messages::offset_commit_request::{OffsetCommitRequestPartit
 use crate::protocol::messages::offset_fetch_request::OffsetFetchRequestGroup;
 use crate::protocol::messages::offset_fetch_response::OffsetFetchResponseGroup;
 use crate::protocol::messages::{OffsetCommitRequest, OffsetCommitResponse};
-use crate::record::{BatchHeader, batches};
+use crate::record::{BatchHeader, Compression, batches};
 use crate::ring::{clock, runtime};
 use bytes::{Bytes, BytesMut};
 use std::cell::{Cell, RefCell};
@@ -77,19 +77,20 @@ impl CoordinatorLog for Rc<MemoryLog> {
     }
 }
 
-fn start(log: &Rc<MemoryLog>) -> Rc<Coordinator> {
+fn start(log: &Rc<MemoryLog>) -> Rc<Coordinator<Groups>> {
     let config = CoordinatorConfig {
         name: "__consumer_offsets-0".into(),
-        groups: GroupConfig::default(),
+        machine: GroupConfig::default(),
         commit_timeout: Duration::from_millis(50),
+        compression: Compression::None,
         random: || [7; 16],
     };
-    let coordinator = Coordinator::new(config, Box::new(log.clone()));
+    let coordinator = Coordinator::new(config, Box::new(log.clone()), Box::new(|_, work| match work {}));
     runtime::spawn(coordinator.clone().run()).detach();
     coordinator
 }
 
-async fn active(log: &Rc<MemoryLog>) -> Rc<Coordinator> {
+async fn active(log: &Rc<MemoryLog>) -> Rc<Coordinator<Groups>> {
     let coordinator = start(log);
     while coordinator.phase() == Phase::Loading {
         runtime::yield_now().await;
@@ -97,7 +98,7 @@ async fn active(log: &Rc<MemoryLog>) -> Rc<Coordinator> {
     coordinator
 }
 
-fn commit(coordinator: &Coordinator, group: &str, offset: i64) -> Receiver<Answer> {
+fn commit(coordinator: &Coordinator<Groups>, group: &str, offset: i64) -> Receiver<Answer> {
     let partition = OffsetCommitRequestPartition { partition_index: 0, committed_offset: offset, ..Default::default() };
     let topic = OffsetCommitRequestTopic { name: "t".into(), topic_id: Uuid([1; 16]), partitions: vec![partition] };
     let request = OffsetCommitRequest { group_id: group.into(), topics: vec![topic], ..Default::default() };
@@ -109,7 +110,7 @@ async fn error_of(answer: Receiver<Answer>) -> i16 {
     answer.topics[0].partitions[0].error_code
 }
 
-async fn fetch(coordinator: &Coordinator, group: &str) -> i64 {
+async fn fetch(coordinator: &Coordinator<Groups>, group: &str) -> i64 {
     let request = OffsetFetchRequestGroup { group_id: group.into(), topics: None, ..Default::default() };
     let answer = coordinator.ask(Request::Fetch(request, true), clock::now()).await.unwrap();
     let answer = OffsetFetchResponseGroup::try_from(answer).unwrap();

@@ -1,6 +1,6 @@
 //! Making a batch: what coordinators, the metadata log and tests write.
 
-use super::control::ControlType;
+use super::control::{ControlType, EndTxnMarker};
 use super::header::{BatchHeader, CONTROL_BIT, HEADER_LEN, HeaderFields, TRANSACTIONAL_BIT};
 use crate::base::{LeaderEpoch, Offset, ProducerEpoch, ProducerId, TimestampMs, varint};
 use bytes::{BufMut, Bytes, BytesMut};
@@ -101,6 +101,13 @@ impl BatchBuilder {
     pub fn append_control(&mut self, timestamp: TimestampMs, kind: ControlType, value: &[u8]) {
         self.attributes |= CONTROL_BIT;
         self.append(timestamp, Some(&kind.key()), Some(value), &[]);
+    }
+
+    /// The batch that ends a producer's transaction in one partition (`MemoryRecords.withEndTransactionMarker`).
+    pub fn marker(producer: ProducerId, epoch: ProducerEpoch, marker: EndTxnMarker, now: TimestampMs) -> Self {
+        let mut batch = Self::new(Offset::ZERO).producer(producer, epoch, -1).transactional();
+        batch.append_control(now, marker.control_type(), &marker.value());
+        batch
     }
 
     /// How many records were added.

@@ -1,81 +1,69 @@
-//! The coordinators of this core: one for each partition of `__consumer_offsets` it leads. They
-//! start and stop with the leadership and load from the partition's log.
+//! The coordinators of this core: one for each partition of an internal topic it leads. They start and stop with the
+//! leadership and load from the partition's log. Each kind of machine that a core can host is one [`Hosted`].
 
 use super::Shard;
+use super::coordinator_log::PartitionLog;
 use crate::base::local::{self, Receiver};
 use crate::base::topic::GROUP_METADATA_TOPIC;
-use crate::base::{ErrorCode, Instant, LeaderEpoch, Now, Offset, TopicIdPartition, Uuid};
-use crate::coordinator::group::{Answer, GroupConfig, Request};
-use crate::coordinator::{Coordinator, CoordinatorConfig, CoordinatorLog, Pending, Phase};
+use crate::base::{ErrorCode, LeaderEpoch, Now, TopicIdPartition, Uuid};
+use crate::coordinator::group::{GroupConfig, Groups};
+use crate::coordinator::{Coordinator, CoordinatorConfig, Machine, Phase};
 use crate::metadata::MetadataDelta;
-use crate::partition::{Partition, ReadAsk, Reader};
+use crate::partition::Partition;
 use crate::ring::{process, runtime};
-use bytes::Bytes;
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::rc::{Rc, Weak};
+use std::rc::Rc;
 use std::time::Duration;
 
-/// How much of a partition one read of loading takes.
-const LOAD_BYTES: u32 = 1 << 20;
+/// The coordinators of one kind on one core, by partition.
+pub struct Family<M: Machine> {
+    running: RefCell<HashMap<TopicIdPartition, (LeaderEpoch, Rc<Coordinator<M>>)>>,
+}
 
-/// See the module.
+impl<M: Machine> Default for Family<M> {
+    fn default() -> Self {
+        Self { running: RefCell::default() }
+    }
+}
+
+/// All coordinators of one core.
 #[derive(Default)]
 pub struct Coordinators {
-    groups: RefCell<HashMap<TopicIdPartition, (LeaderEpoch, Rc<Coordinator>)>>,
+    groups: Family<Groups>,
 }
 
-/// A partition as its coordinator sees it.
-struct PartitionLog {
-    shard: Weak<Shard>,
-    /// Weak: a partition that is closed must not be kept by its coordinator.
-    partition: Weak<Partition>,
-    id: TopicIdPartition,
+/// A machine that cores host: where its state lies and what it is started with.
+pub trait Hosted: Machine {
+    /// The internal topic that holds its state.
+    const TOPIC: &'static str;
+
+    /// Where its coordinators stand among all.
+    fn family(all: &Coordinators) -> &Family<Self>;
+
+    /// What the coordinator of a partition called `name` is started with.
+    fn config(shard: &Shard, name: String) -> CoordinatorConfig<Self::Config>;
+
+    /// Does what a coordinator on `shard` wants done outside its log.
+    fn perform(shard: &Rc<Shard>, coordinator: Rc<Coordinator<Self>>, work: Self::Work);
 }
 
-impl CoordinatorLog for PartitionLog {
-    fn append(&self, batch: Bytes) -> Pending<Result<Offset, ErrorCode>> {
-        let Some(shard) = self.shard.upgrade() else {
-            return Box::pin(std::future::ready(Err(ErrorCode::NotLeaderOrFollower)));
-        };
-        // Without a deadline: what may still be committed must not be given up.
-        let appending = shard.append_internal(&self.id, batch, Instant(u64::MAX));
-        Box::pin(async move {
-            let outcome = appending.finish().await;
-            if outcome.error == ErrorCode::None { Ok(Offset(outcome.base_offset)) } else { Err(outcome.error) }
-        })
+impl Hosted for Groups {
+    const TOPIC: &'static str = GROUP_METADATA_TOPIC;
+
+    fn family(all: &Coordinators) -> &Family<Self> {
+        &all.groups
     }
 
-    fn start_offset(&self) -> Offset {
-        self.partition.upgrade().map_or(Offset(0), |partition| partition.start_offset())
+    fn config(shard: &Shard, name: String) -> CoordinatorConfig<GroupConfig> {
+        let settings = &shard.shared.config.groups;
+        let machine = GroupConfig::from(settings);
+        let commit_timeout = Duration::from_millis(u64::try_from(settings.offsets_commit_timeout_ms).unwrap_or(0));
+        CoordinatorConfig { name, compression: machine.compression, machine, commit_timeout, random }
     }
 
-    fn read(&self, from: Offset) -> Pending<Result<Bytes, ErrorCode>> {
-        let partition = self.partition.clone();
-        let shard = self.shard.clone();
-        let node = self.shard.upgrade().map(|shard| shard.shared.identity.node_id);
-        Box::pin(async move {
-            let id = node.ok_or(ErrorCode::NotLeaderOrFollower)?;
-            let partition = partition.upgrade().ok_or(ErrorCode::NotLeaderOrFollower)?;
-            let ask = ReadAsk {
-                offset: from,
-                max_bytes: LOAD_BYTES,
-                current_leader_epoch: LeaderEpoch::UNKNOWN,
-                last_fetched_epoch: LeaderEpoch::UNKNOWN,
-                // To the log's end, as one of its replicas.
-                reader: Reader::Replica { id, epoch: -1 },
-            };
-            let fetched = partition.read(ask, true).await;
-            shard.upgrade().into_iter().for_each(|shard| shard.holds_files(&partition));
-            if fetched.error != ErrorCode::None {
-                return Err(fetched.error);
-            }
-            let Some(range) = fetched.records else { return Ok(Bytes::new()) };
-            range.file.read(range.position, range.len as usize).await.map_err(|error| {
-                tracing::error!(partition = %partition.name, %error, "a coordinator's log cannot be read");
-                ErrorCode::KafkaStorageError
-            })
-        })
+    fn perform(_: &Rc<Shard>, _: Rc<Coordinator<Self>>, work: Self::Work) {
+        match work {}
     }
 }
 
@@ -83,75 +71,95 @@ impl Shard {
     /// Starts the coordinators of partitions this core has come to lead, stops those of partitions
     /// it leads no longer or under another epoch.
     pub(super) fn follow_leadership(self: &Rc<Self>) {
+        self.follow_leadership_of::<Groups>();
+    }
+
+    fn follow_leadership_of<M: Hosted>(self: &Rc<Self>) {
         let led: HashMap<TopicIdPartition, (LeaderEpoch, Rc<Partition>)> = self
             .open_partitions()
             .into_iter()
-            .filter(|p| &*p.name.topic == GROUP_METADATA_TOPIC)
+            .filter(|p| &*p.name.topic == M::TOPIC)
             .filter_map(|p| Some((p.id, (p.leads()?, p))))
             .collect();
         let now = self.now();
-        self.coordinators.groups.borrow_mut().retain(|id, (epoch, coordinator)| {
+        let running = &M::family(&self.coordinators).running;
+        running.borrow_mut().retain(|id, (epoch, coordinator)| {
             let current = led.get(id).map(|(current, _)| *current);
             // A new epoch fails the appends under way although they may stay in the log: what is
             // active reads the log again. What is still reading has nothing under way.
             let kept = current == Some(*epoch) || (current.is_some() && coordinator.phase() == Phase::Loading);
             match current.filter(|_| kept) {
-                Some(current) => *epoch = current,
+                Some(current) => {
+                    *epoch = current;
+                    coordinator.led_in(current);
+                }
                 None => coordinator.resign(now),
             }
             kept
         });
         for (id, (epoch, partition)) in led {
-            if !self.coordinators.groups.borrow().contains_key(&id) {
-                let coordinator = self.start_coordinator(partition);
-                self.coordinators.groups.borrow_mut().insert(id, (epoch, coordinator));
+            if !running.borrow().contains_key(&id) {
+                let coordinator = self.start_coordinator::<M>(&partition, epoch);
+                running.borrow_mut().insert(id, (epoch, coordinator));
             }
         }
     }
 
-    fn start_coordinator(self: &Rc<Self>, partition: Rc<Partition>) -> Rc<Coordinator> {
-        let settings = &self.shared.config.groups;
-        let config = CoordinatorConfig {
-            name: partition.name.to_string(),
-            groups: GroupConfig::from(settings),
-            commit_timeout: Duration::from_millis(u64::try_from(settings.offsets_commit_timeout_ms).unwrap_or(0)),
-            random,
+    fn start_coordinator<M: Hosted>(
+        self: &Rc<Self>,
+        partition: &Rc<Partition>,
+        epoch: LeaderEpoch,
+    ) -> Rc<Coordinator<M>> {
+        let config = M::config(self, partition.name.to_string());
+        let shard = Rc::downgrade(self);
+        let perform = move |coordinator, work| {
+            if let Some(shard) = shard.upgrade() {
+                M::perform(&shard, coordinator, work);
+            }
         };
-        let id = partition.id;
-        let log = PartitionLog { shard: Rc::downgrade(self), partition: Rc::downgrade(&partition), id };
-        let coordinator = Coordinator::new(config, Box::new(log));
+        let coordinator = Coordinator::new(config, Box::new(PartitionLog::of(self, partition)), Box::new(perform));
+        coordinator.led_in(epoch);
         runtime::spawn(coordinator.clone().run()).detach();
         coordinator
     }
 
     /// Tells the coordinators which topics are gone.
-    pub(super) fn forget_offsets(&self, delta: &MetadataDelta) {
+    pub(super) fn tell_coordinators(&self, delta: &MetadataDelta) {
         let topics: Vec<(String, Uuid)> = delta.deleted_topics().map(|(id, name)| (name.to_string(), id)).collect();
         if topics.is_empty() {
             return;
         }
         let now = self.now();
-        for (_, coordinator) in self.coordinators.groups.borrow().values() {
+        for (_, coordinator) in self.coordinators.groups.running.borrow().values() {
             coordinator.topics_deleted(&topics, now);
         }
     }
 
     /// Stops all coordinators: the broker stops.
     pub fn resign_coordinators(&self) {
+        self.resign_all::<Groups>();
+    }
+
+    fn resign_all<M: Hosted>(&self) {
         let now = self.now();
-        for (_, (_, coordinator)) in self.coordinators.groups.borrow_mut().drain() {
+        for (_, (_, coordinator)) in M::family(&self.coordinators).running.borrow_mut().drain() {
             coordinator.resign(now);
         }
     }
 
     /// Asks the coordinator of partition `id`, which this core should lead; 16 where it does not.
     /// The request is taken before this returns.
-    pub fn ask_coordinator(&self, id: &TopicIdPartition, request: Request, now: Now) -> Receiver<Answer> {
-        if let Some((_, coordinator)) = self.coordinators.groups.borrow().get(id) {
+    pub fn ask_coordinator<M: Hosted>(
+        &self,
+        id: &TopicIdPartition,
+        request: M::Request,
+        now: Now,
+    ) -> Receiver<M::Answer> {
+        if let Some((_, coordinator)) = M::family(&self.coordinators).running.borrow().get(id) {
             return coordinator.ask(request, now);
         }
         let (sender, receiver) = local::oneshot();
-        sender.send(request.refuse(ErrorCode::NotCoordinator));
+        sender.send(M::refuse(&request, ErrorCode::NotCoordinator));
         receiver
     }
 }

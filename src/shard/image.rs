@@ -37,7 +37,7 @@ impl Shard {
         self.reconfigure(delta, resettled).await;
         self.drop_topics(&gone).await;
         self.follow_leadership();
-        self.forget_offsets(delta);
+        self.tell_coordinators(delta);
         self.image_taken.notify();
     }
 

@@ -8,6 +8,7 @@ mod calls;
 mod changes;
 mod cleaner;
 pub mod connection_limits;
+mod coordinator_log;
 mod coordinators;
 mod disk_full;
 mod failure;
@@ -31,6 +32,7 @@ mod waits;
 
 pub use calls::{CallFuture, Gone, Job};
 pub use changes::{CONTROLLER, Circumstances};
+pub use coordinators::Hosted;
 pub use failure::Ending;
 pub use log_dirs::LogInDir;
 pub use open_files::budget as open_files_budget;

@@ -6,9 +6,10 @@
 use super::effects::{Append, AppendId, Effects, Record, Token};
 use super::member::Member;
 use super::offsets::{Key, OffsetAndMetadata};
-use super::request::{Answer, Request, append_error};
+use super::request::{Answer, Request};
 use super::{Groups, Step};
 use crate::base::{ErrorCode, Offset};
+use crate::coordinator::machine::append_error;
 use crate::protocol::messages::offset_fetch_request::OffsetFetchRequestGroup;
 use bytes::Bytes;
 use std::collections::HashMap;
@@ -74,7 +75,7 @@ pub(super) struct AnswerLater {
 impl Groups {
     pub(super) fn append(&mut self, records: Vec<Record>, then: Then, fx: &mut Effects) {
         self.last_append.0 += 1;
-        fx.appends.push(Append { id: self.last_append, records });
+        fx.appends.push(Append::own(self.last_append, records));
         self.in_flight.push_back((self.last_append, then));
     }
 

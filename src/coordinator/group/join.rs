@@ -255,7 +255,7 @@ impl Groups {
                 step.fx.answer(token, answer);
             }
             Err(error) => {
-                step.fx.answer(token, join_error("", super::request::append_error(error)));
+                step.fx.answer(token, join_error("", crate::coordinator::machine::append_error(error)));
                 let Some(old) = before else { return };
                 let Some(instance) = old.instance_id.as_deref() else { return };
                 group.update(&new_id, old.protocols, old.rebalance_timeout_ms, old.session_timeout_ms);

@@ -16,6 +16,7 @@ mod heartbeat;
 mod in_flight;
 mod join;
 mod leave;
+mod machine;
 mod member;
 mod offsets;
 mod rebalance;
@@ -30,7 +31,7 @@ mod tests;
 mod timers;
 
 pub use config::GroupConfig;
-pub use effects::{Append, AppendId, Effects, Record, Token};
+pub use effects::{Append, AppendId, Batch, Effects, Record, Step, Token};
 pub use fetch::failed_partition;
 pub use request::{Answer, Caller, Request, WrongAnswer, commit_error};
 
@@ -57,29 +58,6 @@ pub struct Groups {
     passed_over: u64,
     /// Those among them that cannot be read.
     unreadable: u64,
-}
-
-/// One step of the machine: which request, when, and where its effects go.
-pub struct Step<'a> {
-    /// The request to answer.
-    pub token: Token,
-    /// Both clocks.
-    pub now: Now,
-    /// For a member id, should one be needed.
-    pub random: [u8; 16],
-    /// What is to be done.
-    pub fx: &'a mut Effects,
-}
-
-impl<'a> Step<'a> {
-    /// A step nobody asked for.
-    pub fn timer(now: Now, fx: &'a mut Effects) -> Self {
-        Self { token: Token(0), now, random: [0; 16], fx }
-    }
-
-    fn answer(&mut self, answer: impl Into<Answer>) {
-        self.fx.answer(self.token, answer);
-    }
 }
 
 impl Groups {

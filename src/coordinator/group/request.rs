@@ -164,18 +164,3 @@ pub fn commit_error(request: &OffsetCommitRequest, error: ErrorCode) -> OffsetCo
     });
     OffsetCommitResponse { topics: topics.collect(), ..Default::default() }
 }
-
-/// What the failure of an append means to a client of the coordinator
-/// (`CoordinatorOperationExceptionHelper`).
-pub fn append_error(error: ErrorCode) -> ErrorCode {
-    match error {
-        ErrorCode::UnknownTopicOrPartition | ErrorCode::NotEnoughReplicas | ErrorCode::RequestTimedOut => {
-            ErrorCode::CoordinatorNotAvailable
-        }
-        ErrorCode::NotLeaderOrFollower | ErrorCode::KafkaStorageError => ErrorCode::NotCoordinator,
-        ErrorCode::MessageTooLarge | ErrorCode::RecordListTooLarge | ErrorCode::InvalidFetchSize => {
-            ErrorCode::UnknownServerError
-        }
-        other => other,
-    }
-}

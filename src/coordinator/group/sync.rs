@@ -107,7 +107,7 @@ impl Groups {
                 }
             }
             Err(error) => {
-                self.answer_syncs(&done.group, Err(super::request::append_error(error)), step);
+                self.answer_syncs(&done.group, Err(crate::coordinator::machine::append_error(error)), step);
                 self.rebalance_or_complete(&done.group, step);
             }
         }
