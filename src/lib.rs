@@ -13,6 +13,7 @@
 //! storage      log directories as a whole: formatting, telling about them, taking them into use
 //! tools        looking into a stopped node's files: dump-log, verify
 //! partition    leader state over a log: high watermark, waiting fetches and acknowledgements
+//! share        a partition as a queue of a share group, pure
 //! controller   admin requests -> metadata records, pure
 //! coordinator  group state machines over __consumer_offsets
 //! shard        one core: mailbox, its partitions, its coordinators
@@ -37,5 +38,6 @@ pub mod record;
 pub mod ring;
 pub mod router;
 pub mod shard;
+pub mod share;
 pub mod storage;
 pub mod tools;
