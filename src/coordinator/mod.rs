@@ -3,13 +3,16 @@
 //! A coordinator lives where its partition is led: it starts and stops with it, loads by reading
 //! the partition to its end, writes through it, and answers when what it wrote is committed.
 //! Nothing is "the coordinator" of a whole node. [`Coordinator`] is the shell around a [`Machine`];
-//! [`group`] is the machine of groups and offsets.
+//! [`group`] is the machine of groups and offsets, [`share`] that of
+//! share groups' progress.
 
+mod codec;
 pub mod group;
 mod load;
 mod log;
 pub mod machine;
 mod outbox;
+pub mod share;
 mod shell;
 #[cfg(test)]
 mod shell_test;

@@ -74,12 +74,6 @@ impl Runs {
         self.by_first.is_empty()
     }
 
-    /// How many runs there are.
-    #[cfg(test)]
-    pub fn len(&self) -> usize {
-        self.by_first.len()
-    }
-
     /// All runs with their first offsets, ascending.
     pub fn iter(&self) -> impl Iterator<Item = (Offset, &Run)> {
         self.by_first.iter().map(|(first, run)| (*first, run))

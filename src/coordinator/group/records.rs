@@ -7,10 +7,11 @@ use super::effects::Record;
 use super::offsets::{Key, OffsetAndMetadata};
 use super::str_of;
 use crate::base::TimestampMs;
+use crate::coordinator::codec::{prefixed, read_value};
 use crate::protocol::messages::group_metadata_value::MemberMetadata;
 use crate::protocol::messages::{GroupMetadataKey, GroupMetadataValue, OffsetCommitKey, OffsetCommitValue};
-use crate::protocol::{DecodeError, Decoder, Encoder, Message, Part};
-use bytes::{BufMut, Bytes, BytesMut};
+use crate::protocol::{DecodeError, Decoder, Message};
+use bytes::Bytes;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -64,32 +65,8 @@ pub fn read(key: &Bytes, value: Option<&Bytes>) -> Result<Replayed, DecodeError>
     }
 }
 
-fn read_value<M: Message>(value: &Bytes) -> Result<M, DecodeError> {
-    let mut decoder = Decoder::new(value.clone());
-    let version = decoder.i16()?;
-    M::decode(&mut decoder, version)
-}
-
 fn own(text: &str) -> Arc<str> {
     Arc::from(text)
-}
-
-/// Type or version, then the fields. Names and blobs that came in by the wire fit the wire's
-/// lengths, so the encoder has nothing to object to; an empty result would be skipped as unreadable.
-fn prefixed<M: Message>(number: i16, message: &M, version: i16) -> Bytes {
-    let mut encoder = Encoder::with_capacity(64);
-    encoder.i16(number);
-    if let Err(error) = message.encode(&mut encoder, version) {
-        tracing::error!(%error, message = M::NAME, "a record could not be encoded");
-        return Bytes::new();
-    }
-    let mut whole = BytesMut::new();
-    for part in encoder.finish() {
-        if let Part::Bytes(bytes) = part {
-            whole.put(bytes);
-        }
-    }
-    whole.freeze()
 }
 
 fn group_key(id: &str) -> Bytes {

@@ -2,13 +2,14 @@
 
 use crate::base::{Instant, Offset};
 use crate::share::{
-    AcknowledgementBatch, AcquireAsk, AcquireMode, Acquired, Limits, LogBatch, RecordState, SharePartition,
-    StateBatch, Write,
+    AcknowledgementBatch, AcquireAsk, AcquireMode, Acquired, Limits, LogBatch, RecordState, SharePartition, StateBatch,
+    Write,
 };
 use std::sync::Arc;
 use std::time::Duration;
 
-pub const LIMITS: Limits = Limits { delivery_count_max: 5, record_locks_max: 200, lock_duration: Duration::from_secs(30) };
+pub const LIMITS: Limits =
+    Limits { delivery_count_max: 5, record_locks_max: 200, lock_duration: Duration::from_secs(30) };
 pub const LOCK_NS: u64 = 30_000_000_000;
 
 pub fn empty(start: i64) -> SharePartition {
@@ -70,7 +71,11 @@ pub fn ack(first: i64, last: i64, types: &[i8]) -> AcknowledgementBatch {
 }
 
 /// Acknowledges and persists; the states written.
-pub fn acked(partition: &mut SharePartition, member: &str, batches: &[AcknowledgementBatch]) -> Vec<(i64, i64, i8, i16)> {
+pub fn acked(
+    partition: &mut SharePartition,
+    member: &str,
+    batches: &[AcknowledgementBatch],
+) -> Vec<(i64, i64, i8, i16)> {
     let write = partition.acknowledge(member, batches, Instant(1)).expect("held by the member");
     written(partition, write)
 }

@@ -217,11 +217,10 @@ fn persisted_states_are_taken_up_again() {
     let mut p = SharePartition::new(LIMITS, Offset(5), &batches).expect("ascending");
     assert_eq!(cursors(&mut p), (10, 24, 10));
     // 15 to 19 were held when the leader went: nothing was persisted of them.
-    assert_eq!(fetch(&mut p, "a", &log(&[(5, 9), (10, 14), (15, 19), (20, 24), (25, 29)])).as_slice(), [
-        (10, 14, 3),
-        (15, 19, 1),
-        (25, 29, 1)
-    ]);
+    assert_eq!(
+        fetch(&mut p, "a", &log(&[(5, 9), (10, 14), (15, 19), (20, 24), (25, 29)])).as_slice(),
+        [(10, 14, 3), (15, 19, 1), (25, 29, 1)]
+    );
     assert_eq!(p.delivery_complete_count(), 5);
     for wrong in [
         vec![state(4, 9, Available, 1)],
