@@ -1,6 +1,6 @@
 //! What a coordinator needs of the partition that holds its state.
 
-use crate::base::{ErrorCode, Offset};
+use crate::base::{ErrorCode, Offset, TopicPartition, Uuid};
 use bytes::Bytes;
 use std::future::Future;
 use std::pin::Pin;
@@ -21,4 +21,10 @@ pub trait CoordinatorLog {
     /// Batches from the one with `from` on, at least one whole one unless the end is reached: then
     /// nothing. The last may be cut off. Reads up to the log's end, not the high watermark.
     fn read(&self, from: Offset) -> Pending<Result<Bytes, ErrorCode>>;
+
+    /// Where this log ended when the broker's start found it after a crash; `None` after a clean stop.
+    fn own_end_after_crash(&self) -> Option<Offset>;
+
+    /// The same of any partition of this node, with its topic's id.
+    fn end_after_crash(&self, partition: &TopicPartition) -> Option<(Uuid, Offset)>;
 }

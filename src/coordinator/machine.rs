@@ -3,7 +3,7 @@
 //! In: requests, outcomes of appends, time. Out: [`Effects`], that is records to append, answers, and work that only
 //! the broker can do. A machine reads no clock, draws no random number, performs nothing.
 
-use crate::base::{ErrorCode, Instant, LeaderEpoch, Now, Offset, ProducerEpoch, ProducerId, Uuid};
+use crate::base::{ErrorCode, Instant, LeaderEpoch, Now, Offset, ProducerEpoch, ProducerId, TopicPartition, Uuid};
 use crate::record::control::EndTxnMarker;
 use bytes::Bytes;
 
@@ -179,6 +179,16 @@ pub trait Machine: Sized + 'static {
 
     /// These topics (name and id) are gone.
     fn topics_deleted(&mut self, topics: &[(String, Uuid)], step: &mut Step<Self>);
+
+    /// The log has been read after a crash: `crash` is where it ended then, `end_of` knows that of other logs, with
+    /// their topics' ids. For machines that keep offsets of other logs.
+    fn bound_by_log_ends(
+        &mut self,
+        _crash: Offset,
+        _end_of: &dyn Fn(&TopicPartition) -> Option<(Uuid, Offset)>,
+        _step: &mut Step<Self>,
+    ) {
+    }
 
     /// The answer that says `error` and nothing else: what a coordinator says that is loading (14), is not the
     /// coordinator (16), or could not write.

@@ -239,6 +239,9 @@ impl<M: Machine> Coordinator<M> {
                 self.step(clock::now(), |machine, step| {
                     machine.loaded(epoch, step);
                     machine.topics_deleted(&deleted, step);
+                    if let Some(crash) = self.log.own_end_after_crash() {
+                        machine.bound_by_log_ends(crash, &|partition| self.log.end_after_crash(partition), step);
+                    }
                 });
                 true
             }

@@ -3,7 +3,7 @@
 use super::group::{Answer, Caller, GroupConfig, Groups, Request};
 use super::{Coordinator, CoordinatorConfig, CoordinatorLog, Pending, Phase};
 use crate::base::local::{self, Receiver, Sender};
-use crate::base::{ErrorCode, LeaderEpoch, Offset, Uuid};
+use crate::base::{ErrorCode, LeaderEpoch, Offset, TopicPartition, Uuid};
 use crate::protocol::messages::offset_commit_request::{OffsetCommitRequestPartition, OffsetCommitRequestTopic};
 use crate::protocol::messages::offset_fetch_request::OffsetFetchRequestGroup;
 use crate::protocol::messages::offset_fetch_response::OffsetFetchResponseGroup;
@@ -27,7 +27,11 @@ struct MemoryLog {
     held: Cell<bool>,
     waiting: RefCell<Vec<Held>>,
     batches: Cell<usize>,
+    /// Where a crash left this log and t-0.
+    crash_ends: Cell<Option<(i64, i64)>>,
 }
+
+const TOPIC_ID: Uuid = Uuid([1; 16]);
 
 impl MemoryLog {
     fn commit(&self, batch: &[u8]) -> Offset {
@@ -75,6 +79,15 @@ impl CoordinatorLog for Rc<MemoryLog> {
         let chunk = bytes.slice(position..position + size);
         Box::pin(async move { Ok(chunk) })
     }
+
+    fn own_end_after_crash(&self) -> Option<Offset> {
+        self.crash_ends.get().map(|(own, _)| Offset(own))
+    }
+
+    fn end_after_crash(&self, partition: &TopicPartition) -> Option<(Uuid, Offset)> {
+        let known = *partition == TopicPartition::new("t", 0);
+        self.crash_ends.get().filter(|_| known).map(|(_, end)| (TOPIC_ID, Offset(end)))
+    }
 }
 
 fn start(log: &Rc<MemoryLog>) -> Rc<Coordinator<Groups>> {
@@ -100,7 +113,7 @@ async fn active(log: &Rc<MemoryLog>) -> Rc<Coordinator<Groups>> {
 
 fn commit(coordinator: &Coordinator<Groups>, group: &str, offset: i64) -> Receiver<Answer> {
     let partition = OffsetCommitRequestPartition { partition_index: 0, committed_offset: offset, ..Default::default() };
-    let topic = OffsetCommitRequestTopic { name: "t".into(), topic_id: Uuid([1; 16]), partitions: vec![partition] };
+    let topic = OffsetCommitRequestTopic { name: "t".into(), topic_id: TOPIC_ID, partitions: vec![partition] };
     let request = OffsetCommitRequest { group_id: group.into(), topics: vec![topic], ..Default::default() };
     coordinator.ask(Request::Commit(Caller::default(), request), clock::now())
 }
@@ -201,5 +214,33 @@ fn resigning_answers_everyone_who_waits() {
         let answer = commit(&coordinator, "g", 6);
         coordinator.resign(clock::now());
         assert_eq!(error_of(answer).await, ErrorCode::NotCoordinator as i16);
+    });
+}
+
+#[test]
+fn after_a_crash_offsets_beyond_their_logs_end_are_answered_as_that_end_and_stay_so() {
+    runtime::block_on_test(async {
+        let log = Rc::new(MemoryLog::default());
+        let coordinator = active(&log).await;
+        for (group, offset) in [("before", 99), ("at", 100), ("beyond", 101), ("far", 5_000)] {
+            assert_eq!(error_of(commit(&coordinator, group, offset)).await, 0);
+        }
+        coordinator.resign(clock::now());
+        log.crash_ends.set(Some((log.end.get(), 100)));
+        let coordinator = active(&log).await;
+        for (group, offset) in [("before", 99), ("at", 100), ("beyond", 100), ("far", 100)] {
+            assert_eq!(fetch(&coordinator, group).await, offset, "{group}");
+        }
+        assert_eq!(log.end.get(), 6, "two fresh records, and only those");
+        // What is committed now may lie further on: the log has grown. Reading it all again must not take it back.
+        assert_eq!(error_of(commit(&coordinator, "far", 300)).await, 0);
+        coordinator.resign(clock::now());
+        let coordinator = active(&log).await;
+        assert_eq!((fetch(&coordinator, "far").await, fetch(&coordinator, "beyond").await), (300, 100));
+        // The records stay when the next start finds nothing amiss.
+        coordinator.resign(clock::now());
+        log.crash_ends.set(None);
+        assert_eq!(fetch(&*active(&log).await, "beyond").await, 100);
+        assert_eq!(log.end.get(), 7);
     });
 }

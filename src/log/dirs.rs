@@ -39,6 +39,8 @@ pub struct LogDirs {
     pub(super) doubles: Mutex<HashMap<TopicPartition, usize>>,
     /// Logs opened ahead of their being asked for.
     pub(super) ready: Mutex<HashMap<TopicIdPartition, Log>>,
+    /// Where logs ended that a start found after a crash, with their topics' ids.
+    pub(super) crash_ends: Mutex<HashMap<TopicPartition, (Uuid, Offset)>>,
 }
 
 pub(super) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -68,6 +70,7 @@ impl LogDirs {
             futures: Mutex::new(futures),
             doubles: Mutex::new(doubles),
             ready: Mutex::default(),
+            crash_ends: Mutex::default(),
         })
     }
 
@@ -110,6 +113,12 @@ impl LogDirs {
     /// The number of the directory that holds a partition.
     pub(super) fn place_of(&self, partition: &TopicPartition) -> Option<usize> {
         locked(&self.places).get(partition).copied()
+    }
+
+    /// Where the log of a partition ended when this start found it after a crash, with its topic's id. `None` after a
+    /// clean stop, and for logs made since.
+    pub fn end_after_crash(&self, partition: &TopicPartition) -> Option<(Uuid, Offset)> {
+        locked(&self.crash_ends).get(partition).copied()
     }
 
     /// The partitions on disk.

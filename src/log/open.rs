@@ -48,9 +48,13 @@ impl LogDirs {
     /// left to whoever asks for it, who is told why. Tells about the progress of an unclean start by `clock`.
     pub fn open_ahead(&self, wanted: Vec<Wanted>, threads: usize, now: Now, clock: fn() -> Instant) {
         let mut by_dir: Vec<Vec<Wanted>> = self.dirs().iter().map(|_| Vec::new()).collect();
+        // A new partition's directory may be lost in a crash with all that it held.
+        let may_be_lost = self.are_all_online() && self.dirs().iter().any(|dir| !dir.was_clean());
         for one in wanted {
-            if let Some(of_dir) = self.place_of(&one.name).and_then(|at| by_dir.get_mut(at)) {
-                of_dir.push(one);
+            match self.place_of(&one.name).and_then(|at| by_dir.get_mut(at)) {
+                Some(of_dir) => of_dir.push(one),
+                None if may_be_lost => self.found_after_crash(&one.name, one.id.topic_id, Offset::ZERO),
+                None => {}
             }
         }
         let prepared = parallel::for_each(by_dir.len(), by_dir, |of_dir| {
@@ -80,10 +84,17 @@ impl LogDirs {
         };
         if let Ok(mut log) = one.log.recover_telling(one.recovery, now, &checked) {
             log.belongs_to(&one.health);
+            if !one.recovery.clean {
+                self.found_after_crash(log.partition(), one.id.topic_id, log.end_offset());
+            }
             locked(&self.ready).insert(one.id, log);
         }
         progress.checked(unreported.take());
         progress.opened();
+    }
+
+    fn found_after_crash(&self, partition: &TopicPartition, topic: Uuid, end: Offset) {
+        locked(&self.crash_ends).insert(partition.clone(), (topic, end));
     }
 
     /// Looks into the directory of a partition, or creates it.

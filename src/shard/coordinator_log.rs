@@ -1,7 +1,7 @@
 //! A partition as its coordinator sees it.
 
 use super::Shard;
-use crate::base::{ErrorCode, Instant, LeaderEpoch, Offset, TopicIdPartition};
+use crate::base::{ErrorCode, Instant, LeaderEpoch, Offset, TopicIdPartition, TopicPartition, Uuid};
 use crate::coordinator::{CoordinatorLog, Pending};
 use crate::partition::{Partition, ReadAsk, Reader};
 use bytes::Bytes;
@@ -68,5 +68,13 @@ impl CoordinatorLog for PartitionLog {
                 ErrorCode::KafkaStorageError
             })
         })
+    }
+    fn own_end_after_crash(&self) -> Option<Offset> {
+        let name = self.partition.upgrade()?.name.clone();
+        self.end_after_crash(&name).map(|(_, end)| end)
+    }
+
+    fn end_after_crash(&self, partition: &TopicPartition) -> Option<(Uuid, Offset)> {
+        self.shard.upgrade()?.shared.log_dirs.end_after_crash(partition)
     }
 }

@@ -7,8 +7,8 @@ import time
 import pytest
 from harness.loopfs import KINDS, LoopFs
 from harness.paths import SCRATCH
-from kafka import KafkaConsumer, KafkaProducer, TopicPartition
-from kafka.admin import KafkaAdminClient, NewTopic
+from kafka import KafkaConsumer, KafkaProducer, OffsetAndMetadata, TopicPartition
+from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient, NewTopic
 from kafka.errors import KafkaError
 
 pytestmark = [pytest.mark.corelog, pytest.mark.loop_mount]
@@ -25,11 +25,34 @@ def disk(request):
     made.remove()
 
 
-def create_topics(broker):
-    admin = KafkaAdminClient(bootstrap_servers=broker.address)
+@pytest.fixture
+def broker(disk, make_broker):
+    """On the disk, with the topics."""
+    started = make_broker(log_dirs=disk.path / "data").start()
     small = {"segment.bytes": str(1 << 20)}
-    admin.create_topics([NewTopic(name, 2, 1, topic_configs={**small, **own}) for name, own in TOPICS.items()])
+    administer(started, create_topics=[[NewTopic(n, 2, 1, topic_configs={**small, **c}) for n, c in TOPICS.items()]])
+    return started
+
+
+def administer(broker, **calls):
+    admin = KafkaAdminClient(bootstrap_servers=broker.address)
+    for call, arguments in calls.items():
+        getattr(admin, call)(*arguments)
     admin.close()
+
+
+def load_until(broker, cut, moment):
+    """Writes, and once writes are acknowledged does what `moment` does."""
+    load = Load(broker, f"round {cut}")
+    load.wait_for_first()
+    moment()
+    return load.finish()
+
+
+def start_again(disk, broker):
+    disk.unmount()
+    disk.mount()
+    broker.start()
 
 
 class Load:
@@ -109,51 +132,80 @@ def check(found, ends, acknowledged, kept):
 
 
 @pytest.mark.timeout(120 + 60 * ROUNDS)
-def test_a_power_cut_under_load_loses_nothing_that_the_sync_class_acknowledged(disk, make_broker, seed):
-    broker = make_broker(log_dirs=disk.path / "data").start()
-    create_topics(broker)
-    kept = {}
-    for cut in range(ROUNDS):
-        load = Load(broker, f"round {cut}")
-        load.wait_for_first()
+def test_a_power_cut_under_load_loses_nothing_that_the_sync_class_acknowledged(disk, broker, seed):
+    def cut_at_any_moment():
         time.sleep(seed.uniform(0, 2))  # the moment is what is random
         disk.cut_power()
         code = broker.process.wait(30)
         assert code == 1 and "failed" in broker.tail(), f"a failed log dir ends the process: {code}\n{broker.tail()}"
-        acknowledged = load.finish()
-        disk.unmount()
-        disk.mount()
-        broker.start()
+
+    kept = {}
+    for cut in range(ROUNDS):
+        acknowledged = load_until(broker, cut, cut_at_any_moment)
+        start_again(disk, broker)
         found, ends = read_all(broker)
         check(found, ends, acknowledged, kept)
         kept = found
 
 
 @pytest.mark.timeout(120 + 60 * ROUNDS)
-def test_a_power_cut_after_a_clean_stop_loses_nothing_and_needs_no_recovery(disk, make_broker):
-    broker = make_broker(log_dirs=disk.path / "data").start()
-    create_topics(broker)
+def test_a_power_cut_after_a_clean_stop_loses_nothing_and_needs_no_recovery(disk, broker):
     kept = {}
     for cut in range(ROUNDS):
-        load = Load(broker, f"round {cut}")
-        load.wait_for_first()
-        kept.update(load.finish())
+        kept.update(load_until(broker, cut, lambda: None))
         broker.stop()
         disk.cut_power()
-        disk.unmount()
-        disk.mount()
         said = len(broker.log.read_text())
-        broker.start()
+        start_again(disk, broker)
         found, ends = read_all(broker)
         assert found == kept, f"{len(kept)} acknowledged, {len(found)} there"
         assert "recover" not in broker.log.read_text()[said:], broker.tail()
 
 
+def test_an_offset_committed_beyond_what_a_power_cut_left_is_answered_as_the_logs_end(disk, broker):
+    partition = TopicPartition("parity", 0)
+    consumer = KafkaConsumer(bootstrap_servers=broker.address, group_id="ahead", enable_auto_commit=False,
+                             auto_offset_reset="none")
+    consumer.assign([partition])
+    consumer.commit({partition: OffsetAndMetadata(1, "", -1)})
+    # From now on commits survive what their topics' records do not.
+    durable = ConfigResource(ConfigResourceType.TOPIC, "__consumer_offsets", {"flush.messages": "1"})
+    administer(broker, alter_configs=[[durable]])
+
+    def commit_all_and_cut():
+        end = consumer.end_offsets([partition])[partition]
+        consumer.commit({partition: OffsetAndMetadata(end, "where I was", -1)})
+        disk.cut_power()
+        broker.process.wait(30)
+
+    acknowledged = load_until(broker, 0, commit_all_and_cut)
+    consumer.close(autocommit=False)
+    said = len(broker.log.read_text())
+    start_again(disk, broker)
+    found, ends = read_all(broker)
+    end = ends["parity", 0]
+    assert any(key[:2] == ("parity", 0) and key[2] >= end for key in acknowledged), "nothing was lost"
+    assert broker.log.read_text()[said:].count("beyond their logs' ends after a crash: ahead in parity-0:") == 1
+    for _ in range(2):  # as soon as it is there, and from the record that was written then
+        consumer = KafkaConsumer(bootstrap_servers=broker.address, group_id="ahead", auto_offset_reset="none")
+        consumer.assign([partition])
+        assert consumer.committed(partition) == end
+        assert consumer.position(partition) == end
+        consumer.close(autocommit=False)
+        broker.kill()
+        broker.start()
+    producer = KafkaProducer(bootstrap_servers=broker.address)
+    assert producer.send("parity", value=b"after", partition=0).get(30).offset == end
+    producer.close()
+    consumer = KafkaConsumer(bootstrap_servers=broker.address, group_id="ahead", auto_offset_reset="none")
+    consumer.assign([partition])
+    assert next(consumer).value == b"after"
+    consumer.close(autocommit=False)
+
+
 def test_flush_ms_brings_what_is_acknowledged_to_the_device_in_time(disk, make_broker):
     broker = make_broker(log_dirs=disk.path / "data").start()
-    admin = KafkaAdminClient(bootstrap_servers=broker.address)
-    admin.create_topics([NewTopic("timed", 1, 1, topic_configs={"flush.ms": "200"})])
-    admin.close()
+    administer(broker, create_topics=[[NewTopic("timed", 1, 1, topic_configs={"flush.ms": "200"})]])
     for last in (49, 99):
         producer = KafkaProducer(bootstrap_servers=broker.address, acks="all")
         told = [producer.send("timed", value=b"%d" % n, partition=0) for n in range(50)]
@@ -162,9 +214,7 @@ def test_flush_ms_brings_what_is_acknowledged_to_the_device_in_time(disk, make_b
         time.sleep(2)  # ten times the limit
         disk.cut_power()
         broker.kill()
-        disk.unmount()
-        disk.mount()
-        broker.start()
+        start_again(disk, broker)
         consumer = KafkaConsumer(bootstrap_servers=broker.address)
         partition = TopicPartition("timed", 0)
         assert consumer.end_offsets([partition])[partition] == last + 1

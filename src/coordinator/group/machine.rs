@@ -3,7 +3,7 @@
 use super::effects::{AppendId, Effects, Step, Token};
 use super::request::{Answer, Request};
 use super::{GroupConfig, Groups};
-use crate::base::{ErrorCode, Instant, LeaderEpoch, Now, Offset, Uuid};
+use crate::base::{ErrorCode, Instant, LeaderEpoch, Now, Offset, TopicPartition, Uuid};
 use crate::coordinator::machine::{Entry, Machine};
 use std::convert::Infallible;
 
@@ -64,6 +64,15 @@ impl Machine for Groups {
 
     fn topics_deleted(&mut self, topics: &[(String, Uuid)], step: &mut Step) {
         self.topics_deleted(topics, step);
+    }
+
+    fn bound_by_log_ends(
+        &mut self,
+        crash: Offset,
+        end_of: &dyn Fn(&TopicPartition) -> Option<(Uuid, Offset)>,
+        step: &mut Step,
+    ) {
+        self.bound_by_log_ends(crash, end_of, step);
     }
 
     fn refuse(request: &Request, error: ErrorCode) -> Answer {

@@ -6,6 +6,7 @@
 //! is written into records is wall time. docs/GROUPS.md tells the whole story.
 
 mod admin;
+mod bound;
 mod classic;
 mod commit;
 mod config;
@@ -35,7 +36,7 @@ pub use effects::{Append, AppendId, Batch, Effects, Record, Step, Token};
 pub use fetch::failed_partition;
 pub use request::{Answer, Caller, Request, WrongAnswer, commit_error};
 
-use crate::base::{Instant, Now};
+use crate::base::Instant;
 use crate::protocol::Str;
 use classic::ClassicGroup;
 use in_flight::Then;

@@ -129,6 +129,12 @@ impl Offsets {
         topics.flat_map(|(topic, p)| p.keys().map(move |partition| Key::new(group, topic, *partition))).collect()
     }
 
+    /// Every committed offset.
+    pub fn committed(&self) -> impl Iterator<Item = (&Arc<str>, &Arc<str>, i32, &OffsetAndMetadata)> {
+        let topics = self.by_group.iter().flat_map(|(group, topics)| topics.iter().map(move |(t, p)| (group, t, p)));
+        topics.flat_map(|(group, topic, p)| p.iter().map(move |(partition, value)| (group, topic, *partition, value)))
+    }
+
     /// Every committed and pending offset of the topics `gone` picks by name and id.
     pub fn keys_of_topics(&self, gone: impl Fn(&str, Uuid) -> bool) -> Vec<Key> {
         let mut keys = Vec::new();
