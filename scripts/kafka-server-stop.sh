@@ -35,12 +35,16 @@ value_of() {
   echo "${value:-$3}"
 }
 
-# A broker: the program is called corelog and was not asked to do something else.
+# A broker: the program is called corelog and was given options or a properties file, not a tool's name.
 is_broker() {
-  local words=()
+  local words=() file
   [ "$(cat "/proc/$1/comm" 2>/dev/null)" = corelog ] || return 1
   mapfile -d '' -t words <"/proc/$1/cmdline" 2>/dev/null || return 1
-  [ "${words[1]:-}" != storage ]
+  case ${words[1]:-} in
+    '' | -*) ;;
+    /*) [ -f "${words[1]}" ] ;;
+    *) file=/proc/$1/cwd/${words[1]}; [ -f "$file" ] ;;
+  esac
 }
 
 stopped=0

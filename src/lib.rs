@@ -8,10 +8,12 @@
 //! record       Kafka's v2 record batches as views over bytes
 //! protocol     the wire codec, generated from the schema
 //! config       server.properties and topic configurations, typed
+//! client       asking any Kafka-compatible broker: for the tools, not for the broker
 //! log          one partition's segments on disk
 //! metadata     KRaft records -> immutable image -> published to the shards
 //! storage      log directories as a whole: formatting, telling about them, taking them into use
 //! tools        looking into a stopped node's files: dump-log, verify
+//! commands     the tools that ask a running broker: topics, configs, consumer-groups and so on
 //! partition    leader state over a log: high watermark, waiting fetches and acknowledgements
 //! share        a partition as a queue of a share group, pure
 //! controller   admin requests -> metadata records, pure
@@ -26,6 +28,8 @@
 pub mod api;
 pub mod base;
 pub mod broker;
+pub mod client;
+pub mod commands;
 pub mod config;
 pub mod controller;
 pub mod coordinator;

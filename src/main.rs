@@ -1,7 +1,8 @@
 //! Arguments -> configuration -> broker; every failure is a sentence on standard error and exit code 1.
 
-use clap::Parser;
+use clap::{CommandFactory, FromArgMatches};
 use corelog::broker;
+use corelog::commands::{self, TOOLS};
 use corelog::config::arguments::{Arguments, Command};
 use corelog::config::tool_arguments::{DumpArguments, TakeoverArguments, VerifyArguments};
 use corelog::config::{Config, ConfigError, Given, Outside};
@@ -14,8 +15,14 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let arguments = match Arguments::try_parse() {
-        Ok(arguments) => arguments,
+    let line = Arguments::command().subcommands(TOOLS.iter().map(commands::Tool::command));
+    let parsed = line.try_get_matches().and_then(|mut matches| match matches.subcommand() {
+        Some((name, given)) if commands::find(name).is_some() => Ok(Err((name.to_owned(), given.clone()))),
+        _ => Arguments::from_arg_matches_mut(&mut matches).map(Ok),
+    });
+    let arguments = match parsed {
+        Ok(Ok(arguments)) => arguments,
+        Ok(Err((tool, given))) => return ask(&tool, &given),
         // Also --help and --version come this way, to standard output.
         Err(told) => {
             let printed = told.print();
@@ -39,6 +46,16 @@ fn main() -> ExitCode {
             Ok(config) => serve(config),
             Err(error) => tell(&error.to_string(), false),
         },
+    }
+}
+
+/// Runs a tool that asks a broker.
+fn ask(tool: &str, given: &clap::ArgMatches) -> ExitCode {
+    let mut out = std::io::BufWriter::with_capacity(64 << 10, std::io::stdout().lock());
+    let mut streams = commands::Streams { out: &mut out, err: &mut std::io::stderr() };
+    match commands::find(tool).is_some_and(|tool| tool.run(given, &mut streams)) {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::FAILURE,
     }
 }
 

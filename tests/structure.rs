@@ -280,6 +280,15 @@ fn imports_point_down() {
 }
 
 #[test]
+fn only_the_tools_ask_brokers_as_a_client() {
+    for source in sources().iter().filter(|source| !matches!(source.module().as_str(), "client" | "commands")) {
+        let code = source.code();
+        let used: Vec<_> = imports(&code).into_iter().filter(|name| matches!(*name, "client" | "commands")).collect();
+        assert!(used.is_empty(), "{}: {used:?}", source.path.display());
+    }
+}
+
+#[test]
 fn unsafe_stands_only_in_ring() {
     let wrong = uses_outside_ring(&sources(), &["unsafe"]);
     assert!(wrong.is_empty(), "unsafe outside src/ring:\n{}", wrong.join("\n"));

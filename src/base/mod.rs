@@ -5,6 +5,7 @@ pub mod error_code;
 pub mod ids;
 pub mod java_hash;
 pub mod local;
+pub mod scram;
 pub mod time;
 pub mod topic;
 pub mod uuid;

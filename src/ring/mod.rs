@@ -24,6 +24,7 @@ pub mod net;
 pub mod parallel;
 mod passing;
 mod patience;
+pub mod plain;
 mod pool;
 pub mod probe;
 pub mod process;

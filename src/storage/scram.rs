@@ -1,35 +1,22 @@
 //! `--add-scram`: a user's credential for the metadata log (`org.apache.kafka.metadata.storage.ScramParser`, RFC 5802).
 
+use crate::base::scram::Mechanism;
 use crate::metadata::MetadataRecord;
 use crate::protocol::messages::UserScramCredentialRecord;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use hmac::{Hmac, Mac};
-use sha2::{Digest, Sha256, Sha512};
 
 const ITERATIONS_MIN: i32 = 4096;
 const ITERATIONS_MAX: i32 = 16_384;
 /// The first metadata.version whose log may hold such records: 3.5-IV2.
 pub(super) const METADATA_VERSION_MIN: i16 = 11;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Mechanism {
-    Sha256,
-    Sha512,
-}
-
 /// Reads `SCRAM-SHA-256=[name=alice,password=secret]`, or with `iterations`, `salt` and `saltedpassword` (both
 /// base64). `salt` is used where none is given. The error is a sentence that shows no secret.
 pub(super) fn credential(mechanism: &str, settings: &str, salt: Vec<u8>) -> Result<MetadataRecord, String> {
-    let (mechanism, id) = match mechanism {
-        "SCRAM-SHA-256" => (Mechanism::Sha256, 1),
-        "SCRAM-SHA-512" => (Mechanism::Sha512, 2),
-        other => {
-            return Err(format!(
-                "The add-scram mechanism {other} is not supported: SCRAM-SHA-256 and SCRAM-SHA-512 are"
-            ));
-        }
-    };
+    let mechanism = Mechanism::named(mechanism).ok_or_else(|| {
+        format!("The add-scram mechanism {mechanism} is not supported: SCRAM-SHA-256 and SCRAM-SHA-512 are")
+    })?;
     let given = Given::read(settings)?;
     let name = given.name.ok_or("You must supply 'name' to add-scram")?;
     let salt = given.salt.unwrap_or(salt);
@@ -42,7 +29,7 @@ pub(super) fn credential(mechanism: &str, settings: &str, salt: Vec<u8>) -> Resu
     };
     let record = UserScramCredentialRecord {
         name: name.into(),
-        mechanism: id,
+        mechanism: mechanism.id(),
         salt: salt.into(),
         stored_key: mechanism.hash(&mechanism.hmac(&salted, b"Client Key")).into(),
         server_key: mechanism.hmac(&salted, b"Server Key").into(),
@@ -92,40 +79,6 @@ impl Given {
         }
         Ok(given)
     }
-}
-
-impl Mechanism {
-    fn hmac(self, key: &[u8], text: &[u8]) -> Vec<u8> {
-        match self {
-            Self::Sha256 => hmac_of::<Hmac<Sha256>>(key, text),
-            Self::Sha512 => hmac_of::<Hmac<Sha512>>(key, text),
-        }
-    }
-
-    fn hash(self, bytes: &[u8]) -> Vec<u8> {
-        match self {
-            Self::Sha256 => Sha256::digest(bytes).to_vec(),
-            Self::Sha512 => Sha512::digest(bytes).to_vec(),
-        }
-    }
-
-    /// PBKDF2 with one block, which is as long as the hash (RFC 5802, `Hi`).
-    fn salted(self, password: &[u8], salt: &[u8], iterations: i32) -> Vec<u8> {
-        let mut round = self.hmac(password, &[salt, &[0, 0, 0, 1]].concat());
-        let mut sum = round.clone();
-        for _ in 1..iterations {
-            round = self.hmac(password, &round);
-            sum.iter_mut().zip(&round).for_each(|(s, r)| *s ^= r);
-        }
-        sum
-    }
-}
-
-fn hmac_of<M: Mac + hmac::digest::KeyInit>(key: &[u8], text: &[u8]) -> Vec<u8> {
-    // HMAC takes keys of any length, so there is no error to meet.
-    <M as Mac>::new_from_slice(key)
-        .map(|mac| mac.chain_update(text).finalize().into_bytes().to_vec())
-        .unwrap_or_default()
 }
 
 #[cfg(test)]

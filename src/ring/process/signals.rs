@@ -6,7 +6,7 @@ use io_uring::{opcode, types};
 use nix::sys::eventfd::{EfdFlags, EventFd};
 use nix::sys::signal::{self, SaFlags, SigAction, SigHandler, SigSet};
 use std::io;
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicI32, Ordering};
 
@@ -21,6 +21,20 @@ pub enum Signal {
 
 static FIRST: AtomicI32 = AtomicI32::new(0);
 static EVENT: OnceLock<EventFd> = OnceLock::new();
+
+/// The signal that came, where [`Signals::install`] was called.
+pub(in crate::ring) fn first() -> Option<Signal> {
+    match FIRST.load(Ordering::SeqCst) {
+        0 => None,
+        libc::SIGINT => Some(Signal::Interrupt),
+        _ => Some(Signal::Terminate),
+    }
+}
+
+/// Becomes readable with the first signal.
+pub(in crate::ring) fn event() -> Option<BorrowedFd<'static>> {
+    EVENT.get().map(AsFd::as_fd)
+}
 
 /// The signals asked to be told. One receiver for the process.
 pub struct Signals(());
@@ -46,10 +60,9 @@ impl Signals {
     /// Waits for the first signal.
     pub async fn recv(&self) -> Signal {
         loop {
-            match FIRST.load(Ordering::SeqCst) {
-                libc::SIGINT => return Signal::Interrupt,
-                0 => self.wait().await,
-                _ => return Signal::Terminate,
+            match first() {
+                Some(signal) => return signal,
+                None => self.wait().await,
             }
         }
     }

@@ -1,0 +1,40 @@
+//! Small helpers of what the tools print.
+
+use super::Streams;
+use crate::protocol::json::Json;
+use std::fmt::Display;
+use std::io;
+
+/// `1,2,3`
+pub fn joined<T: Display>(items: impl IntoIterator<Item = T>) -> String {
+    separated(items, ",")
+}
+
+/// The items with something between them.
+pub fn separated<T: Display>(items: impl IntoIterator<Item = T>, between: &str) -> String {
+    let texts: Vec<String> = items.into_iter().map(|item| item.to_string()).collect();
+    texts.join(between)
+}
+
+/// `null`, or the text.
+pub fn text(value: Option<&str>) -> Json {
+    value.map_or(Json::Null, |value| Json::Text(value.to_owned()))
+}
+
+/// `null`, or the number.
+pub fn number(value: Option<impl Into<i64>>) -> Json {
+    value.map_or(Json::Null, |value| Json::Int(value.into()))
+}
+
+/// An array of numbers.
+pub fn numbers(values: &[i32]) -> Json {
+    Json::Array(values.iter().map(|value| Json::Int((*value).into())).collect())
+}
+
+/// Prints a line of JSON.
+///
+/// # Errors
+/// Of writing.
+pub fn json(streams: &mut Streams<'_>, value: &Json) -> io::Result<()> {
+    writeln!(streams.out, "{value}")
+}
