@@ -3,6 +3,8 @@
 use crate::base::{BrokerId, Now};
 use crate::protocol::{ApiKey, Str};
 use crate::shard::Shard;
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -32,6 +34,30 @@ pub struct ConnectionInfo {
     pub peer: SocketAddr,
     /// Who the client is; `User:ANONYMOUS` on a PLAINTEXT listener.
     pub principal: Arc<str>,
+    /// What is done when it ends.
+    pub ending: Ending,
+}
+
+/// What is done when a connection ends, by a key of whoever wants it done.
+#[derive(Default)]
+pub struct Ending(RefCell<HashMap<u64, Box<dyn FnOnce()>>>);
+
+impl Ending {
+    /// Has `work` done under `key`, in place of what was to be done under it.
+    pub fn add(&self, key: u64, work: impl FnOnce() + 'static) {
+        self.0.borrow_mut().insert(key, Box::new(work));
+    }
+
+    /// There is nothing to be done under `key`.
+    pub fn forget(&self, key: u64) {
+        self.0.borrow_mut().remove(&key);
+    }
+}
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        self.0.get_mut().drain().for_each(|(_, work)| work());
+    }
 }
 
 impl RequestContext {

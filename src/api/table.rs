@@ -98,6 +98,13 @@ pub static APIS: &[Api] = &[
     api!(ListPartitionReassignments, 0..=0, list_partition_reassignments),
     api!(DescribeCluster, 0..=2, describe_cluster),
     api!(DescribeTopicPartitions, 0..=0, describe_topic_partitions),
+    raw_api!(ShareFetch, 1..=2, 1, share_fetch),
+    api!(ShareAcknowledge, 1..=2, share_acknowledge),
+    api!(InitializeShareGroupState, 0..=0, initialize_share_group_state),
+    api!(ReadShareGroupState, 0..=0, read_share_group_state),
+    api!(WriteShareGroupState, 0..=1, write_share_group_state),
+    api!(DeleteShareGroupState, 0..=0, delete_share_group_state),
+    api!(ReadShareGroupStateSummary, 0..=1, read_share_group_state_summary),
 ];
 
 /// The line for `key`.

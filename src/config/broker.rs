@@ -3,6 +3,7 @@
 use super::cleaner::CleanerConfig;
 use super::listeners::Listeners;
 use super::settings::Settings;
+use super::share::ShareConfig;
 use super::topic::TopicDefaults;
 use std::path::PathBuf;
 
@@ -37,6 +38,8 @@ pub struct Config {
     pub groups: GroupConfig,
     /// The transaction coordinator's and producer state's limits.
     pub transactions: TransactionConfig,
+    /// Share groups' numbers.
+    pub share: ShareConfig,
     /// What to say once at start: keys without effect, unknown keys, lowered values.
     pub warnings: Vec<String>,
     /// The properties file; `None` when started without one, which permits formatting by itself.
@@ -201,6 +204,7 @@ impl Config {
         };
         let groups = group_config(s, replication_factor("offsets.topic.replication.factor"));
         let transactions = transaction_config(s, replication_factor("transaction.state.log.replication.factor"));
+        let share = ShareConfig::of(s, replication_factor("share.coordinator.state.topic.replication.factor"));
         let listeners = Listeners::read(s).map_err(|e| errors.push(e)).ok();
         let cores = cores(s.text("corelog.cores").unwrap_or("all")).map_err(|e| errors.push(e)).ok();
         let network = network_config(s).map_err(|e| errors.push(e)).ok();
@@ -240,6 +244,7 @@ impl Config {
             },
             groups,
             transactions,
+            share,
             warnings,
             properties_file,
             settings,

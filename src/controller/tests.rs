@@ -295,7 +295,11 @@ fn producer_ids_are_handed_out_once() {
 #[test]
 fn internal_topics_come_with_their_configuration() {
     let mut node = Node::new(&[DIR_A]);
-    let internal = InternalTopics { groups: &node.config.groups, transactions: &node.config.transactions };
+    let internal = InternalTopics {
+        groups: &node.config.groups,
+        transactions: &node.config.transactions,
+        share: &node.config.share,
+    };
     let offsets = creatable("__consumer_offsets", internal).unwrap();
     assert!(creatable("no good", internal).is_none());
     assert_eq!(node.create(vec![offsets])[0], (0, String::new()));

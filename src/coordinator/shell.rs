@@ -114,6 +114,11 @@ impl<M: Machine> Coordinator<M> {
         })
     }
 
+    /// The partition's name: `__consumer_offsets-7`.
+    pub fn name(&self) -> &str {
+        &self.config.name
+    }
+
     /// Where it stands.
     pub fn phase(&self) -> Phase {
         self.phase.get()

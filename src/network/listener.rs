@@ -71,7 +71,7 @@ fn begin(shard: &Rc<Shard>, connections: &Rc<Connections>, stream: Stream, peer:
         shard.shared.log_limits.warn("limit", &text, shard.now().mono);
         return;
     };
-    let info = ConnectionInfo { listener: name.clone(), peer, principal: ANONYMOUS.into() };
+    let info = ConnectionInfo { listener: name.clone(), peer, principal: ANONYMOUS.into(), ending: Default::default() };
     let connection = Connection::new(stream, info, shard.now().mono);
     connections.add(&connection);
     let shard = shard.clone();

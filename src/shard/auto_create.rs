@@ -46,7 +46,8 @@ impl Shard {
         let shared = self.shared.clone();
         let created = self.change_metadata(move |image, circumstances| {
             let config = &shared.config;
-            let internal = InternalTopics { groups: &config.groups, transactions: &config.transactions };
+            let internal =
+                InternalTopics { groups: &config.groups, transactions: &config.transactions, share: &config.share };
             // Somebody else may have asked a moment ago.
             let missing = names.iter().filter(|name| image.topic_by_name(name).is_none());
             let topics: Vec<_> = missing.filter_map(|name| creatable(name, internal)).collect();

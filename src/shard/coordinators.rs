@@ -4,12 +4,14 @@
 use super::Shard;
 use super::coordinator_log::PartitionLog;
 use crate::base::local::{self, Receiver};
-use crate::base::topic::GROUP_METADATA_TOPIC;
+use crate::base::topic::{GROUP_METADATA_TOPIC, SHARE_GROUP_STATE_TOPIC};
 use crate::base::{ErrorCode, LeaderEpoch, Now, TopicIdPartition, Uuid};
 use crate::coordinator::group::{GroupConfig, Groups};
+use crate::coordinator::share::{ShareStateConfig, ShareStates, Work as ShareWork};
 use crate::coordinator::{Coordinator, CoordinatorConfig, Machine, Phase};
 use crate::metadata::MetadataDelta;
 use crate::partition::Partition;
+use crate::record::Compression;
 use crate::ring::{process, runtime};
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -31,6 +33,7 @@ impl<M: Machine> Default for Family<M> {
 #[derive(Default)]
 pub struct Coordinators {
     groups: Family<Groups>,
+    share: Family<ShareStates>,
 }
 
 /// A machine that cores host: where its state lies and what it is started with.
@@ -67,11 +70,42 @@ impl Hosted for Groups {
     }
 }
 
+impl Hosted for ShareStates {
+    const TOPIC: &'static str = SHARE_GROUP_STATE_TOPIC;
+
+    fn family(all: &Coordinators) -> &Family<Self> {
+        &all.share
+    }
+
+    fn config(shard: &Shard, name: String) -> CoordinatorConfig<ShareStateConfig> {
+        let settings = &shard.shared.config.share;
+        let codec = i16::try_from(settings.state_topic_compression_codec).ok().and_then(Compression::from_id);
+        let machine = ShareStateConfig { updates_per_snapshot: settings.updates_per_snapshot.unsigned_abs() };
+        let commit_timeout = Duration::from_millis(u64::try_from(settings.write_timeout_ms).unwrap_or(0));
+        let compression = codec.unwrap_or(Compression::None);
+        CoordinatorConfig { name, machine, commit_timeout, compression, random }
+    }
+
+    fn perform(shard: &Rc<Shard>, coordinator: Rc<Coordinator<Self>>, work: ShareWork) {
+        let ShareWork::DeleteBefore(offset) = work;
+        let index = coordinator.name().rsplit_once('-').and_then(|(_, index)| index.parse().ok());
+        let topic_id = shard.image().topic_by_name(SHARE_GROUP_STATE_TOPIC).map(|topic| topic.id);
+        let id = topic_id.zip(index).map(|(topic_id, partition)| TopicIdPartition { topic_id, partition });
+        if let Some(partition) = id.and_then(|id| shard.partition(&id))
+            && partition.delete_records(offset.0).is_ok()
+        {
+            shard.checkpoint_soon(&partition);
+        }
+    }
+}
+
 impl Shard {
     /// Starts the coordinators of partitions this core has come to lead, stops those of partitions
     /// it leads no longer or under another epoch.
     pub(super) fn follow_leadership(self: &Rc<Self>) {
         self.follow_leadership_of::<Groups>();
+        self.follow_leadership_of::<ShareStates>();
+        self.follow_share_partitions();
     }
 
     fn follow_leadership_of<M: Hosted>(self: &Rc<Self>) {
@@ -133,11 +167,15 @@ impl Shard {
         for (_, coordinator) in self.coordinators.groups.running.borrow().values() {
             coordinator.topics_deleted(&topics, now);
         }
+        for (_, coordinator) in self.coordinators.share.running.borrow().values() {
+            coordinator.topics_deleted(&topics, now);
+        }
     }
 
     /// Stops all coordinators: the broker stops.
     pub fn resign_coordinators(&self) {
         self.resign_all::<Groups>();
+        self.resign_all::<ShareStates>();
     }
 
     fn resign_all<M: Hosted>(&self) {

@@ -26,6 +26,7 @@ mod producer_ids;
 mod retention;
 mod services;
 mod settings;
+pub mod share;
 mod stats;
 mod stop;
 mod waits;
@@ -78,6 +79,8 @@ pub struct Shard {
     checkpointing: Cell<bool>,
     waits: waits::Waits,
     coordinators: coordinators::Coordinators,
+    /// Share partitions of this core, and share sessions opened on it.
+    pub share_queues: share::ShareQueues,
     /// Incremental fetch sessions opened on this core.
     pub fetch_sessions: RefCell<SessionCache>,
     writer: changes::Writer,
@@ -105,6 +108,8 @@ impl Shard {
     ) -> Rc<Self> {
         let slots = usize::try_from(shared.config.network.fetch_session_cache_slots).unwrap_or(0);
         let slots = slots.div_ceil(peers.len().max(1));
+        let share_sessions =
+            usize::try_from(shared.config.share.sessions_max).unwrap_or(0).div_ceil(peers.len().max(1));
         let live = LiveSettings::new(&shared.config, &BTreeMap::new(), &BTreeMap::new());
         Rc::new(Self {
             index,
@@ -124,6 +129,7 @@ impl Shard {
             checkpointing: Cell::new(false),
             waits: waits::Waits::default(),
             coordinators: coordinators::Coordinators::default(),
+            share_queues: share::ShareQueues::new(index, share_sessions),
             fetch_sessions: RefCell::new(SessionCache::new(slots)),
             writer: changes::Writer::default(),
             auto_create: auto_create::AutoCreate::default(),

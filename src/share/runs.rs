@@ -135,12 +135,6 @@ impl Runs {
         Some(run)
     }
 
-    /// Forgets all.
-    pub fn clear(&mut self) {
-        self.by_first.clear();
-        self.locks.clear();
-    }
-
     /// Changes the run that begins at `first`.
     pub fn change(&mut self, first: Offset, change: impl FnOnce(&mut Run)) {
         if let Some(mut run) = self.remove(first) {
@@ -238,7 +232,7 @@ mod tests {
         runs.remove(Offset(0));
         assert_eq!(runs.expired(Instant(5)), [Offset(5)]);
         assert_eq!((runs.expired(Instant(4)).len(), runs.next_lock()), (0, Some(Instant(5))));
-        runs.clear();
+        runs.remove(Offset(5));
         assert_eq!(runs.next_lock(), None);
     }
 }

@@ -81,7 +81,7 @@ impl Machine for ShareStates {
                 self.write(key, Change::Delete, Some((step.token, Answer::Done)), step.fx);
                 self.plan_upkeep(step.now.mono);
             }
-            Request::Delete(_) | Request::Done => step.answer(Answer::Done),
+            Request::Delete(_) => step.answer(Answer::Done),
             Request::Summarize(key) => {
                 let summary = self.entries.get(&key).and_then(|entry| entry.committed.as_ref()).map_or(
                     Summary { state_epoch: 0, leader_epoch: 0, start_offset: -1, delivery_complete_count: -1 },
@@ -158,7 +158,7 @@ impl Machine for ShareStates {
     }
 
     fn waits_for_log(request: &Request) -> bool {
-        !matches!(request, Request::Summarize(_) | Request::Done)
+        !matches!(request, Request::Summarize(_))
     }
 
     fn wants_random(_: &Request) -> bool {

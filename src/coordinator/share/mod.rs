@@ -19,7 +19,6 @@ pub use upkeep::Work;
 
 use super::machine::{Append, AppendId, Token};
 use crate::base::{Instant, Offset};
-use crate::record::Compression;
 use state::{Change, Entry};
 use std::collections::{HashMap, VecDeque};
 
@@ -31,8 +30,6 @@ type Effects = super::machine::Effects<ShareStates>;
 pub struct ShareStateConfig {
     /// `share.coordinator.snapshot.update.records.per.snapshot`.
     pub updates_per_snapshot: u32,
-    /// `share.coordinator.state.topic.compression.codec`.
-    pub compression: Compression,
 }
 
 /// What waits for an append.

@@ -64,8 +64,6 @@ pub enum Request {
     Delete(Key),
     /// Start offset and epochs alone.
     Summarize(Key),
-    /// The outcome of [`Work`](super::Work): nothing is asked.
-    Done,
 }
 
 /// Why a request is refused.

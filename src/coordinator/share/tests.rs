@@ -5,7 +5,7 @@ use crate::base::{ErrorCode, LeaderEpoch, Now, ProducerId, TimestampMs, TopicIdP
 use crate::coordinator::machine::{Entry as LogEntry, Machine};
 use crate::share::StateBatch;
 
-const CONFIG: ShareStateConfig = ShareStateConfig { updates_per_snapshot: 3, compression: Compression::None };
+const CONFIG: ShareStateConfig = ShareStateConfig { updates_per_snapshot: 3 };
 const TOPIC: Uuid = Uuid([5; 16]);
 
 struct Harness {

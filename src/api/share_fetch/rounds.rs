@@ -1,0 +1,86 @@
+//! The rounds of a share fetch: the owners are asked one after the other, each for what the ones before left of the
+//! limits; while nobody has anything the fetch waits for new records, or for old ones that come free.
+
+use crate::base::Instant;
+use crate::ring::runtime;
+use crate::router::{self, Item, Share};
+use crate::shard::share::{ShareAsk, ShareBudget, ShareFetched};
+use crate::shard::{Shard, ShardIndex};
+use futures_lite::future;
+use std::rc::Rc;
+
+/// What the partitions of `items` give under `budget`, by slot; at `deadline` nothing.
+pub async fn run(
+    shard: &Rc<Shard>,
+    ask: &ShareAsk,
+    items: Vec<Item<()>>,
+    budget: ShareBudget,
+    deadline: Instant,
+) -> Vec<(usize, ShareFetched)> {
+    let shares = router::split(shard, items);
+    if shares.is_empty() || budget.records <= 0 {
+        return Vec::new();
+    }
+    if shard.now().mono >= deadline {
+        return round(shard, ask, &shares, budget, None).await;
+    }
+    let (id, wait) = shard.begin_wait();
+    let owners: Vec<ShardIndex> = shares.iter().map(|share| share.owner).collect();
+    let _ended = EndWait { shard, id, owners: &owners };
+    loop {
+        let answers = round(shard, ask, &shares, budget, Some(id)).await;
+        if !answers.is_empty() {
+            return answers;
+        }
+        let timeout = async {
+            runtime::sleep_until(deadline).await;
+            Vec::new()
+        };
+        let changed = future::or(wait.changed(), timeout).await;
+        // Changes may arrive without end; the time is over all the same.
+        if changed.is_empty() || shard.now().mono >= deadline {
+            return Vec::new();
+        }
+    }
+}
+
+/// Ends the wait also when the connection goes away in the middle of it.
+struct EndWait<'a> {
+    shard: &'a Rc<Shard>,
+    id: u64,
+    owners: &'a [ShardIndex],
+}
+
+impl Drop for EndWait<'_> {
+    fn drop(&mut self) {
+        self.shard.end_wait(self.id, self.owners);
+    }
+}
+
+async fn round(
+    shard: &Rc<Shard>,
+    ask: &ShareAsk,
+    shares: &[Share<()>],
+    mut budget: ShareBudget,
+    wait: Option<u64>,
+) -> Vec<(usize, ShareFetched)> {
+    let home = shard.index;
+    let mut answers = Vec::new();
+    for share in shares {
+        if budget.records <= 0 || budget.bytes == 0 {
+            break;
+        }
+        let items = share.items.iter().map(|i| Item { slot: i.slot, id: i.id, ask: () }).collect();
+        let ask = ask.clone();
+        let call = shard.call(share.owner, move |owner| {
+            // Made when the call arrives, not when its task runs: the end of a given-up fetch comes after it.
+            let watch = wait.map(|id| owner.watch_for(home, id));
+            owner.share_fetch(ask, items, budget, watch)
+        });
+        if let Ok((found, left)) = call.await {
+            answers.extend(found);
+            budget = left;
+        }
+    }
+    answers
+}

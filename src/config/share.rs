@@ -1,0 +1,203 @@
+//! Share groups: the broker's `group.share.*` and `share.coordinator.*` keys, and what a group's own configuration
+//! makes of them (`ShareGroupConfig`, `ShareCoordinatorConfig`, `GroupConfig`).
+
+use super::settings::Settings;
+use std::collections::BTreeMap;
+
+/// The broker's numbers for share groups.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ShareConfig {
+    /// `group.share.session.timeout.ms`, with its bounds.
+    pub session_timeout_ms: Bounded,
+    /// `group.share.heartbeat.interval.ms`, with its bounds.
+    pub heartbeat_interval_ms: Bounded,
+    /// `group.share.delivery.count.limit`, with its bounds.
+    pub delivery_count_limit: Bounded,
+    /// `group.share.record.lock.duration.ms`, with its bounds.
+    pub record_lock_duration_ms: Bounded,
+    /// `group.share.partition.max.record.locks`, with its bounds.
+    pub partition_max_record_locks: Bounded,
+    /// `group.share.max.size`: members.
+    pub max_size: i32,
+    /// `group.share.max.share.sessions`.
+    pub sessions_max: i32,
+    /// `share.coordinator.state.topic.num.partitions`.
+    pub state_topic_partitions: i32,
+    /// `share.coordinator.state.topic.replication.factor`, lowered to the number of brokers there are.
+    pub state_topic_replication_factor: i16,
+    /// `share.coordinator.state.topic.min.isr`.
+    pub state_topic_min_isr: i32,
+    /// `share.coordinator.state.topic.segment.bytes`.
+    pub state_topic_segment_bytes: i32,
+    /// `share.coordinator.state.topic.compression.codec`: 0 none, 1 gzip, 2 snappy, 3 lz4, 4 zstd.
+    pub state_topic_compression_codec: i32,
+    /// `share.coordinator.snapshot.update.records.per.snapshot`.
+    pub updates_per_snapshot: i32,
+    /// `share.coordinator.write.timeout.ms`.
+    pub write_timeout_ms: i32,
+}
+
+/// A number groups may set for themselves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bounded {
+    /// Where the group says nothing.
+    pub default: i32,
+    /// At least.
+    pub min: i32,
+    /// At most.
+    pub max: i32,
+}
+
+impl Bounded {
+    fn of(s: &Settings, what: &str) -> Self {
+        Self {
+            default: s.number(&format!("group.share.{what}")),
+            min: s.number(&format!("group.share.min.{what}")),
+            max: s.number(&format!("group.share.max.{what}")),
+        }
+    }
+
+    /// What the group asks for, inside the bounds.
+    fn with(self, own: Option<&String>) -> i32 {
+        let own = own.and_then(|text| text.trim().parse::<i32>().ok());
+        own.map_or(self.default, |number| number.max(self.min).min(self.max))
+    }
+}
+
+/// `share.auto.offset.reset`: where consumption of a partition begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ShareOffsetReset {
+    /// Behind what is there.
+    Latest,
+    /// At the first record.
+    Earliest,
+    /// At the first record not older than so many milliseconds.
+    ByDuration(i64),
+}
+
+/// One group's numbers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ShareGroupSettings {
+    /// `share.session.timeout.ms`.
+    pub session_timeout_ms: i32,
+    /// `share.heartbeat.interval.ms`.
+    pub heartbeat_interval_ms: i32,
+    /// `share.delivery.count.limit`.
+    pub delivery_count_limit: i32,
+    /// `share.record.lock.duration.ms`.
+    pub record_lock_duration_ms: i32,
+    /// `share.partition.max.record.locks`.
+    pub partition_max_record_locks: i32,
+    /// `share.auto.offset.reset`.
+    pub auto_offset_reset: ShareOffsetReset,
+    /// `share.isolation.level` is `read_committed`.
+    pub read_committed: bool,
+    /// `share.renew.acknowledge.enable`.
+    pub renew_enabled: bool,
+}
+
+impl ShareConfig {
+    pub(super) fn of(s: &Settings, state_topic_replication_factor: i16) -> Self {
+        Self {
+            session_timeout_ms: Bounded::of(s, "session.timeout.ms"),
+            heartbeat_interval_ms: Bounded::of(s, "heartbeat.interval.ms"),
+            delivery_count_limit: Bounded::of(s, "delivery.count.limit"),
+            record_lock_duration_ms: Bounded::of(s, "record.lock.duration.ms"),
+            partition_max_record_locks: Bounded::of(s, "partition.max.record.locks"),
+            max_size: s.number("group.share.max.size"),
+            sessions_max: s.number("group.share.max.share.sessions"),
+            state_topic_partitions: s.number("share.coordinator.state.topic.num.partitions"),
+            state_topic_replication_factor,
+            state_topic_min_isr: s.number("share.coordinator.state.topic.min.isr"),
+            state_topic_segment_bytes: s.number("share.coordinator.state.topic.segment.bytes"),
+            state_topic_compression_codec: s.number("share.coordinator.state.topic.compression.codec"),
+            updates_per_snapshot: s.number("share.coordinator.snapshot.update.records.per.snapshot"),
+            write_timeout_ms: s.number("share.coordinator.write.timeout.ms"),
+        }
+    }
+
+    /// The numbers of a group that has set `own`.
+    pub fn for_group(&self, own: &BTreeMap<String, String>) -> ShareGroupSettings {
+        let get = |key: &str| own.get(key);
+        ShareGroupSettings {
+            session_timeout_ms: self.session_timeout_ms.with(get("share.session.timeout.ms")),
+            heartbeat_interval_ms: self.heartbeat_interval_ms.with(get("share.heartbeat.interval.ms")),
+            delivery_count_limit: self.delivery_count_limit.with(get("share.delivery.count.limit")),
+            record_lock_duration_ms: self.record_lock_duration_ms.with(get("share.record.lock.duration.ms")),
+            partition_max_record_locks: self.partition_max_record_locks.with(get("share.partition.max.record.locks")),
+            auto_offset_reset: offset_reset(get("share.auto.offset.reset").map_or("latest", String::as_str)),
+            read_committed: get("share.isolation.level").is_some_and(|level| level == "read_committed"),
+            renew_enabled: get("share.renew.acknowledge.enable").is_none_or(|text| text != "false"),
+        }
+    }
+}
+
+fn offset_reset(text: &str) -> ShareOffsetReset {
+    match text.strip_prefix("by_duration:").and_then(duration_ms) {
+        Some(ms) => ShareOffsetReset::ByDuration(ms),
+        None if text == "earliest" => ShareOffsetReset::Earliest,
+        None => ShareOffsetReset::Latest,
+    }
+}
+
+/// Reads `PnDTnHnMn.nS`; `None` for anything else.
+fn duration_ms(text: &str) -> Option<i64> {
+    let mut rest = text.strip_prefix('P')?;
+    let (mut total, mut in_time) = (0.0f64, false);
+    while !rest.is_empty() {
+        if let Some(time) = rest.strip_prefix('T') {
+            (rest, in_time) = (time, true);
+            continue;
+        }
+        let end = rest.find(|c: char| !(c.is_ascii_digit() || c == '.'))?;
+        let number: f64 = rest.get(..end)?.parse().ok()?;
+        let unit = rest.get(end..=end)?;
+        total += number
+            * match (unit, in_time) {
+                ("D", false) => 86_400_000.0,
+                ("H", true) => 3_600_000.0,
+                ("M", true) => 60_000.0,
+                ("S", true) => 1_000.0,
+                _ => return None,
+            };
+        rest = rest.get(end + 1..)?;
+    }
+    Some(total as i64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+
+    #[test]
+    fn a_group_has_the_brokers_numbers_unless_it_set_its_own() {
+        let config = Config::from_overrides(&[("group.share.delivery.count.limit", "3")]).unwrap().share;
+        let plain = config.for_group(&BTreeMap::new());
+        assert_eq!((plain.delivery_count_limit, plain.record_lock_duration_ms), (3, 30_000));
+        assert_eq!((plain.auto_offset_reset, plain.read_committed), (ShareOffsetReset::Latest, false));
+        assert_eq!((plain.partition_max_record_locks, plain.renew_enabled), (2000, true));
+        let own = [
+            ("share.delivery.count.limit", "99"),
+            ("share.record.lock.duration.ms", "20000"),
+            ("share.auto.offset.reset", "by_duration:P1DT2H3M4.5S"),
+            ("share.isolation.level", "read_committed"),
+            ("share.renew.acknowledge.enable", "false"),
+        ];
+        let own = own.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        let own = config.for_group(&own);
+        assert_eq!((own.delivery_count_limit, own.record_lock_duration_ms), (10, 20_000), "inside the bounds");
+        assert_eq!(own.auto_offset_reset, ShareOffsetReset::ByDuration(93_784_500));
+        assert!(own.read_committed && !own.renew_enabled);
+    }
+
+    #[test]
+    fn durations_are_read_as_written_in_iso_8601() {
+        for (text, ms) in [("PT1H", Some(3_600_000)), ("P2D", Some(172_800_000)), ("PT0.25S", Some(250))] {
+            assert_eq!(duration_ms(text), ms, "{text}");
+        }
+        for wrong in ["", "1H", "PT1", "P1H", "PTxS", "PT1D"] {
+            assert_eq!(duration_ms(wrong), None, "{wrong}");
+        }
+    }
+}
