@@ -42,6 +42,7 @@ packages() { # Debian packages of the commands that are missing
   has curl || want+=(curl ca-certificates)
   has ip || want+=(iproute2)
   has python3 || want+=(python3)
+  has npm || want+=(nodejs npm)
   python3 -c 'import ensurepip, venv' 2>/dev/null || want+=(python3-venv)
   [ ${#want[@]} -eq 0 ] && return
   local root=(); [ "$(id -u)" -eq 0 ] || root=(sudo)
@@ -103,5 +104,6 @@ step "franz-go" franz_go
 if [ "$only" = all ]; then rust_tests rust; rust_tests bench -p bench; fi
 step "python packages" wait "$python"
 step "Apache Kafka tools" wait "$maven"
+step "old clients" tests/old_clients/install.sh "$tools"
 scenarios clients "$@"
 finish

@@ -1,5 +1,5 @@
-//! OffsetCommit (key 8, v2-10): topics that exist go to the coordinator, the others get their error
-//! here. Since v10 topics are named by id (KIP-848).
+//! OffsetCommit (key 8, v1-10): topics that exist go to the coordinator, the others get their error here. librdkafka 1.0
+//! asks for v1 whatever it is told. Since v10 topics are named by id (KIP-848).
 
 use super::RequestContext;
 use super::coordinate::{ask, caller};
