@@ -1,0 +1,29 @@
+#!/usr/bin/env bash
+# Fetches and builds what the named suites need beyond the default run: install.sh TOOLS SUITE...
+set -euo pipefail
+cd "$(dirname "$0")"
+tools=$1; shift
+for suite in "$@"; do case $suite in
+kafka-python)
+  [ -e "$tools/kafka-python/test" ] && continue
+  at=$tools/kafka-python-sdist; rm -rf "$at"; mkdir "$at"
+  "$tools/venv/bin/python" -m pip download -q --no-deps --no-binary :all: -d "$at" kafka-python==3.0.12
+  tar xzf "$at"/*.tar.gz -C "$at"
+  touch "$at/kafka_python-3.0.12/test/__init__.py" # else Python's own package of that name is found
+  cp kafka_python_service.py "$at/kafka_python-3.0.12/test/service.py"
+  mv "$at/kafka_python-3.0.12" "$tools/kafka-python"; rm -r "$at" ;;
+librdkafka) # its sources and tests come in this package
+  at=$tools/librdkafka-tests
+  [ -x "$at/tests/test-runner" ] && continue
+  rm -rf "$at" "$at.npm"; mkdir "$at.npm"
+  (cd "$at.npm" && npm pack --silent @confluentinc/kafka-javascript@1.10.1 && tar xzf ./*.tgz)
+  mv "$at.npm/package/deps/librdkafka" "$at"; rm -r "$at.npm"
+  cd "$at"
+  { ./configure --disable-gssapi --disable-lz4-ext --disable-syslog && make -j2 libs && make -C tests test-runner; } > build.log 2>&1 ;;
+schema-registry)
+  [ -e "$tools/apicurio/quarkus-run.jar" ] && continue
+  rm -rf "$tools/apicurio" "$tools/apicurio.part"; mkdir "$tools/apicurio.part"
+  mvn -q -B dependency:copy -Dartifact=io.apicurio:apicurio-registry-app:3.3.3:tar.gz:all -DoutputDirectory="$tools/apicurio.part"
+  tar xzf "$tools/apicurio.part"/*.tar.gz -C "$tools/apicurio.part"; rm "$tools/apicurio.part"/*.tar.gz
+  mv "$tools/apicurio.part" "$tools/apicurio" ;;
+esac; done

@@ -1,0 +1,50 @@
+"""kafka-python's own integration tests, unchanged, from its source distribution."""
+
+import os
+import re
+import sys
+import xml.etree.ElementTree as tree
+
+import pytest
+
+from harness.paths import TOOLS
+from harness.process import run
+
+SOURCES = TOOLS / "kafka-python"
+FILES = ("admin", "consumer", "producer")
+#: what the suite's own broker is configured with
+BROKER = {"num_partitions": 4, "group_initial_rebalance_delay_ms": 0, "auto_create_topics_enable": "true"}
+
+
+def names():
+    for file in FILES:
+        text = (SOURCES / "test" / "integration" / f"test_{file}_integration.py").read_text()
+        yield from (f"{file}::{name}" for name in re.findall(r"^def test_(\w+)", text, re.M))
+
+
+@pytest.fixture(scope="module")
+def outcomes(_module_brokers, tmp_path_factory):
+    """{test: [(tag, message)] of what went wrong in its variants}, all run against one broker."""
+    broker = _module_brokers(**BROKER).start()
+    report = tmp_path_factory.mktemp("kafka-python") / "report.xml"
+    files = [f"test/integration/test_{file}_integration.py" for file in FILES]
+    argv = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--timeout", "120", "--junitxml", report, *files]
+    environment = {**os.environ, "KAFKA_VERSION": "4.3.1", "KAFKA_URI": f"kafka://{broker.address}", "PYTHONPATH": str(SOURCES)}
+    done = run(argv, cwd=SOURCES, env=environment, timeout=2400, check=False)
+    assert report.exists(), done.out + done.err
+    found = {}
+    for case in tree.parse(report).getroot().iter("testcase"):
+        file = case.get("classname").split(".")[-1].removeprefix("test_").removesuffix("_integration")
+        name = case.get("name").split("[")[0].removeprefix("test_")
+        found.setdefault(f"{file}::{name}", []).extend((child.tag, child.text or child.get("message")) for child in case)
+    return found
+
+
+@pytest.mark.parametrize("name", names())
+def test_kafka_python(outcomes, name):
+    wrong = outcomes[name]
+    bad = [text for tag, text in wrong if tag in ("failure", "error")]
+    assert not bad, bad[0]
+    skipped = [text for tag, text in wrong if tag == "skipped"]
+    if skipped:
+        pytest.skip(skipped[0])
