@@ -13,7 +13,7 @@ from harness.process import run
 SOURCES = TOOLS / "kafka-python"
 FILES = ("admin", "consumer", "producer")
 #: what the suite's own broker is configured with
-BROKER = {"num_partitions": 4, "group_initial_rebalance_delay_ms": 0, "auto_create_topics_enable": "true"}
+BROKER = {"node_id": 0, "num_partitions": 4, "group_initial_rebalance_delay_ms": 0, "group_min_session_timeout_ms": 100}
 
 
 def names():
@@ -25,11 +25,12 @@ def names():
 @pytest.fixture(scope="module")
 def outcomes(_module_brokers, tmp_path_factory):
     """{test: [(tag, message)] of what went wrong in its variants}, all run against one broker."""
-    broker = _module_brokers(**BROKER).start()
+    broker = _module_brokers(**BROKER)
+    broker.start(advertised_listeners=f"PLAINTEXT://{broker.address}")
     report = tmp_path_factory.mktemp("kafka-python") / "report.xml"
     files = [f"test/integration/test_{file}_integration.py" for file in FILES]
-    argv = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--timeout", "120", "--junitxml", report, *files]
-    environment = {**os.environ, "KAFKA_VERSION": "4.3.1", "KAFKA_URI": f"kafka://{broker.address}", "PYTHONPATH": str(SOURCES)}
+    argv = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--tb", "short", "--timeout", "120", "--timeout-method", "signal", "--junitxml", report, *files]
+    environment = {**os.environ, "KAFKA_VERSION": "4.3.1", "KAFKA_ROOT": str(SOURCES), "KAFKA_URI": f"kafka://{broker.address}", "PYTHONPATH": str(SOURCES)}
     done = run(argv, cwd=SOURCES, env=environment, timeout=2400, check=False)
     assert report.exists(), done.out + done.err
     found = {}

@@ -75,10 +75,10 @@ class Broker:
     def _kafka_command(self, properties):
         controller = f"127.0.0.1:{self.port + 1}"
         properties = {
+            "node.id": "1",
             **properties,
             "process.roles": "broker,controller",
-            "node.id": "1",
-            "controller.quorum.voters": f"1@{controller}",
+            "controller.quorum.voters": f"{properties.get('node.id', '1')}@{controller}",
             "controller.listener.names": "CONTROLLER",
             "listeners": f"{properties['listeners']},CONTROLLER://{controller}",
             "listener.security.protocol.map": "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT",
