@@ -79,9 +79,9 @@ impl Stream {
     /// The operation's outcome, or `TimedOut` when `limit` passes in which nothing arrives.
     async fn unless_stalled(&self, receive: Op, limit: Duration) -> io::Result<(i32, Keep)> {
         let mut receive = pin!(receive);
-        let mut arrived = self.bytes_received();
+        let mut left = limit;
         loop {
-            let mut limit_passed = pin!(sleep(limit));
+            let mut limit_passed = pin!(sleep(left));
             let outcome = poll_fn(|cx| match receive.as_mut().poll(cx) {
                 Poll::Ready(outcome) => Poll::Ready(Some(outcome)),
                 Poll::Pending => limit_passed.as_mut().poll(cx).map(|()| None),
@@ -89,7 +89,9 @@ impl Stream {
             if let Some(outcome) = outcome.await {
                 return Ok(outcome);
             }
-            if std::mem::replace(&mut arrived, self.bytes_received()) == self.bytes_received() {
+            // Something may have arrived that is not yet as much as the receive waits for.
+            left = limit.saturating_sub(self.silent_for());
+            if left.is_zero() {
                 return Err(io::ErrorKind::TimedOut.into());
             }
         }

@@ -6,6 +6,7 @@ use std::io;
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::rc::Rc;
+use std::time::Duration;
 
 /// An open socket, closed when neither a stream nor an operation in flight refers to it.
 pub(crate) struct Socket(TcpStream);
@@ -72,9 +73,9 @@ impl Stream {
         let _ = self.0.socket.tcp().shutdown(Shutdown::Both);
     }
 
-    /// Bytes received from the peer's side so far, as the kernel counts them: whether a large frame makes
-    /// progress. One syscall: for a timer, not for each turn.
-    pub fn bytes_received(&self) -> u64 {
+    /// How long ago the kernel received the last data from the peer, read or not: whether a large frame makes progress.
+    /// Exact to a tick of the kernel's (at most 10 ms). One syscall: for a timer, not for each turn.
+    pub(super) fn silent_for(&self) -> Duration {
         // SAFETY: all zeroes is a valid tcp_info, and the kernel writes at most `len` bytes into it.
         let (status, info) = unsafe {
             let mut info: libc::tcp_info = std::mem::zeroed();
@@ -83,7 +84,7 @@ impl Stream {
             let status = libc::getsockopt(self.0.socket.fd(), libc::IPPROTO_TCP, libc::TCP_INFO, at, &raw mut len);
             (status, info)
         };
-        if status == 0 { info.tcpi_bytes_received } else { 0 }
+        if status == 0 { Duration::from_millis(info.tcpi_last_data_recv.into()) } else { Duration::MAX }
     }
 }
 
