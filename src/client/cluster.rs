@@ -8,8 +8,9 @@ use crate::base::{ErrorCode, Instant};
 use crate::protocol::messages::metadata_request::MetadataRequestTopic;
 use crate::protocol::messages::{FindCoordinatorRequest, MetadataRequest, MetadataResponse};
 use crate::ring::clock;
-use crate::ring::plain::pause;
+use crate::ring::plain::{pause, stopped};
 use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
 
 /// What a coordinator coordinates (`FindCoordinatorRequest.CoordinatorType`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +46,8 @@ pub struct Cluster {
     until: Instant,
     /// What the user was told of failing connections.
     warned: Option<String>,
+    /// Inside of [`Self::patiently`].
+    patient: bool,
 }
 
 impl Cluster {
@@ -52,7 +55,7 @@ impl Cluster {
     pub fn new(options: Options) -> Self {
         let until = clock::mono().plus(options.api_timeout);
         let (brokers, connections) = (BTreeMap::new(), HashMap::new());
-        Self { options, brokers, controller: None, connections, first: None, until, warned: None }
+        Self { options, brokers, controller: None, connections, first: None, until, warned: None, patient: false }
     }
 
     /// What holds for the connections.
@@ -78,6 +81,9 @@ impl Cluster {
                     if next >= self.until {
                         let ms = self.options.api_timeout.as_millis();
                         return Err(ClientError::Timeout(format!("Timed out after {ms} ms: {error}")));
+                    }
+                    if stopped() {
+                        return Err(error);
                     }
                     self.warn(&error);
                     self.forget(&error);
@@ -111,6 +117,25 @@ impl Cluster {
         self.until.min(clock::mono().plus(self.options.request_timeout))
     }
 
+    /// Asks with more time for an answer than usual, or until a signal: for requests that wait for other clients.
+    ///
+    /// # Errors
+    /// Of what is asked.
+    pub fn patiently<T>(
+        &mut self,
+        longer: Duration,
+        asked: impl FnOnce(&mut Self) -> Result<T, ClientError>,
+    ) -> Result<T, ClientError> {
+        let usual = (self.until, self.options.request_timeout);
+        self.options.request_timeout += longer;
+        self.until = clock::mono().plus(self.options.request_timeout);
+        self.patient = true;
+        let answer = asked(self);
+        self.patient = false;
+        (self.until, self.options.request_timeout) = usual;
+        answer
+    }
+
     /// Asks a broker once.
     ///
     /// # Errors
@@ -122,9 +147,12 @@ impl Cluster {
             At::Controller => Some(self.controller(until)?),
             At::Broker(id) => Some(id),
         };
+        let patient = self.patient;
         let connection = self.connection(id, until)?;
+        connection.end_with_signals(patient);
         let asked = connection.ask(request, until);
-        if matches!(asked, Err(ClientError::Network(_) | ClientError::Malformed(_))) {
+        // What is interrupted leaves an answer behind that nobody waits for.
+        if matches!(asked, Err(ClientError::Network(_) | ClientError::Malformed(_) | ClientError::Interrupted)) {
             self.close(id);
         }
         asked

@@ -9,7 +9,7 @@ use crate::protocol::messages::api_versions_response::ApiVersionsResponse;
 use crate::protocol::messages::{ApiVersionsRequest, RequestHeader, ResponseHeader};
 use crate::protocol::{ApiKey, Decoder, Encoder, Message, Part, Str};
 use crate::ring::clock;
-use crate::ring::plain::{Socket, wait};
+use crate::ring::plain::{Socket, wait, wait_for_sockets};
 use bytes::{Buf, Bytes, BytesMut};
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
@@ -31,6 +31,7 @@ pub struct Connection {
     next_id: i32,
     received: BytesMut,
     pending: VecDeque<Pending>,
+    ends_with_signals: bool,
 }
 
 /// A request that waits for its answer.
@@ -81,6 +82,7 @@ impl Connection {
             next_id: 0,
             received: BytesMut::new(),
             pending: VecDeque::new(),
+            ends_with_signals: false,
         };
         connection.agree(until)?;
         if let Some(credentials) = &options.sasl {
@@ -217,16 +219,20 @@ impl Connection {
             if clock::mono() >= until {
                 return Err(ClientError::Network(format!("{} did not answer in time", self.endpoint)));
             }
-            let woken = wait(std::iter::once(&self.socket), None, until).map_err(|e| self.broken(&e))?;
-            if woken.stop && self.receive_nothing_more() {
-                return Err(ClientError::Timeout("interrupted".into()));
+            let socket = std::iter::once(&self.socket);
+            match self.ends_with_signals {
+                false => wait_for_sockets(socket, until).map_err(|e| self.broken(&e))?,
+                true if wait(socket, None, until).map_err(|e| self.broken(&e))?.stop => {
+                    return Err(ClientError::Interrupted);
+                }
+                true => {}
             }
         }
     }
 
-    /// After a signal there is no waiting: only what has arrived counts.
-    fn receive_nothing_more(&mut self) -> bool {
-        !matches!(self.fill(), Ok(true))
+    /// Whether a signal ends waiting for an answer: right where the broker may take minutes, wrong for goodbyes.
+    pub fn end_with_signals(&mut self, ends: bool) {
+        self.ends_with_signals = ends;
     }
 
     /// The answer of the oldest request in flight, if it has arrived.

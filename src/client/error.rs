@@ -18,6 +18,8 @@ pub enum ClientError {
     Malformed(String),
     /// The properties or arguments cannot work.
     Config(String),
+    /// SIGINT or SIGTERM came while an answer was waited for.
+    Interrupted,
 }
 
 impl ClientError {
@@ -71,7 +73,7 @@ impl ClientError {
                     | E::UnstableOffsetCommit
                     | E::ConcurrentTransactions
             ),
-            Self::Timeout(_) | Self::Unsupported(_) | Self::Malformed(_) | Self::Config(_) => false,
+            Self::Timeout(_) | Self::Unsupported(_) | Self::Malformed(_) | Self::Config(_) | Self::Interrupted => false,
         }
     }
 
@@ -81,6 +83,7 @@ impl ClientError {
             Self::Network(_) => "NetworkException".to_owned(),
             Self::Timeout(_) => "TimeoutException".to_owned(),
             Self::Unsupported(_) => "UnsupportedVersionException".to_owned(),
+            Self::Interrupted => "WakeupException".to_owned(),
             Self::Malformed(_) => return "org.apache.kafka.common.protocol.types.SchemaException".to_owned(),
             Self::Config(_) => return "org.apache.kafka.common.config.ConfigException".to_owned(),
             Self::Broker(code, _) => exception_of(*code),
@@ -125,6 +128,7 @@ impl std::fmt::Display for ClientError {
         match self {
             Self::Broker(_, Some(message)) if !message.is_empty() => f.write_str(message),
             Self::Broker(code, _) => f.write_str(meaning(*code)),
+            Self::Interrupted => f.write_str("interrupted"),
             Self::Network(why)
             | Self::Timeout(why)
             | Self::Unsupported(why)

@@ -9,10 +9,13 @@ pub mod ask;
 pub mod cluster;
 pub mod configs;
 pub mod connection;
+pub mod consumer;
 pub mod error;
+pub mod groups;
 
 pub mod offsets;
 pub mod options;
+pub mod producer;
 mod sasl;
 pub mod topics;
 

@@ -73,3 +73,12 @@ pub fn load(path: &Path) -> Result<BTreeMap<String, String>, ToolError> {
     let bytes = fs::read(path).map_err(|e| told(e.to_string()))?;
     properties::parse(&bytes).map_err(told)
 }
+
+/// Reads `key=value` arguments; a key alone has the empty value (`CommandLineUtils.parseKeyValueArgs`).
+pub fn key_values(arguments: &[String]) -> BTreeMap<String, String> {
+    let pair = |argument: &String| {
+        let (key, value) = argument.split_once('=').unwrap_or((argument, ""));
+        (key.to_owned(), value.to_owned())
+    };
+    arguments.iter().map(pair).collect()
+}

@@ -1,7 +1,11 @@
 //! The tools that ask a running broker, as Kafka's scripts of the same names do without a JVM: their flags, their
 //! output, their exit codes. One file a tool, one line in [`table`]; docs/TOOLS.md says where they differ.
 
+mod configs;
 mod connect;
+mod console_consumer;
+mod console_producer;
+mod consumer_groups;
 mod get_offsets;
 mod pattern;
 mod print;

@@ -43,7 +43,7 @@ mod tests {
             ("a", "a", true),
             ("a", "ab", false),
             ("a,b", "b", true),
-            (" \"a.*\" , b ", "axx", true),
+            (" 'a.* , b\" ", "axx", true),
             ("a|b.c", "b.c", true),
             (".*", "", true),
         ];

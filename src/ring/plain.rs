@@ -4,7 +4,7 @@ use super::clock;
 use super::process::signals;
 use crate::base::Instant;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use std::io::{self, Read, Write};
+use std::io::{self, IsTerminal, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
@@ -78,6 +78,11 @@ impl Input {
         Self(io::stdin())
     }
 
+    /// True where somebody types.
+    pub fn is_terminal(&self) -> bool {
+        self.0.is_terminal()
+    }
+
     /// Waits for input and reads what there is; zero at the end.
     pub fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         loop {
@@ -103,6 +108,15 @@ pub struct Woken {
     pub input: bool,
     /// SIGINT or SIGTERM came, after `Signals::install`.
     pub stop: bool,
+}
+
+/// Waits until a socket can be read, or `until` has passed; also after a signal.
+///
+/// # Errors
+/// Of poll(2).
+pub fn wait_for_sockets<'a>(sockets: impl Iterator<Item = &'a Socket>, until: Instant) -> io::Result<()> {
+    let mut fds: Vec<PollFd<'_>> = sockets.map(|socket| PollFd::new(socket.0.as_fd(), PollFlags::POLLIN)).collect();
+    poll_until(&mut fds, until)
 }
 
 /// Waits until a socket or the input can be read, a signal has come, or `until` has passed.
@@ -134,6 +148,11 @@ fn poll_until(fds: &mut [PollFd<'_>], until: Instant) -> io::Result<()> {
         Ok(_) | Err(nix::errno::Errno::EINTR) => Ok(()),
         Err(errno) => Err(errno.into()),
     }
+}
+
+/// True when SIGINT or SIGTERM has come, after `Signals::install`.
+pub fn stopped() -> bool {
+    signals::first().is_some()
 }
 
 /// Does nothing for a while, or until a signal comes.

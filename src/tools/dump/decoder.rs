@@ -72,8 +72,8 @@ impl Decoder {
         }
     }
 
-    /// Each coordinator numbers its records from 0.
-    fn shape(self, kind: MessageKind, key: i16) -> Option<&'static Shape> {
+    /// The key or value of a coordinator's record of this type; each coordinator numbers its records from 0.
+    pub fn shape(self, kind: MessageKind, key: i16) -> Option<&'static Shape> {
         let value = kind == MessageKind::CoordinatorValue;
         let name = match (self, key) {
             (Self::Transactions, 0) => ["TransactionLogKey", "TransactionLogValue"],
