@@ -21,9 +21,9 @@ librdkafka) # its sources and tests come in this package
   cd "$at"
   { ./configure --disable-gssapi --disable-lz4-ext --disable-syslog && make -j2 libs && make -C tests test-runner; } > build.log 2>&1 ;;
 schema-registry)
-  [ -e "$tools/apicurio/quarkus-run.jar" ] && continue
+  [ -d "$tools/apicurio" ] && continue
   rm -rf "$tools/apicurio" "$tools/apicurio.part"; mkdir "$tools/apicurio.part"
-  mvn -q -B dependency:copy -Dartifact=io.apicurio:apicurio-registry-app:3.3.3:tar.gz:all -DoutputDirectory="$tools/apicurio.part"
+  mvn -q -B dependency:copy -Dartifact=io.apicurio:apicurio-registry-app:3.0.9:tar.gz:all -DoutputDirectory="$tools/apicurio.part"
   tar xzf "$tools/apicurio.part"/*.tar.gz -C "$tools/apicurio.part"; rm "$tools/apicurio.part"/*.tar.gz
   mv "$tools/apicurio.part" "$tools/apicurio" ;;
 esac; done

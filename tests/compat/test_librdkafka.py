@@ -32,6 +32,7 @@ def listed():
 @pytest.fixture(scope="module")
 def brokers(_module_brokers):
     """What the suite starts its brokers with: topics of four partitions; in the other scenario none by themselves."""
+    common = {"num_partitions": 4, "group_initial_rebalance_delay_ms": 0}
     return {
         "default": _module_brokers(**common, auto_create_topics_enable="true").start(),
         "noautocreate": _module_brokers(**common, auto_create_topics_enable="false").start(),
@@ -57,7 +58,7 @@ def run_number(broker, directory, number, scenario):
     config.write_text(f"bootstrap.servers={broker.address}\ntest.topic.random=true\nbroker.address.family=v4\n")
     environment = {
         **os.environ, "RDKAFKA_TEST_CONF": str(config), "TEST_KAFKA_VERSION": "4.3.1", "TESTS": number,
-        "TEST_SCENARIO": scenario, "TEST_REPORT": str(report), "TEST_LEVEL": "1", "LD_LIBRARY_PATH": f"{SOURCES.parent}/src",
+        "TEST_SCENARIO": scenario, "TEST_REPORT": str(report), "TEST_LEVEL": "1", "LD_LIBRARY_PATH": f"{SOURCES.parent}/src:{SOURCES.parent}/src-cpp",
     }
     environment.pop("CI", None)
     try:
