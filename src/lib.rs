@@ -22,9 +22,11 @@
 //! router       partition -> shard: split a request, merge the answers
 //! api          one file per API key
 //! network      listeners, connections, order of replies
+//! admin        /metrics and /health
 //! broker       the composition root
 //! ```
 
+pub mod admin;
 pub mod api;
 pub mod base;
 pub mod broker;

@@ -1,7 +1,7 @@
 //! What a handler knows of the request beside its body.
 
 use crate::base::{BrokerId, Now};
-use crate::protocol::{ApiKey, Str};
+use crate::protocol::{ApiKey, Message, Str};
 use crate::shard::Shard;
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -61,6 +61,11 @@ impl Drop for Ending {
 }
 
 impl RequestContext {
+    /// Counts the errors that an answer carries.
+    pub fn count_errors<M: Message>(&self, response: &M) {
+        response.errors(&mut |error| self.shard.stats.apis.failed(self.api_key, error));
+    }
+
     /// This node's id, host and port as clients of this listener are told.
     pub fn own_endpoint(&self) -> Option<(BrokerId, Arc<str>, u16)> {
         let shared = &self.shard.shared;

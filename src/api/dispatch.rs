@@ -3,6 +3,7 @@
 use super::context::{ConnectionInfo, RequestContext};
 use super::reply::Close;
 use super::table::{self, ReplyFuture};
+use crate::base::Instant;
 use crate::protocol::messages::RequestHeader;
 use crate::protocol::{ApiKey, Decoder, Message};
 use crate::shard::Shard;
@@ -13,6 +14,10 @@ use std::rc::Rc;
 pub struct Started {
     /// Size prefix excluded: correlation id and, where flexible, the empty tag section.
     pub response_header: Bytes,
+    /// Which API.
+    pub key: ApiKey,
+    /// When the request was read.
+    pub began: Instant,
     /// Polled once at once; its answer leaves in request order.
     pub reply: ReplyFuture,
 }
@@ -29,20 +34,26 @@ pub fn start(shard: &Rc<Shard>, connection: &Rc<ConnectionInfo>, frame: Bytes) -
     let mut decoder = Decoder::new(frame);
     let header_version = if supported { api.key.request_header_version(version) } else { 1 };
     let header = RequestHeader::decode(&mut decoder, header_version).map_err(Close::Malformed)?;
+    let now = shard.now();
     let context = Rc::new(RequestContext {
         shard: shard.clone(),
         connection: connection.clone(),
         api_key: api.key,
         api_version: version,
         client_id: header.client_id,
-        now: shard.now(),
+        now,
     });
     let mut response_header = BytesMut::with_capacity(5);
     response_header.put_i32(header.correlation_id);
     if supported && api.key.response_header_version(version) >= 1 {
         response_header.put_u8(0);
     }
-    Ok(Started { response_header: response_header.freeze(), reply: (api.handle)(context, decoder.rest()) })
+    Ok(Started {
+        response_header: response_header.freeze(),
+        key: api.key,
+        began: now.mono,
+        reply: (api.handle)(context, decoder.rest()),
+    })
 }
 
 fn peek(frame: &[u8]) -> Result<(i16, i16), Close> {

@@ -161,6 +161,7 @@ fn respond(ctx: &RequestContext, request: &ProduceRequest, outcomes: &[AppendOut
     if tell_leader && ctx.api_version >= WITH_LEADER {
         response.node_endpoints = own_endpoint(ctx);
     }
+    ctx.count_errors(&response);
     match Response::of(&response, ctx.api_version) {
         Ok(response) => Reply::Send(response),
         Err(close) => Reply::Close(close),

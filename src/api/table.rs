@@ -38,7 +38,7 @@ macro_rules! api {
                         Err(e) => return Reply::Close(Close::Malformed(e)),
                     };
                     match super::$module::handle(&ctx, request).await {
-                        Ok(response) => encode(&response, ctx.api_version),
+                        Ok(response) => encode(&response, &ctx),
                         Err(close) => Reply::Close(close),
                     }
                 })
@@ -59,8 +59,9 @@ macro_rules! raw_api {
     };
 }
 
-fn encode<M: protocol::Message>(response: &M, version: i16) -> Reply {
-    match Response::of(response, version) {
+fn encode<M: protocol::Message>(response: &M, ctx: &RequestContext) -> Reply {
+    ctx.count_errors(response);
+    match Response::of(response, ctx.api_version) {
         Ok(response) => Reply::Send(response),
         Err(close) => Reply::Close(close),
     }

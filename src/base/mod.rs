@@ -2,6 +2,7 @@
 //! Nothing here does I/O, allocates a thread or knows of a partition's life.
 
 pub mod error_code;
+pub mod histogram;
 pub mod ids;
 pub mod java_hash;
 pub mod local;

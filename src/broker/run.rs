@@ -4,6 +4,7 @@ use super::Failure;
 use super::bind::{self, Held};
 use super::cores::Cores;
 use super::stop;
+use crate::admin::Admin;
 use crate::base::{BrokerId, Uuid};
 use crate::config::Config;
 use crate::log::dirs::LogDirs;
@@ -132,6 +133,7 @@ async fn open_logs(shard: &Rc<Shard>, image: &MetadataImage) {
 }
 
 async fn start(shard: &Rc<Shard>, listeners: Arc<[BoundListener]>) -> Result<(), Failure> {
+    let admin = Admin::start(shard);
     shard.release_reserves().await;
     let log = super::metadata_log::open(shard).await?;
     let image = Arc::new(log.image().clone());
@@ -156,6 +158,7 @@ async fn start(shard: &Rc<Shard>, listeners: Arc<[BoundListener]>) -> Result<(),
         shard.post(core, |shard| shard.resume_moves());
     }
     shard.hire_cleaners();
+    admin.set_serving();
     tracing::info!("ready");
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! [`Config`]: what the rest of the program reads, as narrow structs of plain values.
 
+use super::admin::AdminListener;
 use super::cleaner::CleanerConfig;
 use super::listeners::Listeners;
 use super::settings::Settings;
@@ -22,6 +23,8 @@ pub struct Config {
     pub cores: CoreSelection,
     /// Limits of connections and requests.
     pub network: NetworkConfig,
+    /// `corelog.admin.listener`; none where it is empty.
+    pub admin_listener: Option<AdminListener>,
     /// `corelog.fetch.path`.
     pub fetch_path: FetchPath,
     /// `corelog.produce.trust.compressed`.
@@ -207,11 +210,13 @@ impl Config {
         let share = ShareConfig::of(s, replication_factor("share.coordinator.state.topic.replication.factor"));
         let listeners = Listeners::read(s).map_err(|e| errors.push(e)).ok();
         let cores = cores(s.text("corelog.cores").unwrap_or("all")).map_err(|e| errors.push(e)).ok();
+        let admin_listener =
+            AdminListener::parse(s.text("corelog.admin.listener").unwrap_or("")).map_err(|e| errors.push(e)).ok();
         let network = network_config(s).map_err(|e| errors.push(e)).ok();
         let log_dirs = log_dirs(s).map_err(|e| errors.push(e)).ok();
         let log_defaults = TopicDefaults::from_settings(s).map_err(|e| errors.push(e)).ok();
-        let (Some(listeners), Some(cores), Some(network), Some(log_dirs), Some(log_defaults)) =
-            (listeners, cores, network, log_dirs, log_defaults)
+        let (Some(listeners), Some(cores), Some(network), Some(log_dirs), Some(log_defaults), Some(admin_listener)) =
+            (listeners, cores, network, log_dirs, log_defaults, admin_listener)
         else {
             return Err(errors);
         };
@@ -226,6 +231,7 @@ impl Config {
             metadata_log_dir,
             cores,
             network,
+            admin_listener,
             fetch_path: match s.text("corelog.fetch.path") {
                 Some("sendfile") => FetchPath::Sendfile,
                 Some("splice") => FetchPath::Splice,

@@ -1,6 +1,7 @@
 //! The configuration: `server.properties` and `--override`, typed and checked, by Kafka's names and
 //! defaults. Pure: files and the environment are handed in as functions ([`Outside`]).
 
+mod admin;
 pub mod arguments;
 mod broker;
 mod cleaner;
@@ -21,6 +22,7 @@ pub mod tool_arguments;
 pub mod topic;
 pub mod value;
 
+pub use admin::AdminListener;
 pub use broker::{
     Config, CoreSelection, FetchPath, GroupConfig, LogManagerConfig, NetworkConfig, NodeConfig, TopicPolicy,
     TransactionConfig, connections_per_ip_overrides,

@@ -119,6 +119,11 @@ impl<M: Machine> Coordinator<M> {
         &self.config.name
     }
 
+    /// Looks at the machine; `look` must not take long.
+    pub fn look<R>(&self, look: impl FnOnce(&M) -> R) -> R {
+        look(&self.state.borrow().machine)
+    }
+
     /// Where it stands.
     pub fn phase(&self) -> Phase {
         self.phase.get()

@@ -4,11 +4,12 @@ use super::config::LogConfig;
 use super::core::Log;
 use super::dir::{CheckpointEntry, LogDir, random_id};
 use super::names::DirKind;
+use super::progress::Progress;
 use crate::base::{Offset, TopicIdPartition, TopicPartition, Uuid};
 use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// A log to open, as the metadata knows it.
 #[derive(Clone, Debug)]
@@ -37,6 +38,8 @@ pub struct LogDirs {
     pub(super) futures: Mutex<HashMap<TopicPartition, (usize, PathBuf)>>,
     /// The other directories of partitions that are in two: the longer log counts.
     pub(super) doubles: Mutex<HashMap<TopicPartition, usize>>,
+    /// How far the recovery of this start has come.
+    pub(super) recovery: Mutex<Option<Arc<Progress>>>,
     /// Logs opened ahead of their being asked for.
     pub(super) ready: Mutex<HashMap<TopicIdPartition, Log>>,
     /// Where logs ended that a start found after a crash, with their topics' ids.
@@ -69,9 +72,15 @@ impl LogDirs {
             places: Mutex::new(places),
             futures: Mutex::new(futures),
             doubles: Mutex::new(doubles),
+            recovery: Mutex::default(),
             ready: Mutex::default(),
             crash_ends: Mutex::default(),
         })
+    }
+
+    /// Logs and bytes that this start has left to recover; zeroes before and after.
+    pub fn left_to_recover(&self) -> (usize, u64) {
+        locked(&self.recovery).as_ref().map_or((0, 0), |progress| progress.left())
     }
 
     /// The directories.

@@ -14,6 +14,7 @@ use crate::ring::{fs, parallel};
 use std::cell::Cell;
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 
 /// Recovery threads report each time they have read so much.
 const REPORT_BYTES: u64 = 4 << 20;
@@ -65,10 +66,12 @@ impl LogDirs {
             found
         });
         let bytes = prepared.iter().flatten().map(|p| p.bytes_to_check).sum();
-        let progress = Progress::new(prepared.iter().map(Vec::len).sum(), bytes, clock);
+        let progress = Arc::new(Progress::new(prepared.iter().map(Vec::len).sum(), bytes, clock));
+        *locked(&self.recovery) = Some(progress.clone());
         parallel::for_each(prepared.len(), prepared, |of_dir| {
             parallel::for_each(threads, of_dir, |one| self.recover_one(one, now, &progress));
         });
+        locked(&self.recovery).take();
         if bytes > 0 {
             tracing::info!("recovered: {}", progress.summary());
         }

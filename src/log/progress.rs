@@ -56,6 +56,12 @@ impl Progress {
         }
     }
 
+    /// Logs and bytes not done yet.
+    pub fn left(&self) -> (usize, u64) {
+        let (logs, bytes) = (self.logs_done.load(Ordering::Relaxed), self.bytes_done.load(Ordering::Relaxed));
+        (self.logs.saturating_sub(logs), self.bytes.saturating_sub(bytes))
+    }
+
     /// Share done, logs, bytes, and what is left at this pace.
     pub fn line(&self, now: Instant) -> String {
         let (logs, bytes) = (self.logs_done.load(Ordering::Relaxed), self.bytes_done.load(Ordering::Relaxed));
@@ -98,6 +104,7 @@ mod tests {
         assert!(progress.line(Instant(0)).ends_with("0 % done, 0 of 4000 MB checked, 0 of 10 logs open, just begun"));
         progress.checked(1_000_000_000);
         progress.opened();
+        assert_eq!(progress.left(), (9, 3_000_000_000));
         let line = progress.line(Instant(0).plus(Duration::from_secs(3)));
         assert_eq!(line, "recovering logs: 25 % done, 1000 of 4000 MB checked, 1 of 10 logs open, about 9 s left");
     }

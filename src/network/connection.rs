@@ -1,11 +1,13 @@
 //! One connection: a reader that starts requests in order, a writer that answers in that order.
 
-use super::frame::{Assembler, Step};
+use super::frame::{Assembler, SIZE_BYTES, Step};
 use super::pending::{InFlight, Pending};
 use super::send;
-use crate::api::{self, Close, ConnectionInfo, Part, Reply};
+use crate::api::{self, Close, ConnectionInfo, Part, Reply, Started};
 use crate::base::Instant;
 use crate::config;
+use crate::protocol::ApiKey;
+use crate::ring::clock;
 use crate::ring::net::{FetchPath, Stream};
 use crate::ring::runtime;
 use crate::shard::Shard;
@@ -21,6 +23,14 @@ const LARGE_FRAME_BYTES: usize = 32 << 10;
 
 /// Answers ready at the same time leave in one send up to about this many bytes.
 const COALESCE_BYTES: usize = 256 << 10;
+
+/// A request whose answer is on its way, to be counted when that has left.
+struct Answered {
+    key: ApiKey,
+    began: Instant,
+    request_bytes: usize,
+    response_bytes: usize,
+}
 
 /// A live connection as its shard knows it.
 pub struct Connection {
@@ -90,22 +100,27 @@ impl Connection {
         let frame_len = frame.len();
         let started = api::start(shard, &self.info, frame)?;
         shard.stats.requests.set(shard.stats.requests.get() + 1);
-        self.last_active.set(shard.now().mono);
+        self.last_active.set(started.began);
         self.pending.push(InFlight { started, frame_len }).await;
         Ok(())
     }
 
     async fn write(self: Rc<Self>, shard: Rc<Shard>) {
         let fetch_path = fetch_path(shard.shared.config.fetch_path);
-        while let Some((header, reply)) = self.pending.next_reply().await {
+        let mut answered = Vec::new();
+        while let Some((request, reply)) = self.pending.next_reply().await {
             let mut batch = send::Batch::default();
-            let mut end = self.add(&mut batch, header, reply);
+            let mut end = self.add(&mut batch, &mut answered, request, reply);
             while end.is_none() && batch.bytes() < COALESCE_BYTES {
-                let Some((header, reply)) = self.pending.ready_reply().await else { break };
-                end = self.add(&mut batch, header, reply);
+                let Some((request, reply)) = self.pending.ready_reply().await else { break };
+                end = self.add(&mut batch, &mut answered, request, reply);
             }
             let sent = batch.send(&self.stream, fetch_path).await;
-            self.last_active.set(shard.now().mono);
+            let now = clock::mono();
+            self.last_active.set(now);
+            for Answered { key, began, request_bytes, response_bytes } in answered.drain(..) {
+                shard.stats.apis.answered(key, request_bytes, response_bytes, now.since(began));
+            }
             if let Some(why) = end {
                 self.warn(&shard, &why.to_string());
             } else if sent.is_ok() {
@@ -124,7 +139,24 @@ impl Connection {
         }
     }
 
-    fn add(&self, batch: &mut send::Batch, header: Bytes, reply: Reply) -> Option<Close> {
+    fn add(
+        &self,
+        batch: &mut send::Batch,
+        answered: &mut Vec<Answered>,
+        request: InFlight,
+        reply: Reply,
+    ) -> Option<Close> {
+        let InFlight { started: Started { response_header: header, key, began, .. }, frame_len } = request;
+        let before = batch.bytes();
+        let end = Self::add_reply(batch, header, reply);
+        if end.is_none() {
+            let response_bytes = batch.bytes() - before;
+            answered.push(Answered { key, began, request_bytes: SIZE_BYTES + frame_len, response_bytes });
+        }
+        end
+    }
+
+    fn add_reply(batch: &mut send::Batch, header: Bytes, reply: Reply) -> Option<Close> {
         match reply {
             Reply::Silent => None,
             Reply::Close(why) => Some(why),

@@ -69,11 +69,13 @@ fn begin(shard: &Rc<Shard>, connections: &Rc<Connections>, stream: Stream, peer:
     let Some(permit) = shard.shared.connection_limits.admit(peer.ip().to_canonical()) else {
         let text = format!("connection from {peer} refused: max.connections or max.connections.per.ip is reached");
         shard.shared.log_limits.warn("limit", &text, shard.now().mono);
+        shard.stats.connections_refused.set(shard.stats.connections_refused.get() + 1);
         return;
     };
     let info = ConnectionInfo { listener: name.clone(), peer, principal: ANONYMOUS.into(), ending: Default::default() };
     let connection = Connection::new(stream, info, shard.now().mono);
     connections.add(&connection);
+    shard.stats.connections_taken.set(shard.stats.connections_taken.get() + 1);
     let shard = shard.clone();
     runtime::spawn(async move {
         let open = &shard.stats.connections;

@@ -67,8 +67,8 @@ impl Pending {
         }
     }
 
-    /// The oldest request's answer with its response header, when it is there. `None` once closed.
-    pub async fn next_reply(&self) -> Option<(bytes::Bytes, Reply)> {
+    /// The oldest request with its answer, when that is there. `None` once closed.
+    pub async fn next_reply(&self) -> Option<(InFlight, Reply)> {
         loop {
             let listener = self.changed.listen();
             if self.closed.get() {
@@ -85,12 +85,12 @@ impl Pending {
                 None => self.until_closed(entry.in_flight.started.reply.as_mut()).await?,
             };
             self.settle(&entry);
-            return Some((entry.in_flight.started.response_header, reply));
+            return Some((entry.in_flight, reply));
         }
     }
 
     /// Like [`next_reply`](Self::next_reply), for an answer that is there at once.
-    pub async fn ready_reply(&self) -> Option<(bytes::Bytes, Reply)> {
+    pub async fn ready_reply(&self) -> Option<(InFlight, Reply)> {
         let mut entry = self.queue.borrow_mut().pop_front()?;
         let reply = match entry.done.take() {
             Some(reply) => Some(reply),
@@ -105,7 +105,7 @@ impl Pending {
         match reply {
             Some(reply) => {
                 self.settle(&entry);
-                Some((entry.in_flight.started.response_header, reply))
+                Some((entry.in_flight, reply))
             }
             None => {
                 self.queue.borrow_mut().push_front(entry);

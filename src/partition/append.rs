@@ -37,6 +37,11 @@ impl Appending {
         self.outcome.error == ErrorCode::None
     }
 
+    /// True where it waits for its turn to be checked.
+    pub fn is_queued(&self) -> bool {
+        self.queued.is_some()
+    }
+
     /// The answer, once it is due.
     pub async fn finish(mut self) -> AppendOutcome {
         match self.queued.take() {

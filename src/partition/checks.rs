@@ -38,6 +38,11 @@ pub enum CheckStep {
 }
 
 impl QueuedAppend {
+    /// Bytes of its batches.
+    pub fn bytes(&self) -> usize {
+        self.ask.records.len()
+    }
+
     /// Hands the append back to who waits for it.
     pub fn tell(self, appending: Appending) {
         self.tell.send(appending);

@@ -14,7 +14,9 @@ mod append;
 mod ask;
 mod checks;
 mod clean;
+mod counts;
 mod error;
+mod facts;
 mod flush;
 mod lookup;
 mod read;
@@ -29,6 +31,8 @@ pub use acks::AckResult;
 pub use append::Appending;
 pub use ask::{AppendAsk, AppendOutcome, Fetched, ReadAsk, Reader, RequiredAcks};
 pub use checks::{CheckStep, QueuedAppend};
+pub use counts::Counts;
+pub use facts::PartitionFacts;
 pub use lookup::{EpochAnswer, OffsetAnswer, OffsetAsk};
 pub use watch::{Watch, Watches};
 
@@ -48,6 +52,8 @@ pub struct Partition {
     pub name: TopicPartition,
     /// Fetches waiting for something to read.
     pub watches: Watches,
+    /// What was produced to it here.
+    pub counts: Counts,
     state: RefCell<State>,
     checks: checks::Checks,
     writing: Cell<bool>,
@@ -70,6 +76,7 @@ impl Partition {
     /// Takes over an open log; [`apply`](Self::apply) makes it a leader.
     pub fn new(id: TopicIdPartition, name: TopicPartition, log: Log, min_isr: i32) -> Self {
         Self {
+            counts: Counts::new(log.end_offset()),
             id,
             name,
             watches: Watches::default(),

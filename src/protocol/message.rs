@@ -20,6 +20,9 @@ pub trait Element: Sized {
 
     /// Writes one.
     fn write(&self, e: &mut Encoder, version: i16) -> Result<(), EncodeError>;
+
+    /// Tells each error code other than 0 in a response.
+    fn errors(&self, _told: &mut dyn FnMut(i16)) {}
 }
 
 /// A request, response, header or record of the schema.

@@ -8,18 +8,69 @@ use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Wake, Waker};
+use std::time::Duration;
 
 /// Counts what tasks do on one core.
 #[derive(Default)]
 pub(crate) struct Activity {
-    steps: Rc<Cell<u64>>,
+    steps: Rc<Steps>,
     background_runnable: Arc<AtomicUsize>,
+}
+
+/// The polls of a core's tasks. Which one ran how long is looked at only while somebody wants to know.
+#[derive(Default)]
+struct Steps {
+    count: Cell<u64>,
+    /// Polls alone, those of background tasks too.
+    polls: Cell<u64>,
+    /// The task polled last.
+    last: Cell<&'static str>,
+    watched: Cell<bool>,
+    /// While watched: the longest poll since [`Activity::take_slowest`].
+    slowest: Cell<(&'static str, Duration)>,
+}
+
+impl Steps {
+    fn poll<T>(&self, task: &'static str, poll: impl FnOnce() -> T) -> T {
+        self.last.set(task);
+        self.polls.set(self.polls.get() + 1);
+        if !self.watched.get() {
+            return poll();
+        }
+        let began = super::clock::mono();
+        let outcome = poll();
+        let took = super::clock::mono().since(began);
+        if took > self.slowest.get().1 {
+            self.slowest.set((task, took));
+        }
+        outcome
+    }
 }
 
 impl Activity {
     /// A number that changes whenever a task was polled or dropped.
     pub(crate) fn seen(&self) -> u64 {
-        self.steps.get()
+        self.steps.count.get()
+    }
+
+    /// How often tasks were polled.
+    pub(crate) fn polls(&self) -> u64 {
+        self.steps.polls.get()
+    }
+
+    /// The task polled last.
+    pub(crate) fn last(&self) -> &'static str {
+        self.steps.last.get()
+    }
+
+    /// From now on each poll is timed, or no more.
+    pub(crate) fn watch(&self, watched: bool) {
+        self.steps.watched.set(watched);
+    }
+
+    /// The longest poll since the last call, while they are timed; `None` where they are not.
+    pub(crate) fn take_slowest(&self) -> Option<(&'static str, Duration)> {
+        self.steps.watched.get().then(|| self.steps.slowest.take())
     }
 
     /// Whether a background task is waiting for its turn.
@@ -31,11 +82,12 @@ impl Activity {
     pub(crate) fn counted<F: Future>(&self, future: F) -> impl Future<Output = F::Output> + use<F> {
         // Dropping a task may wake others, so that counts as well.
         let steps = Step(self.steps.clone());
+        let task = std::any::type_name::<F>();
         async move {
             let mut future = pin!(future);
             poll_fn(|cx| {
                 steps.count();
-                future.as_mut().poll(cx)
+                steps.0.poll(task, || future.as_mut().poll(cx))
             })
             .await
         }
@@ -50,12 +102,13 @@ impl Activity {
         });
         self.background_runnable.fetch_add(1, Ordering::SeqCst);
         let leaves = Leaves(turn.clone());
+        let (steps, task) = (self.steps.clone(), std::any::type_name::<F>());
         async move {
             let mut future = pin!(future);
             let waker = Waker::from(turn);
             poll_fn(|cx| {
                 leaves.0.begins(cx);
-                let outcome = future.as_mut().poll(&mut Context::from_waker(&waker));
+                let outcome = steps.poll(task, || future.as_mut().poll(&mut Context::from_waker(&waker)));
                 // What it started must be looked at, and the core may sleep now.
                 Core::try_with(|core| core.wake_pump());
                 outcome
@@ -65,11 +118,11 @@ impl Activity {
     }
 }
 
-struct Step(Rc<Cell<u64>>);
+struct Step(Rc<Steps>);
 
 impl Step {
     fn count(&self) {
-        self.0.set(self.0.get() + 1);
+        self.0.count.set(self.0.count.get() + 1);
     }
 }
 

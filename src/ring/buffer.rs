@@ -158,6 +158,11 @@ pub(crate) fn uses_if_idle_memory() -> Option<u64> {
     (pool.idle_bytes > 0).then_some(pool.taken)
 }
 
+/// Bytes the pool keeps that nobody uses.
+pub(crate) fn idle_bytes() -> usize {
+    POOL.lock().unwrap_or_else(PoisonError::into_inner).idle_bytes
+}
+
 /// Gives the pool's idle memory back to the system.
 pub(crate) fn release_idle() {
     let freed = {

@@ -29,7 +29,9 @@ mod pool;
 pub mod probe;
 pub mod process;
 pub mod runtime;
+pub mod stats;
 mod timer;
+mod turns;
 mod uring;
 
 pub use append::AppendPath;

@@ -155,6 +155,11 @@ impl Shard {
         self.wake_cleaner();
     }
 
+    /// How many logs cannot be cleaned until the next start (`uncleanable-partitions-count`).
+    pub fn uncleanable_logs(&self) -> usize {
+        self.cleaner.uncleanable.borrow().len()
+    }
+
     fn is_left_alone(&self, id: &TopicIdPartition) -> bool {
         self.cleaner.busy.borrow().contains(id) || self.cleaner.uncleanable.borrow().contains(id)
     }
@@ -191,7 +196,10 @@ impl Shard {
         if !self.cleaner.busy.borrow_mut().insert(id) {
             return false;
         }
+        let running = &self.stats.cleaned.running;
+        running.set(running.get() + 1);
         let outcome = self.run_round(id).await;
+        running.set(running.get() - 1);
         self.cleaner.busy.borrow_mut().remove(&id);
         match outcome {
             Ok(done) => done,
@@ -240,6 +248,7 @@ impl Shard {
             let partition = self.partition(&id).filter(|_| !self.is_stopping());
             match (step, partition) {
                 (Ok(RoundStep::Worked(bytes)), Some(_)) => {
+                    self.stats.cleaned.bytes.set(self.stats.cleaned.bytes.get() + bytes);
                     let pause = throttle.pause(bytes, self.now().mono);
                     if !pause.is_zero() {
                         or(runtime::sleep(pause), self.until_stopping()).await;
@@ -273,7 +282,11 @@ impl Shard {
         runtime::blocking(move || dirs.dir_of(&dir).map_or(Ok(()), |d| d.set_cleaned(&partition, upto)))
             .await
             .map_err(CleanError::Write)?;
-        tell(&name, (first, upto), round.stats(), self.now().mono.since(begun));
+        let (cleaned, stats) = (&self.stats.cleaned, round.stats());
+        cleaned.rounds.set(cleaned.rounds.get() + 1);
+        let freed = stats.bytes_before.saturating_sub(stats.bytes_after);
+        cleaned.bytes_freed.set(cleaned.bytes_freed.get() + freed);
+        tell(&name, (first, upto), stats, self.now().mono.since(begun));
         Ok(true)
     }
 

@@ -172,6 +172,13 @@ impl Shard {
         }
     }
 
+    /// The group coordinators of this core that have loaded, by the partition of `__consumer_offsets`.
+    pub fn group_coordinators(&self) -> Vec<Rc<Coordinator<Groups>>> {
+        let running = self.coordinators.groups.running.borrow();
+        let active = running.values().filter(|(_, coordinator)| coordinator.phase() == Phase::Active);
+        active.map(|(_, coordinator)| coordinator.clone()).collect()
+    }
+
     /// Stops all coordinators: the broker stops.
     pub fn resign_coordinators(&self) {
         self.resign_all::<Groups>();

@@ -149,6 +149,11 @@ impl SessionCache {
         Self { sessions: HashMap::new(), slots, clock: 0 }
     }
 
+    /// How many sessions there are, and how many there may be.
+    pub fn used_and_slots(&self) -> (usize, usize) {
+        (self.sessions.len(), self.slots)
+    }
+
     /// Applies `request`; a new session gets `fresh_id` (not 0), unless the cache is full of
     /// sessions in use.
     pub fn begin(&mut self, request: SessionRequest, fresh_id: i32) -> Result<SessionPlan, SessionError> {

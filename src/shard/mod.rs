@@ -38,7 +38,7 @@ pub use failure::Ending;
 pub use log_dirs::LogInDir;
 pub use open_files::budget as open_files_budget;
 pub use services::{Endpoint, Identity, LogLimits, SharedServices};
-pub use stats::ShardStats;
+pub use stats::{ApiStats, Fetches, ShardStats};
 
 use crate::base::local::Event;
 use crate::base::{Now, TopicIdPartition};

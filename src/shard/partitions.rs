@@ -30,19 +30,35 @@ impl Shard {
         let Some(partition) = self.partition(id) else {
             return Appending::failed(AppendOutcome::failed(self.why_absent(id)));
         };
+        let bytes = ask.records.len();
         let appending = partition.append(ask, now);
-        self.note_append(&partition, &appending);
+        self.note_append(&partition, &appending, bytes);
         if partition.take_check_due() {
             runtime::spawn(self.clone().check_in_order(partition)).detach();
         }
         appending
     }
 
-    fn note_append(&self, partition: &Rc<Partition>, appending: &Appending) {
+    fn note_append(&self, partition: &Rc<Partition>, appending: &Appending, bytes: usize) {
+        let stats = &self.stats;
         if appending.is_accepted() {
-            self.stats.batches_appended.set(self.stats.batches_appended.get() + 1);
+            stats.batches_appended.set(stats.batches_appended.get() + 1);
             self.mark_dirty(partition);
+        } else if appending.is_queued() {
+            // Counted when it has had its turn.
+            return;
+        } else {
+            stats.produces_failed.set(stats.produces_failed.get() + 1);
         }
+        self.count_append(partition, appending, bytes);
+    }
+
+    fn count_append(&self, partition: &Partition, appending: &Appending, bytes: usize) {
+        let bytes = if appending.is_accepted() { bytes as u64 } else { 0 };
+        let records = partition.counts.produced(bytes, partition.end_offset());
+        self.stats.produces.set(self.stats.produces.get() + 1);
+        self.stats.bytes_in.set(self.stats.bytes_in.get() + bytes);
+        self.stats.records_in.set(self.stats.records_in.get() + records);
     }
 
     /// Goes through the appends of a partition that wait for a check: those that take long are checked on the blocking
@@ -56,7 +72,7 @@ impl Shard {
                     partition.finish_check(&queued, checked, self.now())
                 }
             };
-            self.note_append(&partition, &appending);
+            self.note_append(&partition, &appending, queued.bytes());
             queued.tell(appending);
             runtime::yield_now().await;
         }
@@ -67,11 +83,18 @@ impl Shard {
         let Some(partition) = self.partition(id) else {
             return Appending::failed(AppendOutcome::failed(self.why_absent(id)));
         };
+        let bytes = batch.len();
         let appending = partition.append_internal(batch, deadline, self.now());
+        self.count_append(&partition, &appending, bytes);
         if appending.is_accepted() {
             self.mark_dirty(&partition);
         }
         appending
+    }
+
+    /// How many partitions of this core are on a failed directory.
+    pub fn offline_partitions(&self) -> usize {
+        self.offline.borrow().len()
     }
 
     /// Partitions open on this core.

@@ -64,7 +64,13 @@ class Broker:
 
     def command(self):
         self.data = Path(self.properties.get("log.dirs", str(self.data)).split(",")[0])
-        properties = {"listeners": f"PLAINTEXT://{self.address}", "log.dirs": str(self.data), **self.properties}
+        properties = {
+            "listeners": f"PLAINTEXT://{self.address}",
+            "log.dirs": str(self.data),
+            # Several brokers run at once: none of them gets the default port.
+            "corelog.admin.listener": "",
+            **self.properties,
+        }
         if not IS_CORELOG:
             return self._kafka_command(properties)
         argv = [str(CORELOG)]

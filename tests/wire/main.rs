@@ -2,6 +2,7 @@
 //!
 //! `CORELOG_TEST_BROKER=host:port` names a running broker to ask instead: so each test is proved on Apache Kafka.
 
+mod admin;
 mod bad_input;
 #[path = "../codec_support/mod.rs"]
 mod codec_support;

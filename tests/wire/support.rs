@@ -46,12 +46,17 @@ pub struct Broker {
 impl Broker {
     /// Starts corelog, or takes the broker that the environment names.
     pub fn start() -> Self {
+        Self::start_with(&["corelog.admin.listener=127.0.0.1:0"])
+    }
+
+    /// The same with settings of its own.
+    pub fn start_with(settings: &[&str]) -> Self {
         if let Ok(address) = std::env::var("CORELOG_TEST_BROKER") {
             return Self { address: address.parse().expect("CORELOG_TEST_BROKER=host:port"), process: None };
         }
         let directory = tempfile::tempdir().expect("a directory");
         let address = free_address();
-        let mut child = spawn_corelog(address, &directory.path().join("data"), &[], &directory.path().join("log"));
+        let mut child = spawn_corelog(address, &directory.path().join("data"), settings, &directory.path().join("log"));
         let began = Instant::now();
         while TcpStream::connect(address).is_err() {
             let ended = child.try_wait().expect("its state");

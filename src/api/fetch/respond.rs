@@ -3,7 +3,7 @@
 use super::plan::Plan;
 use crate::api::RequestContext;
 use crate::api::reply::{Close, Part, Reply, Response};
-use crate::base::ErrorCode;
+use crate::base::{ErrorCode, Uuid};
 use crate::log::FileRange;
 use crate::partition::Fetched;
 use crate::protocol::messages::FetchResponse;
@@ -23,6 +23,7 @@ const WITH_LEADER: i16 = 12;
 /// A fetch that fails as a whole.
 pub fn failed(ctx: &RequestContext, error: ErrorCode) -> Reply {
     let response = FetchResponse { error_code: error.code(), ..FetchResponse::default() };
+    ctx.count_errors(&response);
     match Response::of(&response, ctx.api_version) {
         Ok(response) => Reply::Send(response),
         Err(close) => Reply::Close(close),
@@ -40,6 +41,7 @@ pub fn answer(ctx: &RequestContext, plan: Plan, mut answers: Vec<Fetched>, max_b
             continue;
         }
         tell_endpoint |= fetched.current_leader.is_some();
+        count(ctx, key, &fetched);
         let partition = partition_data(ctx, key, &fetched);
         files.extend(fetched.records.filter(|range| range.len > 0));
         push(&mut response.responses, key, partition);
@@ -56,10 +58,22 @@ pub fn answer(ctx: &RequestContext, plan: Plan, mut answers: Vec<Fetched>, max_b
             .into_iter()
             .collect();
     }
+    ctx.count_errors(&response);
     match encode(&response, ctx.api_version, files) {
         Ok(response) => Reply::Send(response),
         Err(close) => Reply::Close(close),
     }
+}
+
+/// Counts what is answered for a partition. A topic that does not exist gets no counter: clients name what they like.
+fn count(ctx: &RequestContext, key: &Key, fetched: &Fetched) {
+    let topic = match fetched.error {
+        ErrorCode::UnknownTopicId | ErrorCode::UnknownTopicOrPartition => Uuid::ZERO,
+        _ if !key.topic_id.is_zero() => key.topic_id,
+        _ => ctx.shard.image().topic_by_name(&key.topic).map_or(Uuid::ZERO, |topic| topic.id),
+    };
+    let failed = fetched.error != ErrorCode::None;
+    ctx.shard.stats.fetched.answered(topic, u64::from(fetched.len()), failed);
 }
 
 /// Owners on several cores each filled the whole limit: the earlier partitions win.

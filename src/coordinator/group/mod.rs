@@ -26,6 +26,7 @@ mod replay;
 mod request;
 mod state;
 mod subscription;
+mod survey;
 mod sync;
 #[cfg(test)]
 mod tests;
@@ -35,6 +36,7 @@ pub use config::GroupConfig;
 pub use effects::{Append, AppendId, Batch, Effects, Record, Step, Token};
 pub use fetch::failed_partition;
 pub use request::{Answer, Caller, Request, WrongAnswer, commit_error};
+pub use survey::GroupFacts;
 
 use crate::base::Instant;
 use crate::protocol::Str;

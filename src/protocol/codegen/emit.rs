@@ -80,6 +80,7 @@ impl<'a> Emitter<'a> {
             let _ = writeln!(out, "        const MIN_SIZE: usize = {};", self.min_sizes[it.name]);
             self.reader(it, out);
             self.writer(it, out);
+            self.errors(it, out);
             out.push_str("    }\n\n");
         }
         let flexible =
@@ -211,6 +212,39 @@ impl<'a> Emitter<'a> {
         );
     }
 
+    /// Tells of the error codes in a response, so that errors can be counted; nothing where it can have none.
+    fn errors(&self, it: &Struct<'_>, out: &mut String) {
+        if !self.has_errors(it) {
+            return;
+        }
+        let mut body = String::new();
+        for field in it.fields {
+            let place = format!("self.{}", names::field(&field.name));
+            if is_error_code(field) {
+                let _ = writeln!(body, "            if {place} != 0 {{ told({place}); }}");
+                continue;
+            }
+            let inner = self.structs.iter().find(|inner| field.is_struct() && inner.name == field.ty);
+            if inner.is_some_and(|inner| self.has_errors(inner)) {
+                let optional = self.view(it, field).rust_type().starts_with("Option");
+                let each = match (field.array, optional) {
+                    (true, true) => format!("{place}.iter().flatten()"),
+                    (true, false) => format!("&{place}"),
+                    (false, true) => format!("&{place}"),
+                    (false, false) => format!("std::iter::once(&{place})"),
+                };
+                let _ = writeln!(body, "            for it in {each} {{ it.errors(told); }}");
+            }
+        }
+        let _ = writeln!(out, "        fn errors(&self, told: &mut dyn FnMut(i16)) {{\n{body}        }}");
+    }
+
+    fn has_errors(&self, it: &Struct<'_>) -> bool {
+        let inner = |field: &Field| self.structs.iter().find(|inner| field.is_struct() && inner.name == field.ty);
+        self.message.kind == "response"
+            && it.fields.iter().any(|f| is_error_code(f) || inner(f).is_some_and(|inner| self.has_errors(inner)))
+    }
+
     fn tag_writer(&self, it: &Struct<'_>, mut tagged: Vec<&Field>, body: &mut String) {
         if tagged.is_empty() {
             if !self.never_flexible(it) {
@@ -271,6 +305,10 @@ fn collect<'a>(name: &'a str, fields: &'a [Field], context: Versions, out: &mut 
     }
     assert!(out.iter().all(|other| other.name != name), "struct {name} declared twice");
     out.push(Struct { name, fields, context });
+}
+
+fn is_error_code(field: &Field) -> bool {
+    field.ty == "int16" && !field.array && field.name.ends_with("ErrorCode")
 }
 
 fn statement(view: &View<'_>, place: &str) -> String {

@@ -7,7 +7,9 @@ use crate::ring::activity::Activity;
 use crate::ring::doorbell::Doorbell;
 use crate::ring::net::{Budget, Receive};
 use crate::ring::runtime::RingConfig;
+use crate::ring::stats::CoreStats;
 use crate::ring::timer::Timers;
+use crate::ring::turns::Turns;
 use io_uring::{IoUring, opcode, squeue, types};
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -47,6 +49,8 @@ pub(crate) struct Core {
     /// The core's work is over: the pump ends.
     pub(super) stopping: Cell<bool>,
     pub(crate) activity: Activity,
+    /// How long the turns took.
+    pub(crate) turns: Turns,
     /// When idle large buffers go back to the system, unless they are used before (told by the count).
     release_at: Cell<Option<(Instant, u64)>>,
     pub(crate) background: Cell<Option<glommio::TaskQueueHandle>>,
@@ -78,6 +82,7 @@ impl Core {
             bell_is_heard: Cell::new(false),
             stopping: Cell::new(false),
             activity: Activity::default(),
+            turns: Turns::default(),
             release_at: Cell::new(None),
             background: Cell::new(None),
         });
@@ -114,6 +119,21 @@ impl Core {
             }
             // EBUSY and EAGAIN pass with the completions reaped later; nothing is lost, the entry is not in yet.
             let _ = ring.submit();
+        }
+    }
+
+    /// What there is to tell of it now.
+    pub(crate) fn stats(&self) -> CoreStats {
+        let buffer_bytes = self.config.receive_buffer_bytes as usize;
+        CoreStats {
+            in_flight: self.slots.borrow().in_flight(),
+            receives_starved: self.starved.borrow().len(),
+            receive_buffer_bytes_used: self.provided.lent() * buffer_bytes,
+            receive_buffer_bytes_max: usize::from(self.config.receive_buffers) * buffer_bytes,
+            large_frame_bytes_used: self.budget.used(),
+            large_frame_bytes_max: self.config.large_frames_budget_bytes,
+            turns: self.turns.times.snapshot(),
+            stalls: self.turns.stalls(),
         }
     }
 
@@ -154,7 +174,9 @@ impl Core {
         found += self.reap();
         self.provided.collect();
         self.rearm_starved();
-        found += self.fire_timers();
+        let now = crate::ring::clock::mono();
+        self.turns.ended(now, &self.activity);
+        found += self.fire_timers(now);
         found += self.doorbell.answer();
         Ok(found)
     }
@@ -191,11 +213,7 @@ impl Core {
         self.provided.set_wanted(!self.starved.borrow().is_empty());
     }
 
-    fn fire_timers(&self) -> usize {
-        if self.timers.borrow().earliest().is_none() {
-            return 0;
-        }
-        let now = crate::ring::clock::mono();
+    fn fire_timers(&self, now: Instant) -> usize {
         let mut fired = 0;
         loop {
             let due = self.timers.borrow_mut().pop_due(now);
@@ -218,6 +236,7 @@ impl Core {
         if left == Some(std::time::Duration::ZERO) || !self.doorbell.prepare_to_park() {
             return Ok(());
         }
+        self.turns.pause();
         let spec = left.map(|left| types::Timespec::new().sec(left.as_secs()).nsec(left.subsec_nanos()));
         let ring = self.ring.borrow();
         let waited = match &spec {

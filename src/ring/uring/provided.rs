@@ -188,6 +188,11 @@ impl Provided {
         self.free.get()
     }
 
+    /// Buffers that hold something nobody is done with.
+    pub(crate) fn lent(&self) -> usize {
+        usize::from(self.count).saturating_sub(usize::from(self.free.get()) + self.spare.borrow().len())
+    }
+
     /// Says whether a receive waits for a buffer.
     pub(crate) fn set_wanted(&self, wanted: bool) {
         self.home.wanted.store(wanted, Ordering::SeqCst);

@@ -1,0 +1,181 @@
+use super::*;
+use crate::admin::survey::{ApiFacts, CleanerFacts};
+use crate::base::histogram::Histogram;
+use crate::base::{Offset, TopicIdPartition, TopicPartition, Uuid};
+use crate::coordinator::group::GroupFacts;
+use crate::partition::PartitionFacts;
+use crate::protocol::ApiKey;
+use crate::ring::stats::{CoreStats, Stall};
+use crate::shard::Fetches;
+use std::collections::HashSet;
+use std::time::Duration;
+
+fn partition(topic: &str, index: i32) -> PartitionFacts {
+    let mut id = [1; 16];
+    topic.bytes().zip(&mut id).for_each(|(from, to)| *to = from);
+    PartitionFacts {
+        id: TopicIdPartition { topic_id: Uuid(id), partition: index },
+        name: TopicPartition::new(topic, index),
+        start: Offset(5),
+        high_watermark: Offset(100),
+        end: Offset(101),
+        size_bytes: 4096,
+        segments: 2,
+        producers: 3,
+        under_min_isr: false,
+        leads: true,
+        produces: 7,
+        bytes_in: 4000,
+        records_in: 96,
+    }
+}
+
+fn core(number: usize, partitions: Vec<PartitionFacts>) -> CoreFacts {
+    let times = Histogram::default();
+    times.record(Duration::from_micros(100));
+    times.record(Duration::from_secs(300));
+    let produce = ApiFacts {
+        key: ApiKey::Produce,
+        requests: 2,
+        request_bytes: 20,
+        response_bytes: 10,
+        total_time: times.snapshot(),
+    };
+    let fetched_by_topic = partitions.first().map(|p| (p.id.topic_id, Fetches { fetches: 4, bytes: 400, failed: 1 }));
+    CoreFacts {
+        core: number,
+        runtime: CoreStats {
+            stalls: vec![Stall { task: "corelog::x::y::{{closure}}", count: 2, total: Duration::from_millis(50) }],
+            ..CoreStats::default()
+        },
+        requests: 2,
+        hops: 1,
+        batches: 1,
+        writes: 1,
+        connections: 3,
+        connections_taken: 4,
+        connections_refused: 0,
+        bytes_in: 4000,
+        records_in: 96,
+        produces: 7,
+        produces_failed: 1,
+        apis: vec![produce],
+        errors: vec![(ApiKey::Produce, 6, 5)],
+        fetched: Fetches { fetches: 4, bytes: 400, failed: 1 },
+        fetched_by_topic: fetched_by_topic.into_iter().collect(),
+        fetch_sessions: (1, 10),
+        waiting_fetches: 2,
+        partitions,
+        offline_partitions: 0,
+        cleaner: CleanerFacts::default(),
+        groups: Vec::new(),
+        group_count: 0,
+    }
+}
+
+fn snapshot(cores: Vec<CoreFacts>) -> Snapshot {
+    let dir = DirFacts { path: "/data".into(), failed: true, full: false, free_bytes: 1, total_bytes: 2 };
+    Snapshot {
+        node: BrokerId(1),
+        cluster_id: "c".into(),
+        started: TimestampMs(1_700_000_000_000),
+        now: TimestampMs(1_700_000_010_000),
+        phase: Phase::Serving,
+        core_count: cores.len(),
+        cores,
+        image: Arc::default(),
+        dirs: vec![dir],
+        left_to_recover: (3, 1000),
+        machine: MachineFacts::default(),
+        pooled_idle_bytes: 0,
+    }
+}
+
+fn group(id: &str, offsets: Vec<(Arc<str>, i32, i64)>) -> GroupFacts {
+    GroupFacts { id: id.into(), state: "Stable", members: 2, offsets }
+}
+
+fn has(text: &str, line: &str) {
+    assert!(text.lines().any(|l| l == line), "{line} is missing in\n{text}");
+}
+
+#[test]
+fn cores_are_merged_and_told_apart_where_it_matters() {
+    let mut one = core(0, vec![partition("orders", 0)]);
+    one.groups = vec![group("g", vec![("orders".into(), 0, 90), ("orders".into(), 1, 120), ("gone".into(), 0, 1)])];
+    one.group_count = 1;
+    let text = text(&snapshot(vec![one, core(1, vec![partition("orders", 1)])]));
+    for line in [
+        "kafka_network_requestmetrics_requests_total{request=\"Produce\"} 4",
+        "kafka_network_requestmetrics_errors_total{request=\"Produce\",error=\"NOT_LEADER_OR_FOLLOWER\"} 10",
+        "kafka_network_requestmetrics_totaltime_seconds_bucket{request=\"Produce\",le=\"0.000098304\"} 0",
+        "kafka_network_requestmetrics_totaltime_seconds_bucket{request=\"Produce\",le=\"0.000131072\"} 2",
+        "kafka_network_requestmetrics_totaltime_seconds_bucket{request=\"Produce\",le=\"+Inf\"} 4",
+        "kafka_network_requestmetrics_totaltime_seconds_count{request=\"Produce\"} 4",
+        "kafka_server_brokertopicmetrics_bytesin_total 8000",
+        "kafka_server_brokertopicmetrics_bytesin_total{topic=\"orders\"} 8000",
+        "kafka_server_brokertopicmetrics_bytesout_total{topic=\"orders\"} 800",
+        "kafka_log_log_size{topic=\"orders\",partition=\"1\"} 4096",
+        "kafka_consumergroup_lag{consumergroup=\"g\",topic=\"orders\",partition=\"0\"} 10",
+        // Committed beyond the high watermark: not behind.
+        "kafka_consumergroup_lag{consumergroup=\"g\",topic=\"orders\",partition=\"1\"} 0",
+        "kafka_consumergroup_current_offset{consumergroup=\"g\",topic=\"gone\",partition=\"0\"} 1",
+        "kafka_consumergroup_lag_sum{consumergroup=\"g\"} 10",
+        "kafka_server_socket_server_metrics_connection_count{core=\"1\"} 3",
+        "corelog_reactor_stalls_total{task=\"x::y\"} 4",
+        "corelog_reactor_stall_seconds_total{task=\"x::y\"} 0.1",
+        "kafka_log_logmanager_offlinelogdirectorycount 1",
+        "kafka_log_logmanager_remaininglogstorecover 3",
+        "process_start_time_seconds 1700000000",
+        "corelog_uptime_seconds 10",
+    ] {
+        has(&text, line);
+    }
+    assert!(!text.contains("kafka_consumergroup_lag{consumergroup=\"g\",topic=\"gone\""));
+}
+
+#[test]
+fn a_core_that_does_not_answer_is_told() {
+    let mut told = snapshot(vec![core(1, Vec::new())]);
+    told.core_count = 2;
+    let text = text(&told);
+    has(&text, "corelog_core_up{core=\"0\"} 0");
+    has(&text, "corelog_core_up{core=\"1\"} 1");
+}
+
+#[test]
+fn the_text_is_bounded_and_says_what_it_sums() {
+    let topics = topics::TOPICS_MAX + 10;
+    let many = (0..topics as i32 * 3).map(|n| partition(&format!("t{:05}", n / 3), n % 3)).collect();
+    let mut one = core(0, many);
+    let offsets: Vec<(Arc<str>, i32, i64)> = (0..20).map(|p| ("t00000".into(), p, 0)).collect();
+    one.groups = (0..groups::GROUPS_MAX + 50).map(|n| group(&format!("g{n}"), offsets.clone())).collect();
+    one.group_count = 5000;
+    let text = text(&snapshot(vec![one]));
+    has(&text, "corelog_metrics_topics_summed 10");
+    has(&text, &format!("kafka_server_brokertopicmetrics_bytesin_total{{topic=\"(others)\"}} {}", 10 * 3 * 4000));
+    // 2,000 partitions are 666 whole topics of 3.
+    has(&text, &format!("corelog_metrics_partitions_left_out {}", topics * 3 - 1998));
+    has(&text, "corelog_metrics_groups_left_out 4000");
+    has(&text, &format!("corelog_metrics_group_offsets_left_out {}", groups::GROUPS_MAX * 20 - groups::OFFSETS_MAX));
+    assert!(text.lines().count() < 50_000 && text.len() < 5 << 20, "{} bytes", text.len());
+}
+
+#[test]
+fn every_family_is_named_once_and_has_its_samples_behind_it() {
+    let text = text(&snapshot(vec![core(0, vec![partition("a", 0)]), core(1, vec![partition("b", 0)])]));
+    let (mut seen, mut current) = (HashSet::new(), String::new());
+    for line in text.lines() {
+        if let Some(rest) = line.strip_prefix("# TYPE ") {
+            let (name, kind) = rest.split_once(' ').unwrap();
+            assert!(seen.insert(name.to_owned()), "{name} twice");
+            assert_eq!(kind == "counter", name.ends_with("_total"), "{name} is a {kind}");
+            current = name.to_owned();
+        } else if !line.starts_with('#') {
+            let name = line.split(['{', ' ']).next().unwrap();
+            let base = ["_bucket", "_sum", "_count"].iter().find_map(|end| name.strip_suffix(end)).unwrap_or(name);
+            assert!(name == current || base == current, "{line} under {current}");
+            assert!(line.rsplit(' ').next().unwrap().parse::<f64>().is_ok(), "{line}");
+        }
+    }
+}
