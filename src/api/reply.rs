@@ -71,6 +71,8 @@ pub enum Close {
     Unencodable(EncodeError),
     /// What the request waited for went away (the broker stops).
     Stopping,
+    /// It can be read, and means nothing: what Apache Kafka refuses while it reads a request.
+    Unanswerable(&'static str),
     /// A segment ended before the promised range.
     ShortFile,
 }
@@ -84,6 +86,7 @@ impl std::fmt::Display for Close {
             Self::FailedWithoutAcks => f.write_str("a produce request with acks=0 failed"),
             Self::Unencodable(e) => write!(f, "response cannot be encoded: {e}"),
             Self::Stopping => f.write_str("the broker is stopping"),
+            Self::Unanswerable(what) => write!(f, "a request with {what}"),
             Self::ShortFile => f.write_str("a segment is shorter than promised"),
         }
     }

@@ -3,6 +3,11 @@
 use hmac::{Hmac, Mac};
 use sha2::{Digest, Sha256, Sha512};
 
+/// The fewest iterations of a credential (`ScramMechanism.minIterations`).
+pub const ITERATIONS_MIN: i32 = 4096;
+/// The most (`ScramCredentialUtils`).
+pub const ITERATIONS_MAX: i32 = 16_384;
+
 /// A mechanism (`ScramMechanism`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mechanism {

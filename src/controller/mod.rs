@@ -5,21 +5,31 @@ mod alter_configs;
 mod assignment;
 mod auto_create;
 mod broker;
+mod client_quotas;
 mod create_partitions;
 mod create_topics;
 mod delete_topics;
+mod elect_leaders;
+mod features;
 mod producer_ids;
+mod scram;
 #[cfg(test)]
 mod tests;
 mod topic_config;
+mod unregister_broker;
 
 pub use alter_configs::{AlterContext, Alteration, KeyChange, SET, alter_configs};
 pub use auto_create::{InternalTopics, creatable};
 pub use broker::{BrokerStart, assign_directory, change_log_dirs, register_broker, shut_down_broker, unfence_broker};
+pub use client_quotas::{QuotaEntity, alter_client_quotas};
 pub use create_partitions::create_partitions;
 pub use create_topics::{TopicContext, create_topics};
 pub use delete_topics::delete_topics;
+pub use elect_leaders::elect_leaders;
+pub use features::update_features;
 pub use producer_ids::{PRODUCER_ID_BLOCK, ProducerIdRange, allocate_producer_ids};
+pub use scram::alter_scram_credentials;
+pub use unregister_broker::unregister_broker;
 
 use crate::base::ErrorCode;
 use crate::metadata::MetadataRecord;

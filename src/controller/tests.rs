@@ -1,5 +1,7 @@
 //! Table tests of the controller: a request and an image in, records and answers out.
 
+mod administration;
+
 use super::*;
 use crate::base::{BrokerId, Uuid};
 use crate::config::Config;

@@ -1,13 +1,11 @@
 //! `--add-scram`: a user's credential for the metadata log (`org.apache.kafka.metadata.storage.ScramParser`, RFC 5802).
 
-use crate::base::scram::Mechanism;
+use crate::base::scram::{ITERATIONS_MAX, ITERATIONS_MIN, Mechanism};
 use crate::metadata::MetadataRecord;
 use crate::protocol::messages::UserScramCredentialRecord;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-const ITERATIONS_MIN: i32 = 4096;
-const ITERATIONS_MAX: i32 = 16_384;
 /// The first metadata.version whose log may hold such records: 3.5-IV2.
 pub(super) const METADATA_VERSION_MIN: i16 = 11;
 

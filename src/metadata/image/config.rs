@@ -59,6 +59,11 @@ impl ConfigsImage {
         self.0.get(&kind)?.get(name)
     }
 
+    /// The names of the resources of one kind.
+    pub(super) fn names(&self, kind: ResourceType) -> impl Iterator<Item = &str> {
+        self.0.get(&kind).into_iter().flat_map(|resources| resources.keys().map(|name| &**name))
+    }
+
     /// All resources that have a configuration.
     pub fn iter(&self) -> impl Iterator<Item = (ConfigResource, &Arc<ConfigMap>)> {
         self.0.iter().flat_map(|(kind, resources)| {

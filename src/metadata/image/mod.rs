@@ -18,8 +18,10 @@ pub use partition::{LeaderRecoveryState, PartitionRegistration};
 pub use topic::{TopicImage, TopicsImage};
 
 use crate::base::{BrokerId, LeaderEpoch, Offset, ProducerId, TimestampMs, TopicIdPartition, Uuid};
-pub use retained::Kept;
-use retained::Retained;
+use crate::metadata::record::MetadataRecord;
+use crate::protocol::messages::UserScramCredentialRecord;
+pub use retained::{Kept, QuotaRow};
+use retained::{Retained, RetainedKey};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -159,6 +161,11 @@ impl MetadataImage {
         (self.config(ResourceType::Broker, &broker.to_string()), self.config(ResourceType::Broker, ""))
     }
 
+    /// The names of the resources of one kind that have a configuration.
+    pub fn configured(&self, kind: ResourceType) -> impl Iterator<Item = &str> {
+        self.configs.names(kind)
+    }
+
     /// All configurations, for comparing images.
     pub(super) fn configs_image(&self) -> &Arc<ConfigsImage> {
         &self.configs
@@ -167,6 +174,28 @@ impl MetadataImage {
     /// How much is kept that corelog does not act on yet.
     pub fn kept(&self) -> Kept {
         Kept::of(&self.retained)
+    }
+
+    /// All client quotas, by entity.
+    pub fn client_quotas(&self) -> impl Iterator<Item = QuotaRow<'_>> {
+        retained::quotas(&self.retained)
+    }
+
+    /// One quota of one entity.
+    pub fn client_quota(&self, entity: &BTreeMap<String, Option<String>>, key: &str) -> Option<f64> {
+        let entity = entity.iter().map(|(kind, name)| (kind.clone(), name.clone())).collect();
+        match self.retained.get(&RetainedKey::Quota(entity, key.to_owned())) {
+            Some(MetadataRecord::ClientQuota(record)) => Some(record.value),
+            _ => None,
+        }
+    }
+
+    /// All SCRAM credentials, by user and mechanism.
+    pub fn scram_credentials(&self) -> impl Iterator<Item = &UserScramCredentialRecord> {
+        self.retained.values().filter_map(|record| match record {
+            MetadataRecord::UserScramCredential(record) => Some(record),
+            _ => None,
+        })
     }
 
     /// The last allocation of producer ids; `None` before the first.

@@ -83,6 +83,19 @@ fn put(retained: &mut Retained, record: &MetadataRecord) -> bool {
     true
 }
 
+/// A quota's entity in order, its key and its value.
+pub type QuotaRow<'a> = (&'a [(String, Option<String>)], &'a str, f64);
+
+/// All quotas, by entity.
+pub fn quotas(retained: &Retained) -> impl Iterator<Item = QuotaRow<'_>> {
+    retained.iter().filter_map(|(key, record)| match (key, record) {
+        (RetainedKey::Quota(entity, key), MetadataRecord::ClientQuota(record)) => {
+            Some((entity.as_slice(), key.as_str(), record.value))
+        }
+        _ => None,
+    })
+}
+
 fn quota_key(record: &crate::protocol::messages::ClientQuotaRecord) -> RetainedKey {
     let part = |e: &crate::protocol::messages::client_quota_record::EntityData| {
         (e.entity_type.to_string(), e.entity_name.as_ref().map(ToString::to_string))

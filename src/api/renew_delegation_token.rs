@@ -1,0 +1,15 @@
+//! RenewDelegationToken (key 39, v1-2): not on a connection that proved no identity (KIP-48).
+
+use super::RequestContext;
+use super::reply::Close;
+use crate::base::ErrorCode;
+use crate::protocol::messages::{RenewDelegationTokenRequest, RenewDelegationTokenResponse};
+
+/// Answers one request.
+pub async fn handle(_: &RequestContext, _: RenewDelegationTokenRequest) -> Result<RenewDelegationTokenResponse, Close> {
+    Ok(RenewDelegationTokenResponse {
+        error_code: ErrorCode::DelegationTokenRequestNotAllowed.code(),
+        expiry_timestamp_ms: -1,
+        ..Default::default()
+    })
+}
