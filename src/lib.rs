@@ -18,6 +18,7 @@
 //! share        a partition as a queue of a share group, pure
 //! controller   admin requests -> metadata records, pure
 //! coordinator  group state machines over __consumer_offsets
+//! telemetry    clients' own metrics: subscriptions, newest values, pure
 //! shard        one core: mailbox, its partitions, its coordinators
 //! router       partition -> shard: split a request, merge the answers
 //! api          one file per API key
@@ -46,4 +47,5 @@ pub mod router;
 pub mod shard;
 pub mod share;
 pub mod storage;
+pub mod telemetry;
 pub mod tools;

@@ -60,7 +60,7 @@ fn ask(tool: &str, given: &clap::ArgMatches) -> ExitCode {
 }
 
 fn serve(config: Config) -> ExitCode {
-    tracing_subscriber::fmt().with_target(false).with_ansi(false).init();
+    corelog::base::logging::init();
     match broker::run(config) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => tell(&failure.to_string(), false),

@@ -2,10 +2,11 @@
 
 use super::RequestContext;
 use super::reply::Close;
-use crate::controller::{AlterContext, Alteration, KeyChange, Refusal, SET, alter_configs};
+use crate::controller::{AlterContext, Alteration, KeyChange, Refusal, SET, alter_configs, apply_log_levels};
 use crate::protocol::Str;
 use crate::protocol::messages::alter_configs_request::{AlterConfigsRequest, AlterConfigsResource};
 use crate::protocol::messages::alter_configs_response::{AlterConfigsResourceResponse, AlterConfigsResponse};
+use std::sync::Arc;
 
 /// Answers one request.
 pub async fn handle(ctx: &RequestContext, request: AlterConfigsRequest) -> Result<AlterConfigsResponse, Close> {
@@ -46,10 +47,17 @@ pub(super) async fn alter(
     validate_only: bool,
 ) -> Vec<Result<(), Refusal>> {
     let shared = ctx.shard.shared.clone();
-    let count = alterations.len();
+    let alterations = Arc::new(alterations);
+    let decided = alterations.clone();
     let altered = ctx.shard.change_metadata(move |image, _| {
         let context = AlterContext { config: &shared.config, node: shared.identity.node_id };
-        alter_configs(image, &alterations, validate_only, context)
+        alter_configs(image, &decided, validate_only, context)
     });
-    altered.await.unwrap_or_else(|error| vec![Err(error.into()); count])
+    let outcomes = altered.await.unwrap_or_else(|error| vec![Err(error.into()); alterations.len()]);
+    for (alteration, outcome) in alterations.iter().zip(&outcomes) {
+        if outcome.is_ok() && !validate_only {
+            apply_log_levels(alteration);
+        }
+    }
+    outcomes
 }

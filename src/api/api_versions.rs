@@ -31,6 +31,10 @@ pub async fn handle(ctx: Rc<RequestContext>, body: Bytes) -> Reply {
         let code = ErrorCode::InvalidRequest.code();
         return send(&ApiVersionsResponse { error_code: code, ..ApiVersionsResponse::default() }, ctx.api_version);
     }
+    if ctx.api_version >= 3 {
+        let software = (request.client_software_name.to_string(), request.client_software_version.to_string());
+        *ctx.connection.software.borrow_mut() = Some(software);
+    }
     send(&answer(&ctx), ctx.api_version)
 }
 

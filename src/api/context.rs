@@ -32,6 +32,8 @@ pub struct ConnectionInfo {
     pub listener: Arc<str>,
     /// The client's address.
     pub peer: SocketAddr,
+    /// The library's name and version, as ApiVersions told them.
+    pub software: RefCell<Option<(String, String)>>,
     /// Who the client is; `User:ANONYMOUS` on a PLAINTEXT listener.
     pub principal: Arc<str>,
     /// What is done when it ends.

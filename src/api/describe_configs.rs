@@ -3,8 +3,8 @@
 
 use super::RequestContext;
 use super::reply::Close;
-use crate::base::ErrorCode;
 use crate::base::topic::validate_topic_name;
+use crate::base::{ErrorCode, logging};
 use crate::config::table::Table;
 use crate::config::{ConfigEntry, ConfigSource, Synonym, describe, documentation};
 use crate::metadata::{MetadataImage, ResourceType};
@@ -13,18 +13,25 @@ use crate::protocol::messages::describe_configs_response::{
     DescribeConfigsResourceResult, DescribeConfigsResponse, DescribeConfigsResult, DescribeConfigsSynonym,
 };
 
+/// The text of INVALID_REQUEST where Kafka has no other.
+const UNKNOWN_TYPE: &str = "This most likely occurs because of a request being malformed by the client library or the \
+                            message was sent to an incompatible broker. See the broker logs for more details.";
+
 type Described = Result<Vec<ConfigEntry>, (ErrorCode, Option<String>)>;
 
 /// Answers one request.
 pub async fn handle(ctx: &RequestContext, request: DescribeConfigsRequest) -> Result<DescribeConfigsResponse, Close> {
     let image = ctx.shard.image();
+    // One resource of a type nobody knows, and none is described.
+    let unknown = request.resources.iter().any(|resource| ResourceType::of(resource.resource_type).is_none());
     let result = |resource: &DescribeConfigsResource| {
         let mut result = DescribeConfigsResult {
             resource_type: resource.resource_type,
             resource_name: resource.resource_name.clone(),
             ..Default::default()
         };
-        match described(ctx, &image, resource) {
+        let entries = if unknown { Err(invalid(UNKNOWN_TYPE)) } else { described(ctx, &image, resource) };
+        match entries {
             Ok(entries) => {
                 let wanted = entries.into_iter().filter(|entry| is_wanted(resource, &entry.name));
                 result.configs = wanted.map(|entry| row(ctx.api_version, entry, &request)).collect();
@@ -78,11 +85,10 @@ fn described(ctx: &RequestContext, image: &MetadataImage, resource: &DescribeCon
         Some(ResourceType::ClientMetrics) if name.is_empty() => {
             Err(invalid("Client metrics subscription name must not be empty"))
         }
-        // Neither can be set here yet; what a log brought along is kept and shown when it is acted on.
-        Some(ResourceType::ClientMetrics) => Ok(Vec::new()),
+        Some(ResourceType::ClientMetrics) => Ok(client_metrics(image, name)),
         Some(ResourceType::BrokerLogger) if name.is_empty() => Err(invalid("Broker id must not be empty")),
-        Some(ResourceType::BrokerLogger) => own_id(ctx, name, "").map(|()| Vec::new()),
-        None => Err(invalid(format!("Unsupported resource type: {}", resource.resource_type))),
+        Some(ResourceType::BrokerLogger) => own_id(ctx, name, "").map(|()| loggers()),
+        None => Err(invalid(UNKNOWN_TYPE)),
     }
 }
 
@@ -137,4 +143,37 @@ fn group(ctx: &RequestContext, image: &MetadataImage, name: &str) -> Vec<ConfigE
         }
     };
     Table::group().keys().iter().map(entry).collect()
+}
+
+fn client_metrics(image: &MetadataImage, name: &str) -> Vec<ConfigEntry> {
+    let set = image.config(ResourceType::ClientMetrics, name);
+    let entry = |key: &crate::config::table::KeyDef| {
+        let own = set.get(key.name).map(|text| {
+            let value = key.parse(text).ok().and_then(|value| value.text()).unwrap_or_else(|| text.clone());
+            Synonym { name: key.name.into(), value: Some(value), source: ConfigSource::ClientMetrics }
+        });
+        ConfigEntry {
+            name: key.name.to_owned(),
+            value: own.as_ref().map_or_else(|| key.default.map(str::to_owned), |own| own.value.clone()),
+            kind: Some(key.kind),
+            source: own.as_ref().map_or(ConfigSource::Default, |own| own.source),
+            read_only: false,
+            sensitive: false,
+            synonyms: own.into_iter().collect(),
+        }
+    };
+    Table::client_metrics().keys().iter().map(entry).collect()
+}
+
+fn loggers() -> Vec<ConfigEntry> {
+    let entry = |(name, level): (String, &str)| ConfigEntry {
+        name,
+        value: Some(level.to_owned()),
+        kind: None,
+        source: ConfigSource::BrokerLogger,
+        read_only: false,
+        sensitive: false,
+        synonyms: Vec::new(),
+    };
+    logging::levels().into_iter().map(entry).collect()
 }

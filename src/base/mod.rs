@@ -6,6 +6,7 @@ pub mod histogram;
 pub mod ids;
 pub mod java_hash;
 pub mod local;
+pub mod logging;
 pub mod scram;
 pub mod time;
 pub mod topic;

@@ -5,6 +5,7 @@ mod admin;
 pub mod arguments;
 mod broker;
 mod cleaner;
+pub mod client_metrics;
 pub mod describe;
 mod documentation;
 pub mod dynamic;

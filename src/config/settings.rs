@@ -19,6 +19,10 @@ pub enum ConfigSource {
     Default,
     /// Set for the group.
     Group,
+    /// Set for the client metrics resource.
+    ClientMetrics,
+    /// The level of a logger.
+    BrokerLogger,
 }
 
 impl ConfigSource {
@@ -30,6 +34,8 @@ impl ConfigSource {
             Self::DynamicDefaultBroker => 3,
             Self::StaticBroker => 4,
             Self::Default => 5,
+            Self::BrokerLogger => 6,
+            Self::ClientMetrics => 7,
             Self::Group => 8,
         }
     }

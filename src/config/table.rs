@@ -81,6 +81,12 @@ impl Table {
         TABLE.get_or_init(|| Self::read(include_str!("group_configs.tsv")))
     }
 
+    /// The keys of client metrics resources.
+    pub fn client_metrics() -> &'static Self {
+        static TABLE: OnceLock<Table> = OnceLock::new();
+        TABLE.get_or_init(|| Self::read(include_str!("client_metrics_configs.tsv")))
+    }
+
     fn read(text: &'static str) -> Self {
         let rows = text.lines().filter(|line| !line.starts_with('#'));
         Self(rows.filter_map(key_def).collect())

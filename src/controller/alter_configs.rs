@@ -2,7 +2,8 @@
 
 use super::{Decision, RECORDS_PER_REQUEST_MAX, Refusal};
 use crate::base::topic::validate_topic_name;
-use crate::base::{BrokerId, ErrorCode};
+use crate::base::{BrokerId, ErrorCode, logging};
+use crate::config::client_metrics::{ClientMetrics, InvalidClientMetrics};
 use crate::config::dynamic::check_change;
 use crate::config::table::{KeyDef, Table};
 use crate::config::{Config, ConfigType, LiveSettings, topic};
@@ -95,11 +96,9 @@ fn alter(
     match ResourceType::of(alteration.resource_type) {
         Some(ResourceType::Topic) => alter_topic(image, alteration, context),
         Some(ResourceType::Broker) => alter_broker(image, alteration, context),
-        Some(ResourceType::BrokerLogger) if !alteration.replaces_all => Err(no_logger(alteration, context.node)),
-        Some(kind @ (ResourceType::Group | ResourceType::ClientMetrics)) => {
-            let what = if kind == ResourceType::Group { "groups" } else { "client metrics" };
-            Err(invalid_request(format!("Configurations of {what} cannot be set on corelog yet")))
-        }
+        Some(ResourceType::BrokerLogger) if !alteration.replaces_all => check_loggers(alteration, context.node),
+        Some(ResourceType::ClientMetrics) => alter_client_metrics(image, alteration),
+        Some(ResourceType::Group) => Err(invalid_request("Configurations of groups cannot be set on corelog yet")),
         _ => Err(invalid_request(format!("Unknown resource type {}", alteration.resource_type))),
     }
 }
@@ -138,14 +137,70 @@ fn check_lengths(new: &ConfigMap) -> Result<(), Refusal> {
     }
 }
 
-/// Log levels change by the environment only: there is no logger that a request could name.
-fn no_logger(alteration: &Alteration, node: BrokerId) -> Refusal {
-    if alteration.resource_name.parse() != Ok(node.0) {
-        let name = &alteration.resource_name;
-        return invalid_request(format!("Unexpected node id. Expected {node}, but received {name}"));
+/// Levels of loggers are not kept: they change at once, when all of the resource's changes are right.
+fn check_loggers(alteration: &Alteration, node: BrokerId) -> Result<Vec<MetadataRecord>, Refusal> {
+    let name = &*alteration.resource_name;
+    match name.parse::<i32>() {
+        Ok(id) if id == node.0 => {}
+        Ok(id) => return Err(invalid_request(format!("Unexpected node id. Expected {node}, but received {id}"))),
+        Err(_) => return Err(invalid_request(format!("Node id must be an integer, but it is: {name}"))),
     }
-    let logger = alteration.changes.first().map_or("", |change| &change.key);
-    invalid_config(format!("Logger {logger} does not exist!"))
+    for change in &alteration.changes {
+        let logger = &change.key;
+        let not_allowed = |what: &str| {
+            Err(invalid_request(format!("{what} operation is not allowed for the BROKER_LOGGER resource")))
+        };
+        match change.operation {
+            APPEND => return not_allowed("APPEND"),
+            SUBTRACT => return not_allowed("SUBTRACT"),
+            _ if !logging::exists(logger) => return Err(invalid_config(format!("Logger {logger} does not exist!"))),
+            DELETE if **logger == *logging::ROOT => {
+                return Err(invalid_request("Removing the log level of the root logger is not allowed"));
+            }
+            DELETE => {}
+            _ => {
+                let level = change.value.as_deref().unwrap_or_default();
+                if !logging::LEVELS.contains(&level) {
+                    return Err(invalid_config(format!(
+                        "Cannot set the log level of {logger} to {level} as it is not a supported log level. Valid \
+                         log levels are {}",
+                        logging::LEVELS.join(", ")
+                    )));
+                }
+            }
+        }
+    }
+    Ok(Vec::new())
+}
+
+/// Gives loggers the levels that [`alter_configs`] found right.
+pub fn apply_log_levels(alteration: &Alteration) {
+    if ResourceType::of(alteration.resource_type) == Some(ResourceType::BrokerLogger) {
+        for change in &alteration.changes {
+            logging::set(&change.key, change.value.as_deref().filter(|_| change.operation == SET));
+        }
+    }
+}
+
+fn alter_client_metrics(image: &MetadataImage, alteration: &Alteration) -> Result<Vec<MetadataRecord>, Refusal> {
+    let name = &*alteration.resource_name;
+    let old = image.config(ResourceType::ClientMetrics, name);
+    // Kafka knows their types when it reads them, and not when it changes them.
+    if let Some(change) = alteration.changes.iter().find(|change| [APPEND, SUBTRACT].contains(&change.operation)) {
+        let operation = if change.operation == APPEND { "APPEND" } else { "SUBTRACT" };
+        let text = format!("Can't {operation} to key {} because its type is not LIST.", change.key);
+        return Err(invalid_config(text));
+    }
+    let new = changed(&old, alteration, Table::client_metrics(), |_, _| String::new()).map_err(invalid_config)?;
+    check_lengths(&new)?;
+    if name.is_empty() {
+        return Err(invalid_request("Subscription name can't be empty"));
+    }
+    match ClientMetrics::read(&new) {
+        Ok(_) => Ok(records(alteration, &old, &new)),
+        Err(InvalidClientMetrics::Request(why)) => Err(invalid_request(why)),
+        Err(InvalidClientMetrics::Config(why)) => Err(invalid_config(why)),
+    }
 }
 
 fn alter_topic(

@@ -18,7 +18,7 @@ mod tests;
 mod topic_config;
 mod unregister_broker;
 
-pub use alter_configs::{AlterContext, Alteration, KeyChange, SET, alter_configs};
+pub use alter_configs::{AlterContext, Alteration, KeyChange, SET, alter_configs, apply_log_levels};
 pub use auto_create::{InternalTopics, creatable};
 pub use broker::{BrokerStart, assign_directory, change_log_dirs, register_broker, shut_down_broker, unfence_broker};
 pub use client_quotas::{QuotaEntity, alter_client_quotas};

@@ -7,6 +7,7 @@ use crate::ring::net::{Listener, ListenerOptions, Stream};
 use crate::ring::runtime;
 use crate::shard::Shard;
 use futures_lite::future;
+use std::cell::RefCell;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -72,7 +73,13 @@ fn begin(shard: &Rc<Shard>, connections: &Rc<Connections>, stream: Stream, peer:
         shard.stats.connections_refused.set(shard.stats.connections_refused.get() + 1);
         return;
     };
-    let info = ConnectionInfo { listener: name.clone(), peer, principal: ANONYMOUS.into(), ending: Default::default() };
+    let info = ConnectionInfo {
+        listener: name.clone(),
+        peer,
+        software: RefCell::default(),
+        principal: ANONYMOUS.into(),
+        ending: Default::default(),
+    };
     let connection = Connection::new(stream, info, shard.now().mono);
     connections.add(&connection);
     shard.stats.connections_taken.set(shard.stats.connections_taken.get() + 1);

@@ -47,6 +47,7 @@ use crate::metadata::MetadataImage;
 use crate::partition::Partition;
 use crate::ring;
 use crate::ring::mailbox::Sender;
+use crate::telemetry::{Telemetry, TelemetryConfig};
 use fetch_session::SessionCache;
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -56,6 +57,11 @@ use std::sync::Arc;
 /// A core's number among the broker's cores, from 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ShardIndex(pub usize);
+
+/// Clients whose own metrics are kept (`ClientMetricsManager.CACHE_MAX_SIZE`), and of how many series of each. A client
+/// has some fifty, and some ten for each partition or broker it talks to.
+const CLIENT_INSTANCES_MAX: usize = 16_384;
+const SERIES_PER_INSTANCE_MAX: usize = 1_000;
 
 /// What lives on one core.
 pub struct Shard {
@@ -83,6 +89,8 @@ pub struct Shard {
     pub share_queues: share::ShareQueues,
     /// Incremental fetch sessions opened on this core.
     pub fetch_sessions: RefCell<SessionCache>,
+    /// The client instances this core remembers.
+    pub telemetry: RefCell<Telemetry>,
     writer: changes::Writer,
     auto_create: auto_create::AutoCreate,
     cleaner: cleaner::Cleaner,
@@ -110,6 +118,11 @@ impl Shard {
         let slots = slots.div_ceil(peers.len().max(1));
         let share_sessions =
             usize::try_from(shared.config.share.sessions_max).unwrap_or(0).div_ceil(peers.len().max(1));
+        let telemetry = TelemetryConfig {
+            instances_max: CLIENT_INSTANCES_MAX.div_ceil(peers.len().max(1)),
+            series_per_instance_max: SERIES_PER_INSTANCE_MAX,
+            push_bytes_max: usize::try_from(shared.telemetry_bytes_max()).unwrap_or(0),
+        };
         let live = LiveSettings::new(&shared.config, &BTreeMap::new(), &BTreeMap::new());
         Rc::new(Self {
             index,
@@ -131,6 +144,7 @@ impl Shard {
             coordinators: coordinators::Coordinators::default(),
             share_queues: share::ShareQueues::new(index, share_sessions),
             fetch_sessions: RefCell::new(SessionCache::new(slots)),
+            telemetry: RefCell::new(Telemetry::new(telemetry)),
             writer: changes::Writer::default(),
             auto_create: auto_create::AutoCreate::default(),
             cleaner: cleaner::Cleaner::default(),

@@ -106,6 +106,11 @@ impl SharedServices {
         dynamic::topic_defaults(&self.config, &own, &all)
     }
 
+    /// `telemetry.max.bytes`: how much a client's metrics may be at once.
+    pub fn telemetry_bytes_max(&self) -> i32 {
+        self.config.settings.number("telemetry.max.bytes")
+    }
+
     /// What clients of `listener` are told of this node.
     pub fn endpoint(&self, listener: &str) -> Option<&Endpoint> {
         self.endpoints.iter().find(|e| &*e.listener == listener)

@@ -80,7 +80,14 @@ impl Machine for Groups {
     }
 
     fn waits_for_log(request: &Request) -> bool {
-        matches!(request, Request::Commit(..) | Request::Leave(_) | Request::Delete(_) | Request::Fetch(_, true))
+        matches!(
+            request,
+            Request::Commit(..)
+                | Request::Leave(_)
+                | Request::Delete(_)
+                | Request::OffsetDelete(_)
+                | Request::Fetch(_, true)
+        )
     }
 
     fn wants_random(request: &Request) -> bool {

@@ -19,6 +19,7 @@ mod join;
 mod leave;
 mod machine;
 mod member;
+mod offset_delete;
 mod offsets;
 mod rebalance;
 mod records;
@@ -91,6 +92,7 @@ impl Groups {
             Request::Describe(caller, groups) => step.answer(self.describe(&caller, &groups)),
             Request::List(request) => step.answer(Ok(self.list(&request))),
             Request::Delete(groups) => self.delete(groups, step),
+            Request::OffsetDelete(request) => self.delete_offsets(request, step),
         }
     }
 

@@ -11,7 +11,8 @@ use crate::protocol::messages::offset_fetch_request::OffsetFetchRequestGroup;
 use crate::protocol::messages::offset_fetch_response::OffsetFetchResponseGroup;
 use crate::protocol::messages::{
     HeartbeatRequest, HeartbeatResponse, JoinGroupRequest, JoinGroupResponse, LeaveGroupRequest, LeaveGroupResponse,
-    ListGroupsRequest, OffsetCommitRequest, OffsetCommitResponse, SyncGroupRequest, SyncGroupResponse,
+    ListGroupsRequest, OffsetCommitRequest, OffsetCommitResponse, OffsetDeleteRequest, OffsetDeleteResponse,
+    SyncGroupRequest, SyncGroupResponse,
 };
 
 /// Who sends a request, as far as groups care.
@@ -47,6 +48,8 @@ pub enum Request {
     List(ListGroupsRequest),
     /// DeleteGroups.
     Delete(Vec<Str>),
+    /// OffsetDelete: topics and partitions exist.
+    OffsetDelete(OffsetDeleteRequest),
 }
 
 /// The answer to a [`Request`], of the same name.
@@ -70,6 +73,8 @@ pub enum Answer {
     List(Result<Vec<ListedGroup>, ErrorCode>),
     /// DeleteGroups of this partition's groups.
     Delete(Vec<DeletableGroupResult>),
+    /// OffsetDelete.
+    OffsetDelete(OffsetDeleteResponse),
 }
 
 macro_rules! answers {
@@ -98,6 +103,7 @@ answers! {
     Describe: Vec<DescribedGroup>,
     List: Result<Vec<ListedGroup>, ErrorCode>,
     Delete: Vec<DeletableGroupResult>,
+    OffsetDelete: OffsetDeleteResponse,
 }
 
 /// An answer of another kind than the request: a defect.
@@ -129,6 +135,7 @@ impl Request {
                 .collect::<Vec<_>>()
                 .into(),
             Self::List(_) => Answer::List(Err(error)),
+            Self::OffsetDelete(_) => OffsetDeleteResponse { error_code, ..Default::default() }.into(),
             Self::Delete(groups) => groups
                 .iter()
                 .map(|id| DeletableGroupResult { group_id: id.clone(), error_code })

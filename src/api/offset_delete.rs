@@ -1,0 +1,45 @@
+//! OffsetDelete (key 47, v0): committed offsets of topics that a group reads no more (KIP-496).
+
+use super::RequestContext;
+use super::coordinate::ask;
+use super::reply::Close;
+use crate::base::ErrorCode;
+use crate::coordinator::group::Request;
+use crate::protocol::messages::offset_delete_request::OffsetDeleteRequest;
+use crate::protocol::messages::offset_delete_response::{
+    OffsetDeleteResponse, OffsetDeleteResponsePartition, OffsetDeleteResponseTopic,
+};
+
+/// Answers one request. Partitions that do not exist are answered here; the coordinator has the rest.
+pub async fn handle(ctx: &RequestContext, mut request: OffsetDeleteRequest) -> Result<OffsetDeleteResponse, Close> {
+    let image = ctx.shard.image();
+    let mut unknown: Vec<OffsetDeleteResponseTopic> = Vec::new();
+    for topic in &mut request.topics {
+        let known = image.topic_by_name(&topic.name);
+        let exists = |index: i32| known.is_some_and(|topic| topic.partition(index).is_some());
+        let missing = topic.partitions.iter().filter(|partition| !exists(partition.partition_index));
+        let partitions: Vec<_> = missing
+            .map(|partition| OffsetDeleteResponsePartition {
+                partition_index: partition.partition_index,
+                error_code: ErrorCode::UnknownTopicOrPartition.code(),
+            })
+            .collect();
+        if !partitions.is_empty() {
+            unknown.push(OffsetDeleteResponseTopic { name: topic.name.clone(), partitions });
+        }
+        topic.partitions.retain(|partition| exists(partition.partition_index));
+    }
+    request.topics.retain(|topic| !topic.partitions.is_empty());
+    let group = request.group_id.clone();
+    let mut response: OffsetDeleteResponse = ask(ctx, &group, Request::OffsetDelete(request)).await?;
+    if response.error_code != ErrorCode::None.code() {
+        return Ok(response);
+    }
+    for topic in unknown {
+        match response.topics.iter_mut().find(|known| known.name == topic.name) {
+            Some(known) => known.partitions.extend(topic.partitions),
+            None => response.topics.push(topic),
+        }
+    }
+    Ok(response)
+}
