@@ -1,0 +1,16 @@
+"""The same random requests to Apache Kafka and to corelog, the answers compared field by field (scripts/differential.sh).
+
+`generate` makes sequences of requests; what one broker gave out (topic ids, member ids, producer ids) stands in them by
+name, and `names` puts in each broker's own. `normal` takes out of an answer what may differ. `differences` lists what
+differs on purpose, each with its reason. `recorded` holds what Apache Kafka answered to the sequences of the short form,
+which asks corelog alone.
+"""
+
+PROPERTIES = {
+    "group.initial.rebalance.delay.ms": 0,
+    "offsets.topic.num.partitions": 3,
+    "transaction.state.log.num.partitions": 3,
+    "share.coordinator.state.topic.num.partitions": 3,
+    # The records are of the past.
+    "log.retention.ms": -1,
+}

@@ -1,0 +1,87 @@
+"""One broker and what it answers to sequences of requests."""
+
+import time
+
+from harness.wire import Connection, encode
+
+from .names import Names
+from .normal import normal
+
+#: Requests after which Apache Kafka's broker may still have to catch up with its controller.
+CHANGING = {10, 19, 20, 33, 37, 44, 43, 45, 49, 51, 57}
+#: A topic that Metadata creates is there some time after the answer, on either broker.
+CREATED_LATER = (3, 5)
+CLOSED = "closed"
+
+
+class Side:
+    def __init__(self, address, follows=False):
+        """`follows`: the node's broker learns later what its controller has decided (Apache Kafka)."""
+        self.address, self.follows = address, follows
+        self.control = Connection(address)
+
+    def versions(self):
+        answer = self.control.ask(18, 3, ClientSoftwareName="differential", ClientSoftwareVersion="1")
+        return {row["ApiKey"]: (row["MinVersion"], row["MaxVersion"]) for row in answer["ApiKeys"]}
+
+    def prepare(self, versions):
+        """Coordinators that serve, for what they answer before is chance; and the features of a fresh Apache Kafka."""
+        eligible = [dict(Feature="eligible.leader.replicas.version", MaxVersionLevel=1, UpgradeType=1)]
+        assert self.control.ask(57, 1, FeatureUpdates=eligible)["ErrorCode"] == 0
+        # A transaction's coordinator where transactions are asked for, too.
+        for kind in (0, 1) if 24 in versions else (0,):
+            for _ in range(300):
+                found = self.control.ask(10, 3, Key="prepare", KeyType=kind)
+                if found["ErrorCode"] == 0:
+                    break
+                time.sleep(0.1)
+        for _ in range(300):
+            groups = [dict(GroupId=f"prepare-{n}", Topics=None) for n in range(40)]
+            if all(group["ErrorCode"] == 0 for group in self.control.ask(9, 8, Groups=groups)["Groups"]):
+                return
+            time.sleep(0.1)
+        raise AssertionError(f"the coordinators of {self.address} do not serve")
+
+    def catch_up(self):
+        """Waits until the broker has applied what the controller has written."""
+        if not self.follows:
+            return
+        end = self.control.ask(55, 0, Topics=[dict(TopicName="__cluster_metadata", Partitions=[dict(PartitionIndex=0)])])
+        end = end["Topics"][0]["Partitions"][0]["HighWatermark"]
+        for _ in range(2000):
+            if self.control.ask(18, 3, ClientSoftwareName="d", ClientSoftwareVersion="1")["FinalizedFeaturesEpoch"] >= end - 1:
+                break
+            time.sleep(0.002)
+        # What follows the metadata (replicas, configurations) comes right behind it.
+        time.sleep(0.01)
+
+    def run(self, requests):
+        """The answers, normal; a request that ends the connection is answered `closed`, the next has a new one."""
+        names, answers, connection = Names(), [], None
+        for key, version, body in requests:
+            connection = connection or Connection(self.address)
+            try:
+                answer = connection.ask(key, version, **names.resolve(body))
+            except TimeoutError:
+                answer = {"no answer": True}
+                connection.close()
+                connection = None
+            names.read(key, answer)
+            if answer is None:
+                connection.close()
+                connection = None
+            elif key in CHANGING:
+                self.catch_up()
+            elif key == 3 and any(topic["ErrorCode"] in CREATED_LATER for topic in answer["Topics"]):
+                time.sleep(0.1)
+                self.catch_up()
+            answers.append(CLOSED if answer is None else normal(key, names.show(answer)))
+        if connection:
+            connection.close()
+        return answers
+
+
+def writable(key, version, body):
+    """True where a request can be written at all."""
+    encode(key, version, Names().resolve(body))
+    return True
