@@ -40,7 +40,12 @@ pub async fn handle(
         name: topic.name.clone(),
         partitions: topic.partitions.iter().map(|partition| answer(&topic.name, partition)).collect(),
     });
-    Ok(AlterPartitionReassignmentsResponse { responses: responses.collect(), ..Default::default() })
+    Ok(AlterPartitionReassignmentsResponse {
+        responses: responses.collect(),
+        allow_replication_factor_change: request.allow_replication_factor_change,
+        error_message: None,
+        ..Default::default()
+    })
 }
 
 fn reassign(image: &MetadataImage, current: &PartitionRegistration, wanted: Option<&[i32]>) -> Result<(), Refused> {

@@ -1,6 +1,7 @@
 //! DeleteRecords (key 21, v0-2): moves the beginning of partitions' logs (KIP-107).
 
 use super::RequestContext;
+use super::by_topic::by_topic;
 use super::reply::Close;
 use crate::base::topic::is_internal;
 use crate::base::{ErrorCode, Offset, TopicIdPartition};
@@ -22,13 +23,15 @@ pub async fn handle(ctx: &RequestContext, request: DeleteRecordsRequest) -> Resu
     let image = ctx.shard.image();
     let mut items = Vec::new();
     let mut early = Vec::new();
-    for topic in &request.topics {
-        let found = image.topic_by_name(&topic.name);
-        for partition in &topic.partitions {
+    let topics = request.topics.iter().map(|topic| (&topic.name, &topic.partitions[..]));
+    let topics = by_topic(topics, |partition| partition.partition_index);
+    for (name, partitions) in &topics {
+        let found = image.topic_by_name(name);
+        for partition in partitions {
             let id = found.map(|t| TopicIdPartition { topic_id: t.id, partition: partition.partition_index });
             match id.filter(|id| image.partition(id).is_some()) {
                 None => early.push(Some(ErrorCode::UnknownTopicOrPartition)),
-                Some(_) if is_internal(&topic.name) => early.push(Some(ErrorCode::InvalidTopicException)),
+                Some(_) if is_internal(name) => early.push(Some(ErrorCode::InvalidTopicException)),
                 Some(id) => {
                     items.push(Item { slot: early.len(), id, ask: partition.offset });
                     early.push(None);
@@ -41,9 +44,9 @@ pub async fn handle(ctx: &RequestContext, request: DeleteRecordsRequest) -> Resu
         Some(error) => Err(error),
         None => answer.unwrap_or(Err(ErrorCode::NotLeaderOrFollower)),
     });
-    let topics = request.topics.iter().map(|topic| DeleteRecordsTopicResult {
-        name: topic.name.clone(),
-        partitions: topic.partitions.iter().zip(&mut answers).map(|(p, a)| result(p.partition_index, a)).collect(),
+    let topics = topics.into_iter().map(|(name, partitions)| DeleteRecordsTopicResult {
+        name,
+        partitions: partitions.into_iter().zip(&mut answers).map(|(p, a)| result(p.partition_index, a)).collect(),
     });
     Ok(DeleteRecordsResponse { topics: topics.collect(), ..DeleteRecordsResponse::default() })
 }

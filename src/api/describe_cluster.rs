@@ -16,8 +16,12 @@ pub async fn handle(ctx: &RequestContext, request: DescribeClusterRequest) -> Re
     let view = View { image: &image, listener: &ctx.connection.listener };
     if request.endpoint_type != BROKERS {
         let (error, text) = match request.endpoint_type {
-            CONTROLLERS => (ErrorCode::MismatchedEndpointType, "This listener serves brokers, not controllers."),
-            _ => (ErrorCode::UnsupportedEndpointType, "Unsupported endpoint type."),
+            CONTROLLERS => (
+                ErrorCode::MismatchedEndpointType,
+                "The request was sent to an endpoint of type BROKER, but we wanted an endpoint of type CONTROLLER"
+                    .to_owned(),
+            ),
+            unknown => (ErrorCode::UnsupportedEndpointType, format!("Unsupported endpoint type {unknown}")),
         };
         return Ok(DescribeClusterResponse {
             error_code: error.code(),

@@ -33,7 +33,7 @@ pub async fn handle(
                 topic_authorized_operations: i32::MIN,
                 ..failed(name, ErrorCode::InvalidRequest)
             };
-            let topics = names.into_iter().map(refused).collect();
+            let topics = request.topics.iter().map(|topic| refused(topic.name.clone())).collect();
             return Ok(DescribeTopicPartitionsResponse { topics, ..Default::default() });
         }
     }

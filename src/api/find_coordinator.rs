@@ -21,7 +21,9 @@ const SHARE: i8 = 2;
 /// Answers one request.
 pub async fn handle(ctx: &RequestContext, request: FindCoordinatorRequest) -> Result<FindCoordinatorResponse, Close> {
     if ctx.api_version >= KEYS_FROM {
-        let coordinators = request.coordinator_keys.iter().map(|key| find(ctx, request.key_type, key)).collect();
+        let found = request.coordinator_keys.iter().map(|key| find(ctx, request.key_type, key));
+        // Kafka tells the codes alone.
+        let coordinators = found.map(|found| Coordinator { error_message: Some(Str::new()), ..found }).collect();
         return Ok(FindCoordinatorResponse { coordinators, ..FindCoordinatorResponse::default() });
     }
     let found = find(ctx, request.key_type, &request.key);

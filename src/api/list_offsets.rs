@@ -1,10 +1,11 @@
 //! ListOffsets (key 2, v0-11): the offset at a time, the first, the last (KIP-79, 207, 734, 1023).
 
 use super::RequestContext;
+use super::by_topic::by_topic;
 use super::reply::Close;
 use crate::base::{ErrorCode, LeaderEpoch, TopicIdPartition};
 use crate::partition::{OffsetAnswer, OffsetAsk, Reader};
-use crate::protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsRequest};
+use crate::protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsRequest, ListOffsetsTopic};
 use crate::protocol::messages::list_offsets_response::{
     ListOffsetsPartitionResponse, ListOffsetsResponse, ListOffsetsTopicResponse,
 };
@@ -20,18 +21,25 @@ pub async fn handle(ctx: &RequestContext, request: ListOffsetsRequest) -> Result
         (_, 1) => Reader::CommittedConsumer,
         _ => Reader::Consumer,
     };
+    if !matches!(request.isolation_level, 0 | 1) {
+        return Ok(unreadable(ctx.api_version, &request));
+    }
     let image = ctx.shard.image();
     let twice = named_twice(&request);
+    let topics = request.topics.iter().map(|topic| (&topic.name, &topic.partitions[..]));
+    let topics = by_topic(topics, |partition| partition.partition_index);
     let mut early = Vec::new();
     let mut items = Vec::new();
-    for topic in &request.topics {
-        let found = image.topic_by_name(&topic.name);
-        for partition in &topic.partitions {
+    for (name, partitions) in &topics {
+        let found = image.topic_by_name(name);
+        for partition in partitions {
             let slot = early.len();
             let id = found.map(|t| TopicIdPartition { topic_id: t.id, partition: partition.partition_index });
             let known = id.filter(|id| image.partition(id).is_some());
-            if twice.contains(&(&*topic.name, partition.partition_index)) {
+            if twice.contains(&(&**name, partition.partition_index)) {
                 early.push(Some(ErrorCode::InvalidRequest));
+            } else if !is_known_in(ctx.api_version, partition.timestamp) {
+                early.push(Some(ErrorCode::UnsupportedVersion));
             } else if let Some(id) = known {
                 items.push(Item { slot, id, ask: ask(partition, reader) });
                 early.push(None);
@@ -48,20 +56,40 @@ pub async fn handle(ctx: &RequestContext, request: ListOffsetsRequest) -> Result
                 None => answer.unwrap_or(OffsetAnswer::failed(ErrorCode::NotLeaderOrFollower)),
             }
         });
-    let topics = request
-        .topics
-        .iter()
-        .map(|topic| ListOffsetsTopicResponse {
-            name: topic.name.clone(),
-            partitions: topic
-                .partitions
-                .iter()
+    let topics = topics
+        .into_iter()
+        .map(|(name, partitions)| ListOffsetsTopicResponse {
+            name,
+            partitions: partitions
+                .into_iter()
                 .zip(&mut answers)
                 .map(|(partition, answer)| response(ctx.api_version, partition, &answer))
                 .collect(),
         })
         .collect();
     Ok(ListOffsetsResponse { topics, ..ListOffsetsResponse::default() })
+}
+
+/// The numbers below zero that mean a place in the log, each since a version of its own.
+fn is_known_in(version: i16, timestamp: i64) -> bool {
+    match timestamp {
+        0.. | -2..=-1 => true,
+        -3 => version >= 7,
+        -4 => version >= 8,
+        -5 => version >= 9,
+        -6 => version >= 11,
+        _ => false,
+    }
+}
+
+/// An isolation level that there is not: no partition is looked at.
+fn unreadable(version: i16, request: &ListOffsetsRequest) -> ListOffsetsResponse {
+    let failed = OffsetAnswer::failed(ErrorCode::UnknownServerError);
+    let topic = |topic: &ListOffsetsTopic| ListOffsetsTopicResponse {
+        name: topic.name.clone(),
+        partitions: topic.partitions.iter().map(|partition| response(version, partition, &failed)).collect(),
+    };
+    ListOffsetsResponse { topics: request.topics.iter().map(topic).collect(), ..ListOffsetsResponse::default() }
 }
 
 fn ask(partition: &ListOffsetsPartition, reader: Reader) -> OffsetAsk {

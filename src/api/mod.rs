@@ -8,6 +8,7 @@ mod alter_partition_reassignments;
 mod alter_replica_log_dirs;
 mod alter_user_scram_credentials;
 mod api_versions;
+mod by_topic;
 mod coordinate;
 mod create_acls;
 mod create_delegation_token;

@@ -36,7 +36,7 @@ pub async fn handle(ctx: Rc<RequestContext>, body: Bytes) -> Reply {
         Err(e) => return Reply::Close(Close::Malformed(e)),
     };
     let Some(acks) = RequiredAcks::from_wire(request.acks) else {
-        return respond(&ctx, &request, &fail_all(&request, ErrorCode::InvalidRequiredAcks));
+        return respond(&ctx, &request, &refuse_acks(&ctx, &request));
     };
     if request.transactional_id.is_some() {
         // Transactions are not served yet: nobody was given a transactional producer id.
@@ -51,6 +51,25 @@ pub async fn handle(ctx: Rc<RequestContext>, body: Bytes) -> Reply {
         return if failed { Reply::Close(Close::FailedWithoutAcks) } else { Reply::Silent };
     }
     respond(&ctx, &request, &outcomes)
+}
+
+/// Partitions that are not there are told so also where nobody could wait for the others.
+fn refuse_acks(ctx: &RequestContext, request: &ProduceRequest) -> Vec<AppendOutcome> {
+    let image = ctx.shard.image();
+    let mut refused = Vec::new();
+    for topic in request.topic_data.iter() {
+        let named = resolve(ctx, &image, &topic);
+        for partition in topic.partition_data.iter() {
+            let id = named.map(|topic_id| TopicIdPartition { topic_id, partition: partition.index });
+            let error = match id {
+                Err(error) => error,
+                Ok(id) if image.partition(&id).is_none() => ErrorCode::UnknownTopicOrPartition,
+                Ok(_) => ErrorCode::InvalidRequiredAcks,
+            };
+            refused.push(AppendOutcome::failed(error));
+        }
+    }
+    refused
 }
 
 /// Whether any batch says it is part of a transaction (`RequestUtils.hasTransactionalRecords`): only a request with a

@@ -93,7 +93,12 @@ fn alter(
     context: AlterContext<'_>,
 ) -> Result<Vec<MetadataRecord>, Refusal> {
     check_form(alteration)?;
-    match ResourceType::of(alteration.resource_type) {
+    let kind = ResourceType::of(alteration.resource_type);
+    // Kafka has words for it where a broker's settings change.
+    if unknown_operation(alteration).is_some() && kind.is_some_and(|kind| kind != ResourceType::Broker) {
+        return Err(ErrorCode::UnknownServerError.into());
+    }
+    match kind {
         Some(ResourceType::Topic) => alter_topic(image, alteration, context),
         Some(ResourceType::Broker) => alter_broker(image, alteration, context),
         Some(ResourceType::BrokerLogger) if !alteration.replaces_all => check_loggers(alteration, context.node),
@@ -122,10 +127,12 @@ fn check_form(alteration: &Alteration) -> Result<(), Refusal> {
     if !nulls.is_empty() {
         return Err(invalid_request(format!("Null value not supported for : {}", nulls.join(", "))));
     }
-    match alteration.changes.iter().find(|change| !(SET..=SUBTRACT).contains(&change.operation)) {
-        Some(change) => Err(invalid_request(format!("Unknown operations type {}", change.operation))),
-        None => Ok(()),
-    }
+    Ok(())
+}
+
+/// An operation that there is not.
+fn unknown_operation(alteration: &Alteration) -> Option<i8> {
+    alteration.changes.iter().map(|change| change.operation).find(|operation| !(SET..=SUBTRACT).contains(operation))
 }
 
 /// A record's text has an end (`Message`): lists grow with each request.
@@ -243,6 +250,9 @@ fn alter_broker(
         if id != node.0 {
             return Err(invalid_request(format!("Unexpected broker id, expected {node}, but received {name}")));
         }
+    }
+    if let Some(unknown) = unknown_operation(alteration) {
+        return Err(invalid_request(format!("Unknown operations type {unknown}")));
     }
     let for_all = name.is_empty();
     let (own, all) = image.broker_configs(node);

@@ -34,7 +34,8 @@ impl<'a> Placer<'a> {
         }
         if wanted > self.brokers.len() {
             return Err(refused(format!(
-                "The target replication factor of {factor} cannot be reached because only {} broker(s) are registered.",
+                "The target replication factor of {factor} cannot be reached because only {} broker(s) are registered \
+                 or some brokers have all their log directories cordoned.",
                 self.brokers.len()
             )));
         }

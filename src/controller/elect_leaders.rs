@@ -4,7 +4,7 @@ use super::{Decision, RECORDS_PER_REQUEST_MAX, Refusal};
 use crate::base::{BrokerId, ErrorCode};
 use crate::metadata::{MetadataImage, MetadataRecord, PartitionRegistration};
 use crate::protocol::messages::PartitionChangeRecord;
-use crate::protocol::messages::elect_leaders_request::ElectLeadersRequest;
+use crate::protocol::messages::elect_leaders_request::{ElectLeadersRequest, TopicPartitions};
 use crate::protocol::messages::elect_leaders_response::{ElectLeadersResponse, PartitionResult, ReplicaElectionResult};
 
 /// Which replicas may lead (`ElectionType`).
@@ -21,7 +21,10 @@ pub fn elect_leaders(image: &MetadataImage, request: &ElectLeadersRequest) -> De
     let election = match request.election_type {
         0 => Election::Preferred,
         1 => Election::Unclean,
-        _ => return refused(ErrorCode::InvalidRequest),
+        unknown => {
+            let text = format!("Unknown election type {unknown}");
+            return refused(request, &Refusal::new(ErrorCode::InvalidRequest, text));
+        }
     };
     let mut records = Vec::new();
     let mut elect = |topic: &str, partition: i32| match elect_leader(image, topic, partition, election) {
@@ -49,13 +52,21 @@ pub fn elect_leaders(image: &MetadataImage, request: &ElectLeadersRequest) -> De
             .collect(),
     };
     if records.len() > RECORDS_PER_REQUEST_MAX {
-        return refused(ErrorCode::PolicyViolation);
+        return refused(request, &ErrorCode::PolicyViolation.into());
     }
     Decision { records, response: ElectLeadersResponse { replica_election_results: results, ..Default::default() } }
 }
 
-fn refused(code: ErrorCode) -> Decision<ElectLeadersResponse> {
-    Decision::unchanged(ElectLeadersResponse { error_code: code.code(), ..Default::default() })
+fn refused(request: &ElectLeadersRequest, refusal: &Refusal) -> Decision<ElectLeadersResponse> {
+    let topic = |topic: &TopicPartitions| ReplicaElectionResult {
+        topic: topic.topic.clone(),
+        partition_result: topic.partitions.iter().map(|index| result(*index, Some(refusal.clone()))).collect(),
+    };
+    Decision::unchanged(ElectLeadersResponse {
+        error_code: refusal.code.code(),
+        replica_election_results: request.topic_partitions.iter().flatten().map(topic).collect(),
+        ..Default::default()
+    })
 }
 
 fn result(partition_id: i32, refusal: Option<Refusal>) -> PartitionResult {

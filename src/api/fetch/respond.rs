@@ -106,6 +106,13 @@ fn must_answer(ctx: &RequestContext, plan: &Plan, key: &Key, fetched: &Fetched) 
     changed || !plan.incremental
 }
 
+/// Of what is not there Kafka lists no aborted transactions; of what fails later it has no list.
+fn absent(error: ErrorCode) -> Option<&'static Vec<(i64, i64)>> {
+    const NONE: &Vec<(i64, i64)> = &Vec::new();
+    use ErrorCode::{InconsistentTopicId, UnknownTopicId, UnknownTopicOrPartition};
+    matches!(error, UnknownTopicOrPartition | UnknownTopicId | InconsistentTopicId).then_some(NONE)
+}
+
 fn partition_data(ctx: &RequestContext, key: &Key, fetched: &Fetched) -> PartitionData {
     let mut data = PartitionData {
         partition_index: key.partition,
@@ -113,7 +120,7 @@ fn partition_data(ctx: &RequestContext, key: &Key, fetched: &Fetched) -> Partiti
         high_watermark: fetched.high_watermark,
         last_stable_offset: fetched.last_stable_offset,
         log_start_offset: fetched.log_start_offset,
-        aborted_transactions: fetched.aborted.as_ref().map(|list| {
+        aborted_transactions: fetched.aborted.as_ref().or(absent(fetched.error)).map(|list| {
             list.iter()
                 .map(|(producer_id, first_offset)| AbortedTransaction {
                     producer_id: *producer_id,
