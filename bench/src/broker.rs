@@ -58,7 +58,7 @@ pub enum Workload {
 }
 
 /// A topic name not used before.
-fn fresh_topic(prefix: &str) -> String {
+pub fn fresh_topic(prefix: &str) -> String {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     format!("bench-{prefix}-{}", now.map_or(0, |d| d.as_micros()))
 }
@@ -209,20 +209,39 @@ fn idle_percent(args: &IdleArgs) -> io::Result<f64> {
 }
 
 /// A broker of ours on one core with a fresh directory; ended and removed on drop.
-struct Broker {
+pub struct Broker {
     child: Child,
-    address: SocketAddr,
+    /// Where it listens.
+    pub address: SocketAddr,
     dir: PathBuf,
     /// From the start of the process to the first connection accepted.
     start: Duration,
 }
 
+/// What a broker is started in.
+#[derive(Default)]
+pub struct BrokerSetup {
+    /// The entrance of a memory group.
+    pub group: Option<PathBuf>,
+}
+
 impl Broker {
     fn start(binary: &Path, parent: &Path) -> io::Result<Self> {
+        Self::start_with(binary, parent, &BrokerSetup::default())
+    }
+
+    /// Starts one under `parent`.
+    pub fn start_with(binary: &Path, parent: &Path, setup: &BrokerSetup) -> io::Result<Self> {
         let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
         let dir = parent.join(format!("bench-broker-{port}"));
         let begun = Instant::now();
-        let child = Command::new(binary)
+        let mut command = Command::new(binary);
+        if let Some(entrance) = setup.group.clone() {
+            use std::os::unix::process::CommandExt;
+            // SAFETY: between fork and exec it only writes two bytes to a file.
+            unsafe { command.pre_exec(move || std::fs::write(&entrance, "0")) };
+        }
+        let child = command
             .args(["--override", "corelog.cores=1"])
             .args(["--override", &format!("listeners=PLAINTEXT://127.0.0.1:{port}")])
             .args(["--override", &format!("log.dirs={}", dir.display())])

@@ -7,16 +7,17 @@ use corelog::protocol::messages::{
     ProduceRequest, ProduceResponse, RequestHeader,
 };
 use corelog::protocol::messages::{create_topics_request, delete_topics_request, fetch_request, produce_request};
-use corelog::protocol::{ApiKey, Message, Str, decode_all, encode_to_bytes};
+use corelog::protocol::{ApiKey, Message, Records, Str, decode_all, encode_to_bytes};
 use corelog::record::rebuild::{Packing, rebuild};
-use corelog::record::{BatchBuilder, BatchView, Compression};
+use corelog::record::{BatchBuilder, BatchView, Compression, batches};
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 use zerocopy::IntoBytes;
 
 const PRODUCE_VERSION: i16 = 9;
-const FETCH_VERSION: i16 = 12;
+/// Of the fetches below.
+pub const FETCH_VERSION: i16 = 12;
 const CREATE_VERSION: i16 = 5;
 const DELETE_VERSION: i16 = 5;
 
@@ -192,6 +193,19 @@ pub fn fetched_bytes(address: SocketAddr, request: &[u8]) -> io::Result<usize> {
     let reply: FetchResponse = parse(ApiKey::Fetch, FETCH_VERSION, &call(address, request)?)?;
     let partitions = reply.responses.iter().flat_map(|topic| &topic.partitions);
     Ok(partitions.map(|p| p.records.as_ref().map_or(0, |records| records.len())).sum())
+}
+
+/// The offset after the last whole batch of a fetch reply; `None` when it brings none.
+pub fn end_of_fetched(reply: &[u8]) -> io::Result<Option<i64>> {
+    let reply: FetchResponse = parse(ApiKey::Fetch, FETCH_VERSION, reply)?;
+    let partitions = reply.responses.iter().flat_map(|topic| &topic.partitions);
+    let ends = partitions.filter_map(|p| match &p.records {
+        Some(Records::Bytes(bytes)) => {
+            batches(bytes).map_while(Result::ok).map(|batch| batch.header().next_offset().0).last()
+        }
+        _ => None,
+    });
+    Ok(ends.max())
 }
 
 #[cfg(test)]

@@ -5,7 +5,9 @@
 
 mod bare;
 mod broker;
+mod cgroup;
 mod child;
+mod cold;
 mod cpu;
 mod echo;
 mod floor;
@@ -40,6 +42,8 @@ enum Command {
     Start(broker::CompareArgs),
     /// Recovery of a log after an unclean stop, from the page cache: GB/s on one core.
     Recovery(recovery::Args),
+    /// Latency at the tail with and without somebody who reads old data, in a memory group smaller than that data.
+    Cold(cold::Args),
     /// The broker on one core against the floors, in turn, with ratios.
     Compare(broker::CompareArgs),
     /// One of the servers above (started by the commands above as their own process).
@@ -57,6 +61,7 @@ fn main() {
         Command::Idle(args) => broker::idle(&args),
         Command::Start(args) => broker::start(&args),
         Command::Recovery(args) => recovery::run(&args),
+        Command::Cold(args) => cold::run(&args),
         Command::Compare(args) => broker::compare(&args),
         Command::Serve(args) => child::serve(&args),
     };

@@ -56,6 +56,11 @@ impl<T> Drop for Sender<T> {
 }
 
 impl<T> Receiver<T> {
+    /// Something of the value when it is already there, which stays there.
+    pub fn peek<U>(&self, look: impl FnOnce(&T) -> U) -> Option<U> {
+        self.0.borrow().value.as_ref().map(look)
+    }
+
     /// The value when it is already there.
     pub fn try_take(&self) -> Option<T> {
         self.0.borrow_mut().value.take()

@@ -1,5 +1,6 @@
 //! The numbers a log runs by. Plain values: whoever opens a log resolves topic and broker settings into these.
 
+use crate::base::Offset;
 pub use crate::config::topic::CompressionChoice;
 
 /// What stands in a batch's max timestamp (`message.timestamp.type`).
@@ -19,8 +20,10 @@ pub struct LogConfig {
     pub segment_bytes: u32,
     /// `segment.ms`: a segment rolls when a batch is this much later than its first.
     pub segment_ms: i64,
-    /// `segment.jitter.ms`: up to this much is taken off `segment_ms`, at random, by whoever opens the log.
+    /// `segment.jitter.ms`: less than this is taken off `segment_ms`, for each segment anew ([`Self::jitter_of`]).
     pub segment_jitter_ms: i64,
+    /// A random number of whoever opens the log: what the jitter is drawn from.
+    pub jitter_seed: u64,
     /// `segment.index.bytes`: a segment rolls when its offset index would grow past this.
     pub segment_index_bytes: u32,
     /// `index.interval.bytes`: an index entry about every so many bytes of log.
@@ -74,6 +77,19 @@ pub struct LogConfig {
     pub preallocate: bool,
 }
 
+impl LogConfig {
+    /// How much earlier than `segment_ms` the segment that begins at `base` rolls, so that logs filled alike do not all
+    /// roll at once (`LogConfig.randomSegmentJitter`).
+    pub fn jitter_of(&self, base: Offset) -> i64 {
+        let Ok(below @ 1..) = u64::try_from(self.segment_jitter_ms.min(self.segment_ms)) else { return 0 };
+        // A step of SplitMix64.
+        let mut x = self.jitter_seed.wrapping_add((base.0 as u64).wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15));
+        x = (x ^ (x >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        x = (x ^ (x >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        ((x ^ (x >> 31)) % below) as i64
+    }
+}
+
 impl Default for LogConfig {
     /// Kafka's defaults (`LogConfig`).
     fn default() -> Self {
@@ -81,6 +97,7 @@ impl Default for LogConfig {
             segment_bytes: 1 << 30,
             segment_ms: 7 * 24 * 3600 * 1000,
             segment_jitter_ms: 0,
+            jitter_seed: 0,
             segment_index_bytes: 10 << 20,
             index_interval_bytes: 4096,
             max_message_bytes: 1_048_588,
@@ -107,5 +124,24 @@ impl Default for LogConfig {
             producer_id_expiration_ms: 86_400_000,
             preallocate: false,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn jitter_is_drawn_for_each_segment_and_log_and_stays_below_its_limits() {
+        let config = LogConfig { segment_ms: 1000, segment_jitter_ms: 400, jitter_seed: 7, ..LogConfig::default() };
+        let drawn: Vec<i64> = (0..1000).map(|n| config.jitter_of(Offset(n * 77))).collect();
+        assert!(drawn.iter().all(|jitter| (0..400).contains(jitter)));
+        assert!(drawn.iter().any(|j| *j < 40) && drawn.iter().any(|j| *j >= 360), "spread over the range");
+        assert_eq!(config.jitter_of(Offset(77)), drawn[1], "a segment keeps its own");
+        let other = LogConfig { jitter_seed: 8, ..config.clone() };
+        assert!((0..1000).filter(|n| other.jitter_of(Offset(n * 77)) == drawn[*n as usize]).count() < 20);
+        assert_eq!(LogConfig { segment_jitter_ms: 0, ..config.clone() }.jitter_of(Offset(5)), 0);
+        let longer = LogConfig { segment_jitter_ms: i64::MAX, ..config };
+        assert!((0..1000).all(|n| longer.jitter_of(Offset(n)) < 1000), "no more than segment.ms");
     }
 }

@@ -252,9 +252,10 @@ impl LogDir {
         self.unclean.store(true, Ordering::Relaxed);
     }
 
-    /// True when [`Self::leave_unclean`] was called.
+    /// True when [`Self::leave_unclean`] was called, or the directory failed: what its logs had written may be lost
+    /// although the device works again.
     pub fn is_left_unclean(&self) -> bool {
-        self.unclean.load(Ordering::Relaxed)
+        self.unclean.load(Ordering::Relaxed) || self.health.has_failed()
     }
 
     /// Makes everything in the directory (and on its file system) durable. Blocking.

@@ -99,6 +99,8 @@ impl UnrecoveredLog {
         let snapshots = self.sort_snapshots(&segments, end)?;
         let producers = replay_producers(&self.dir, segments.make_contiguous(), &snapshots, end)?;
         txn_rebuild::restore(&self.dir, segments.make_contiguous(), &snapshots)?;
+        // Its directory was not made durable either: nobody wrote to it before the last stop, or the broker was killed.
+        let never_flushed = recovery.recovery_point == Offset::ZERO && (end == Offset::ZERO || !recovery.clean);
         let flushed = if recovery.clean { end } else { recovery.recovery_point.clamp(start, end) };
         let active = segments.back().map_or_else(|| Segment::new(start, now.wall), Segment::clone);
         let mut log = Log {
@@ -118,7 +120,7 @@ impl UnrecoveredLog {
             replacing: false,
             generation: 0,
             epochs,
-            unsynced: Unsynced { created: self.created, ..Unsynced::default() },
+            unsynced: Unsynced { created: self.created || never_flushed, ..Unsynced::default() },
             producers,
             hints: Hints::default(),
             used: false,

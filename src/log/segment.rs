@@ -119,7 +119,7 @@ impl Tail {
         } else {
             now.0.saturating_sub(self.created.0)
         };
-        let too_old = waited > config.segment_ms.saturating_sub(config.segment_jitter_ms);
+        let too_old = waited > config.segment_ms.saturating_sub(config.jitter_of(base));
         let too_big = u64::from(self.size) + u64::from(batch.size) > u64::from(config.segment_bytes);
         let index_full = self.offset_entries >= config.segment_index_bytes / OffsetEntry::SIZE as u32
             || self.time_entries >= (config.segment_index_bytes / TimeEntry::SIZE as u32).saturating_sub(1);

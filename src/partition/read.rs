@@ -33,7 +33,7 @@ impl Partition {
             };
             let plan = match looked {
                 Ok(plan) => plan,
-                Err(error) => return self.failed_read(&error),
+                Err(error) => return self.failed_read(ask.offset, &error),
             };
             self.with_log(|log| log.remember(&plan));
             let upto = Offset(fetched.last_stable_offset);
@@ -48,12 +48,16 @@ impl Partition {
             }
             return match aborted {
                 Ok(aborted) => with_records(Fetched { aborted: Some(aborted), ..fetched }, plan),
-                Err(error) => self.failed_read(&crate::log::ReadError::from(error)),
+                Err(error) => self.failed_read(ask.offset, &crate::log::ReadError::from(error)),
             };
         }
     }
 
-    fn failed_read(&self, error: &crate::log::ReadError) -> Fetched {
+    pub(super) fn failed_read(&self, offset: Offset, error: &crate::log::ReadError) -> Fetched {
+        if offset < self.start_offset() {
+            // Retention was faster: with file.delete.delay.ms=0 not even the file is left.
+            return Fetched::failed(ErrorCode::OffsetOutOfRange);
+        }
         if !matches!(error, crate::log::ReadError::OutOfRange { .. }) {
             tracing::error!("{}: {error}", self.name);
         }

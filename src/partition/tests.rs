@@ -4,7 +4,7 @@ use super::{AppendAsk, AppendOutcome, Appending, Partition, RequiredAcks};
 use crate::base::{
     BrokerId, ErrorCode, Instant, LeaderEpoch, Now, Offset, TimestampMs, TopicIdPartition, TopicPartition, Uuid,
 };
-use crate::log::{LogConfig, Recovery, UnrecoveredLog};
+use crate::log::{LogConfig, ReadError, Recovery, UnrecoveredLog};
 use crate::metadata::PartitionRegistration;
 use crate::protocol::messages::PartitionRecord;
 use crate::record::BatchBuilder;
@@ -157,5 +157,21 @@ fn delete_records_answers_as_kafka() {
         assert_eq!(partition.delete_records(4), Err(ErrorCode::PolicyViolation));
         partition.reconfigure(LogConfig { delete: true, ..compacted }, 1);
         assert_eq!(partition.delete_records(4), Ok(Offset(4)));
+    });
+}
+
+#[test]
+fn a_read_whose_file_retention_took_meanwhile_is_out_of_range() {
+    block_on_test(async {
+        let dir = tempfile::tempdir().unwrap();
+        let partition = partition(dir.path(), i64::MAX);
+        for _ in 0..4 {
+            produce(&partition, RequiredAcks::All);
+        }
+        partition.clone().write_accepted().await.unwrap();
+        partition.delete_records(2).unwrap();
+        let gone = || ReadError::Io(std::io::ErrorKind::NotFound.into());
+        assert_eq!(partition.failed_read(Offset(1), &gone()).error, ErrorCode::OffsetOutOfRange);
+        assert_eq!(partition.failed_read(Offset(2), &gone()).error, ErrorCode::KafkaStorageError);
     });
 }

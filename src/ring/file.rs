@@ -8,6 +8,7 @@ use super::patience::while_scarce;
 use super::process::limits;
 use super::uring::{Core, Keep, Op, Owner, SendParts};
 use bytes::Bytes;
+use io_uring::squeue::Flags;
 use io_uring::{opcode, types};
 use nix::sys::statfs;
 use std::fs;
@@ -15,12 +16,9 @@ use std::io;
 use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-
-/// Linux 6.5; the same number on every architecture.
-const SYS_CACHESTAT: libc::c_long = 451;
-const PAGE_BYTES: u64 = 4096;
 
 /// `RWF_DONTCACHE` (Linux 6.14): what had to be read from the disk does not stay in the page cache; what is written goes
 /// to the device at once.
@@ -84,6 +82,8 @@ struct Inner {
     device: Arc<Device>,
     /// Where the blocks reserved for appends end.
     reserved_to: AtomicU64,
+    /// See [`File::cuts`].
+    cuts: AtomicU64,
     /// For faults.
     #[cfg(test)]
     path: std::path::PathBuf,
@@ -96,6 +96,7 @@ impl Inner {
             _counted: Counted::new(),
             device,
             reserved_to: AtomicU64::new(0),
+            cuts: AtomicU64::new(0),
             #[cfg(test)]
             path: path.to_owned(),
         }
@@ -142,7 +143,7 @@ impl File {
         &self.0.device
     }
 
-    fn owner(&self) -> Owner {
+    pub(super) fn owner(&self) -> Owner {
         Owner::file(self.0.clone())
     }
 
@@ -158,7 +159,18 @@ impl File {
 
     /// Cuts or extends (with a hole). Blocking.
     pub fn set_len(&self, len: u64) -> io::Result<()> {
+        self.0.cuts.fetch_add(1, Ordering::Release);
         self.0.file.set_len(len)
+    }
+
+    /// Changes whenever bytes that were there may have been replaced by others.
+    pub(super) fn cuts(&self) -> u64 {
+        self.0.cuts.load(Ordering::Acquire)
+    }
+
+    /// Whether both are the same open file.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
     }
 
     /// `fdatasync`. Blocking.
@@ -270,6 +282,9 @@ impl File {
     /// Reads `len` bytes from `pos`, fewer only at the end of the file. Bytes in the page cache are copied at
     /// once; what is not there is read through the ring, so that the shard does not wait for the disk.
     pub async fn read(&self, pos: u64, len: usize) -> io::Result<Bytes> {
+        if let Some(bytes) = super::ahead::peek(self, pos, len) {
+            return Ok(bytes);
+        }
         let mut buffer = Buffer::with_capacity(len);
         buffer = self.read_into(buffer, pos, len, ColdBytes::Keep).await?;
         Ok(buffer.freeze())
@@ -285,7 +300,7 @@ impl File {
     ) -> io::Result<Buffer> {
         let mut done = 0;
         if len > 0 {
-            match self.read_resident(&mut buffer, pos, len) {
+            match self.read_resident(&mut buffer, pos, len, cold) {
                 Ok(n) => done = n,
                 Err(e) if errno::is_passing(&e) || errno::is_unsupported(&e) => {}
                 Err(e) => return Err(e),
@@ -294,14 +309,29 @@ impl File {
         let Some(core) = Core::try_with(Clone::clone) else {
             return self.read_blocking(buffer, pos + done as u64, len - done);
         };
-        while done < len {
+        let uncached = cold == ColdBytes::PassThrough;
+        self.read_by_ring(&core, buffer, pos + done as u64, len - done, uncached, Flags::empty()).await
+    }
+
+    /// Reads behind what `buffer` holds; `uncached` where the device can, with `flags` on the ring's entry.
+    pub(super) async fn read_by_ring(
+        &self,
+        core: &Rc<Core>,
+        mut buffer: Buffer,
+        mut pos: u64,
+        len: usize,
+        uncached: bool,
+        flags: Flags,
+    ) -> io::Result<Buffer> {
+        let end = pos + len as u64;
+        while pos < end {
             let (room, spare) = buffer.spare();
-            let want = (len - done).min(spare) as u32;
-            let uncached = cold == ColdBytes::PassThrough && self.0.device.uncached_reads();
-            let flags = if uncached { RWF_DONTCACHE } else { 0 };
-            let read = opcode::Read::new(types::Fd(self.fd()), room, want).offset(pos + done as u64);
-            let entry = read.rw_flags(flags).build();
-            let (result, keep) = Op::new(&core, entry, Keep::Buffer(buffer), self.owner()).await;
+            let want = spare.min((end - pos) as usize) as u32;
+            let uncached = uncached && self.0.device.uncached_reads();
+            let rw_flags = if uncached { RWF_DONTCACHE } else { 0 };
+            let read = opcode::Read::new(types::Fd(self.fd()), room, want).offset(pos);
+            let entry = read.rw_flags(rw_flags).build().flags(flags);
+            let (result, keep) = Op::new(core, entry, Keep::Buffer(buffer), self.owner()).await;
             let Keep::Buffer(returned) = keep else { return Err(io::ErrorKind::Interrupted.into()) };
             buffer = returned;
             match errno::of(result) {
@@ -309,7 +339,7 @@ impl File {
                 Ok(n) => {
                     // SAFETY: the kernel wrote `n` bytes into the spare room it was given.
                     unsafe { buffer.filled(n) };
-                    done += n;
+                    pos += n as u64;
                 }
                 Err(e) if errno::is_passing(&e) => {}
                 Err(e) if uncached && errno::is_unsupported(&e) => self.0.device.no_uncached_reads(),
@@ -321,28 +351,27 @@ impl File {
 
     /// Copies what of the range is in the page cache, from its beginning, without waiting for the disk. Zero
     /// bytes are "not there" or the end of the file.
-    pub(crate) fn read_resident(&self, buffer: &mut Buffer, pos: u64, len: usize) -> io::Result<usize> {
+    pub(super) fn read_resident(
+        &self,
+        buffer: &mut Buffer,
+        pos: u64,
+        len: usize,
+        cold: ColdBytes,
+    ) -> io::Result<usize> {
+        // A try that finds nothing has the kernel begin to read: what then comes shall not stay either.
+        let uncached = cold == ColdBytes::PassThrough && self.0.device.uncached_reads();
+        let flags = libc::RWF_NOWAIT | if uncached { RWF_DONTCACHE } else { 0 };
         let (room, spare) = buffer.spare();
         let iovec = libc::iovec { iov_base: room.cast(), iov_len: len.min(spare) };
         // SAFETY: the one vector describes the buffer's own spare room.
-        let n = unsafe { libc::preadv2(self.fd(), &raw const iovec, 1, pos as i64, libc::RWF_NOWAIT) };
+        let n = unsafe { libc::preadv2(self.fd(), &raw const iovec, 1, pos as i64, flags) };
         let n = errno::of_call(n)?;
         // SAFETY: the kernel wrote `n` bytes into the spare room.
         unsafe { buffer.filled(n) };
         Ok(n)
     }
 
-    /// Whether the whole range is in the page cache. Where the kernel cannot tell, it is taken not to be.
-    pub(crate) fn is_resident(&self, pos: u64, len: usize) -> bool {
-        let range = [pos, len as u64];
-        let mut stat = [0_u64; 5];
-        // SAFETY: cachestat(fd, {offset, length}, {five counters}, 0) reads and writes just these arrays.
-        let status = unsafe { libc::syscall(SYS_CACHESTAT, self.fd(), range.as_ptr(), stat.as_mut_ptr(), 0) };
-        let pages = (pos + len as u64).div_ceil(PAGE_BYTES) - pos / PAGE_BYTES;
-        status == 0 && stat[0] >= pages
-    }
-
-    fn read_blocking(&self, mut buffer: Buffer, pos: u64, len: usize) -> io::Result<Buffer> {
+    pub(super) fn read_blocking(&self, mut buffer: Buffer, pos: u64, len: usize) -> io::Result<Buffer> {
         let mut bytes = vec![0; len];
         let n = self.read_at(&mut bytes, pos)?;
         buffer.extend(&bytes[..n]);
@@ -373,6 +402,15 @@ impl File {
 mod tests {
     use super::*;
     use crate::ring::runtime::block_on_test;
+
+    impl File {
+        /// The same file on a device of which nothing is known yet.
+        pub(crate) fn on_device_of_its_own(self) -> Self {
+            let inner = Arc::try_unwrap(self.0).ok().unwrap();
+            let device = Arc::new(Device::with_path(AppendPath::Plain));
+            Self(Arc::new(Inner::new(inner.file, device, &inner.path)))
+        }
+    }
 
     fn new_file() -> (tempfile::TempDir, File) {
         let dir = tempfile::tempdir().unwrap();
@@ -416,25 +454,6 @@ mod tests {
             file.write_at(b"abc", 0).unwrap();
             assert_eq!(&file.read(1, 10).await.unwrap()[..], b"bc");
             assert!(file.read(3, 10).await.unwrap().is_empty());
-        });
-    }
-
-    #[test]
-    fn bytes_not_in_the_page_cache_are_read_from_the_disk_and_need_not_stay() {
-        block_on_test(async {
-            // Not in the temporary directory, which may be memory.
-            let dir = tempfile::tempdir_in(env!("CARGO_MANIFEST_DIR")).unwrap();
-            let file = File::open(&dir.path().join("f"), OpenMode::CreateNew).unwrap();
-            let content: Vec<u8> = (0..1_000_000_u32).map(|n| (n * 7 % 251) as u8).collect();
-            file.write_at(&content, 0).unwrap();
-            for cold in [ColdBytes::Keep, ColdBytes::PassThrough] {
-                file.sync_data().unwrap();
-                let advice = nix::fcntl::PosixFadviseAdvice::POSIX_FADV_DONTNEED;
-                nix::fcntl::posix_fadvise(&file.0.file, 0, 0, advice).unwrap();
-                let buffer = Buffer::with_capacity(content.len());
-                let read = file.read_into(buffer, 0, content.len(), cold).await.unwrap().freeze();
-                assert!(read == content, "{cold:?}");
-            }
         });
     }
 

@@ -10,9 +10,11 @@
 //! queues, a clock that the scheduler advances, one seed for all of it. Nothing above changes.
 
 mod activity;
+mod ahead;
 pub mod append;
 pub mod buffer;
 pub mod clock;
+mod cold;
 mod doorbell;
 pub mod errno;
 #[cfg(test)]

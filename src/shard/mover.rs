@@ -287,7 +287,11 @@ impl Shard {
         let target = one.target;
         let retired = runtime::blocking(move || {
             if let Some(dir) = dirs.dirs().get(target) {
-                dir.write_checkpoints()?;
+                // What is clean stays so (`LogCleanerManager.alterCheckpointDir`).
+                match dirs.dir_of(old.dir()).and_then(|from| from.cleaned(old.partition())) {
+                    Some(upto) => dir.set_cleaned(old.partition(), upto)?,
+                    None => dir.write_checkpoints()?,
+                }
             }
             dirs.retire(old)
         });

@@ -54,9 +54,6 @@ impl Shard {
 
     /// The part of them that a log acts on.
     pub(super) fn log_config(&self, topic: &TopicConfig) -> LogConfig {
-        let jitter = topic.segment_jitter_ms.min(topic.segment_ms).max(0);
-        // Kafka draws it anew for each log, so that segments do not all roll at once.
-        let jitter = if jitter == 0 { 0 } else { (self.random_u64() % jitter as u64) as i64 };
         LogConfig {
             segment_bytes: topic.segment_bytes.unsigned_abs(),
             // A compacted log closes its segments in time for max.compaction.lag.ms.
@@ -64,7 +61,8 @@ impl Shard {
                 lag if topic.cleanup_compact && lag > 0 => topic.segment_ms.min(lag),
                 _ => topic.segment_ms,
             },
-            segment_jitter_ms: jitter,
+            segment_jitter_ms: topic.segment_jitter_ms,
+            jitter_seed: if topic.segment_jitter_ms > 0 { self.random_u64() } else { 0 },
             segment_index_bytes: topic.segment_index_bytes.unsigned_abs(),
             index_interval_bytes: topic.index_interval_bytes.unsigned_abs(),
             max_message_bytes: topic.max_message_bytes.unsigned_abs(),

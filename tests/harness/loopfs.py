@@ -1,6 +1,7 @@
 """A small file system of our own, in a file: to fill up, or to cut the power of."""
 
 import array
+import errno
 import fcntl
 import functools
 import os
@@ -31,13 +32,27 @@ def why_not():
 
 class LoopFs:
     def __init__(self, directory, kind, mib):
-        directory.mkdir(parents=True, exist_ok=True)
+        self.prepare(directory)
         self.kind, self.image, self.path = kind, directory / f"{kind}.img", directory / kind
         self.path.mkdir()
+        self.make(mib)
+
+    def make(self, mib):
         with open(self.image, "wb") as image:
             image.truncate(mib << 20)
-        run([f"mkfs.{kind}", "-q", *(["-m", "0"] if kind == "ext4" else []), self.image])
+        run([f"mkfs.{self.kind}", "-q", *(["-m", "0"] if self.kind == "ext4" else []), self.image])
         self.mount()
+
+    def renew(self):
+        """Another one in its place, empty."""
+        self.unmount()
+        size = self.image.stat().st_size
+        self.image.unlink()
+        self.make(size >> 20)
+
+    def prepare(self, directory):
+        """Makes the directory that holds the image."""
+        directory.mkdir(parents=True, exist_ok=True)
 
     def mount(self):
         run(["mount", "-o", "loop", self.image, self.path])
@@ -58,4 +73,31 @@ class LoopFs:
     def remove(self):
         if os.path.ismount(self.path):
             run(["umount", "-l", self.path])
+        shutil.rmtree(self.image.parent, ignore_errors=True)
+
+
+class FailingFs(LoopFs):
+    """On a block device that can be made to fail: its image is sparse and lies in memory, and when that is used up,
+    blocks that were never written before cannot be written. Write-back then ends with EIO."""
+
+    def prepare(self, directory):
+        super().prepare(directory)
+        run(["mount", "-t", "tmpfs", "-o", "size=200m", "failing", directory])
+
+    def fail(self):
+        with open(self.image.parent / "ballast", "wb", buffering=0) as ballast:
+            try:
+                while True:
+                    ballast.write(bytes(1 << 16))
+            except OSError as error:
+                assert error.errno == errno.ENOSPC, error
+        assert shutil.disk_usage(self.image.parent).free == 0
+
+    def heal(self):
+        (self.image.parent / "ballast").unlink()
+
+    def remove(self):
+        for path in (self.path, self.image.parent):
+            if os.path.ismount(path):
+                run(["umount", "-l", path])
         shutil.rmtree(self.image.parent, ignore_errors=True)

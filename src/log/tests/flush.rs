@@ -3,7 +3,7 @@
 use super::support::*;
 use crate::base::Offset;
 use crate::log::health::DirHealth;
-use crate::log::{AppendError, Log, LogConfig, WriteError};
+use crate::log::{AppendError, Log, LogConfig, Recovery, WriteError};
 use crate::ring::fault::{self, Op};
 
 fn sync_after(messages: i64) -> LogConfig {
@@ -55,6 +55,27 @@ fn what_an_unclean_start_keeps_is_flushed_before_the_sync_class_shows_it() {
     assert_eq!((log.flushed_offset(), log.committable_offset()), (Offset(2), Offset(2)));
     fault::inject(dir.path(), Op::Sync, libc::EIO, 1);
     assert!(try_open(dir.path(), &sync_after(1), UNCLEAN).is_err());
+}
+
+#[test]
+fn a_directory_that_a_start_found_is_made_durable_with_the_first_flush_unless_that_was_done_before() {
+    let dir = tempfile::tempdir().unwrap();
+    let metadata = dir.path().join("t-0").join("partition.metadata");
+    let first_flush_syncs_it = |recovery| {
+        let mut log = open(dir.path(), &LogConfig::default(), recovery);
+        std::fs::write(&metadata, "version: 0\ntopic_id: AAAAAAAAAAAAAAAAAAAAAQ\n").unwrap();
+        append(&mut log, batch(1, 10, 0));
+        fault::inject(&metadata, Op::Sync, libc::EIO, 1);
+        let job = log.begin_flush().unwrap();
+        let flushed = wait(job.run());
+        log.complete_flush(job, flushed).is_err()
+    };
+    // Made and closed without a record: neither a stop nor a flush has touched the directory.
+    open(dir.path(), &sync_after(1), CLEAN).close().unwrap();
+    assert!(first_flush_syncs_it(CLEAN));
+    assert!(first_flush_syncs_it(UNCLEAN), "written by a broker that was killed");
+    let flushed = Recovery { recovery_point: Offset(1), ..UNCLEAN };
+    assert!(!first_flush_syncs_it(flushed));
 }
 
 fn neighbours(dir: &std::path::Path, config: &LogConfig) -> (Log, Log) {

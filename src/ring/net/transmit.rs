@@ -1,6 +1,7 @@
 //! Sending a range of a file: from the page cache where it is, without stalling the core where it is not.
 
 use super::stream::Stream;
+use crate::ring::ahead;
 use crate::ring::buffer::Buffer;
 use crate::ring::errno;
 use crate::ring::file::{ColdBytes, File};
@@ -38,7 +39,7 @@ impl FetchPath {
 /// Ranges below this are copied: the calls cost more than the bytes.
 const SENDFILE_BYTES_MIN: u64 = 8 << 10;
 /// Bytes sent between two chances for the other tasks of the core.
-const CHUNK_BYTES: usize = 256 << 10;
+const CHUNK_BYTES: usize = ahead::CHUNK_BYTES;
 
 impl Stream {
     /// Sends `len` bytes of `file` from `position`. The shard never waits for the disk.
@@ -74,9 +75,13 @@ impl Stream {
         while left > 0 {
             let chunk = left.min(CHUNK_BYTES as u64) as usize;
             if !file.is_resident(position, chunk) {
-                self.read_and_send(file, position, chunk as u64).await?;
-                position += chunk as u64;
-                left -= chunk as u64;
+                let bytes = ahead::read(file, position, chunk, left > chunk as u64).await?;
+                if bytes.is_empty() {
+                    return Err(io::ErrorKind::UnexpectedEof.into());
+                }
+                position += bytes.len() as u64;
+                left -= bytes.len() as u64;
+                self.send_one(bytes, if left > 0 { libc::MSG_MORE } else { 0 }).await?;
                 continue;
             }
             match self.sendfile_now(file, position, chunk) {
