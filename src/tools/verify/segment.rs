@@ -5,11 +5,14 @@ use super::report::Report;
 use crate::base::{LeaderEpoch, Offset};
 use crate::log::epochs::Epochs;
 use crate::log::files::{FileKind, LEADER_EPOCH_CHECKPOINT};
-use crate::record::BatchHeader;
+use crate::record::{BatchHeader, Records};
 use crate::record::legacy::LegacyEntry;
 use crate::tools::FileError;
 use crate::tools::segment_file::{Format, RawBatch, SegmentFile};
 use std::path::Path;
+
+/// A batch that unpacks to more is not looked into further.
+const UNPACKED_BYTES_MAX: usize = 1 << 30;
 
 /// What goes on from segment to segment.
 pub struct Walk {
@@ -123,6 +126,9 @@ pub fn verify(
             report
                 .finding(&path, format_args!("position {}: offset {} before the segment's", spot.position, spot.base));
         }
+        if let Some(why) = unreadable(&batch) {
+            report.finding(&path, format_args!("position {}: its records cannot be read: {why}", spot.position));
+        }
         walk.follow(&path, &spot, header.as_ref(), report);
         offsets.pass(&spot, report);
         times.pass(&spot, report);
@@ -153,4 +159,25 @@ fn sound(batch: &RawBatch<'_>) -> Result<(Option<BatchHeader>, Spot), String> {
         }
         Format::Unknown(magic) => Err(format!("a batch of unknown magic {magic}")),
     }
+}
+
+/// What is wrong inside a batch whose checksum is right: its writer is at fault, and no consumer gets past it.
+fn unreadable(batch: &RawBatch<'_>) -> Option<String> {
+    let Format::V2(header, view) = batch.format() else { return None };
+    let body = match view.unpacked(UNPACKED_BYTES_MAX) {
+        Ok(body) => body,
+        Err(error) => return Some(error.to_string()),
+    };
+    let span = header.last_offset().since(header.base_offset());
+    let mut next = 0;
+    for (n, record) in Records::new(&body, header.count()).enumerate() {
+        match record {
+            Err(error) => return Some(format!("record {n}: {error}")),
+            Ok(record) if record.offset_delta < next || i64::from(record.offset_delta) > span => {
+                return Some(format!("record {n} lies {} offsets behind the first", record.offset_delta));
+            }
+            Ok(record) => next = record.offset_delta.saturating_add(1),
+        }
+    }
+    None
 }

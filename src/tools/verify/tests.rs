@@ -67,6 +67,13 @@ fn damage(file: &str, what: &str, change: impl Fn(&mut Vec<u8>)) {
 fn damage_is_found_and_named() {
     const LOG: &str = "plain-0/00000000000000000395.log";
     damage(LOG, "computed crc", |bytes| bytes[5000] ^= 1);
+    damage(LOG, "its records cannot be read", |bytes| {
+        // A length below zero under a good checksum.
+        bytes[61] = 1;
+        let end = 12 + u32::from_be_bytes(bytes[8..12].try_into().unwrap()) as usize;
+        let crc = crc32c::crc32c(&bytes[21..end]);
+        bytes[17..21].copy_from_slice(&crc.to_be_bytes());
+    });
     damage(LOG, "no whole batch", |bytes| bytes.truncate(bytes.len() - 7));
     damage(LOG, "offset 12", |bytes| bytes[..8].copy_from_slice(&12i64.to_be_bytes()));
     damage("plain-0/00000000000000000697.log", "are missing", |bytes| bytes[7] += 1);
