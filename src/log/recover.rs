@@ -170,6 +170,14 @@ impl UnrecoveredLog {
                             segment.written.next
                         );
                         cut = unflushed;
+                    } else if unflushed && !self.config.compact && next_base.is_some_and(|n| n > segment.written.next) {
+                        // What reached the device of a file may end where a batch ends, and later files be whole.
+                        tracing::warn!(
+                            "{}: segment {base} ends at offset {}: what follows its lost end is deleted",
+                            self.partition,
+                            segment.written.next
+                        );
+                        cut = true;
                     }
                     segment
                 }

@@ -78,7 +78,7 @@ class LoopFs:
 
 class FailingFs(LoopFs):
     """On a block device that can be made to fail: its image is sparse and lies in memory, and when that is used up,
-    blocks that were never written before cannot be written. Write-back then ends with EIO."""
+    blocks that were never written before cannot be written: write-back fails, and fsync tells (EIO or ENOSPC)."""
 
     def prepare(self, directory):
         super().prepare(directory)

@@ -205,3 +205,22 @@ fn time_based_rolls_go_on_after_a_restart() {
     assert_eq!(log.segment_count(), 2);
     assert_eq!(log.active_max_timestamp(), TimestampMs(NOW_MS + 1001));
 }
+
+/// A device that fails, or loses its power, may keep a later segment and lose the end of an earlier one, or all of it.
+#[test]
+fn what_follows_the_lost_end_of_a_segment_is_deleted_and_no_hole_is_left() {
+    for left in ["nothing", "a batch"] {
+        let dir = tempfile::tempdir().unwrap();
+        fill(dir.path());
+        let first = dir.path().join("t-0").join(format!("{:020}.log", 0));
+        let whole = fs::read(&first).unwrap();
+        let size = 12 + u32::from_be_bytes(whole[8..12].try_into().unwrap()) as usize;
+        fs::write(&first, &whole[..if left == "nothing" { 0 } else { size }]).unwrap();
+        // A compacted log has gaps by right.
+        let compacted = LogConfig { compact: true, ..small() };
+        assert_eq!(open(dir.path(), &compacted, UNCLEAN).end_offset(), Offset(120), "{left}");
+        let log = open(dir.path(), &small(), UNCLEAN);
+        let end = Offset(if left == "nothing" { 0 } else { 3 });
+        assert_eq!((log.end_offset(), log.segment_count()), (end, 1), "{left}");
+    }
+}
