@@ -82,7 +82,9 @@ rust_tests() {
 # scenarios SUITE ARGS...: runs pytest and counts; skipped scenarios count as failed
 scenarios() {
   local suite=$1 report=$logs/$1.xml; shift; say "$suite"; rm -f "$report"
-  (cd tests && "$tools/venv/bin/python" -m pytest --junitxml "$report" --durations=8 "$@") 2>&1 | tee "$logs/$suite.log"
+  # Two files at a time: scenarios wait for JVMs and for groups more than they compute.
+  (cd tests && "$tools/venv/bin/python" -m pytest -n "${WORKERS:-2}" --dist loadfile --junitxml "$report" --durations=25 "$@") 2>&1 |
+    tee "$logs/$suite.log"
   local counts; counts=$(python3 - "$report" <<'PY' || echo "0 1"
 import sys, xml.etree.ElementTree as tree
 suite = tree.parse(sys.argv[1]).getroot().find("testsuite")
@@ -101,9 +103,10 @@ step "packages" packages
 step "release build" cargo build --release --bin corelog
 step "librdkafka" cargo build --release -p corelog-clients
 step "franz-go" franz_go
-if [ "$only" = all ]; then rust_tests rust; rust_tests bench -p bench; fi
 step "python packages" wait "$python"
 step "Apache Kafka tools" wait "$maven"
-step "old clients" tests/old_clients/install.sh "$tools"
+tests/old_clients/install.sh "$tools" >"$logs/old-clients.log" 2>&1 & old=$!
+if [ "$only" = all ]; then rust_tests rust; rust_tests bench -p bench; fi
+step "old clients" wait "$old"
 scenarios clients "$@"
 finish
