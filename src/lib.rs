@@ -8,6 +8,7 @@
 //! record       Kafka's v2 record batches as views over bytes
 //! protocol     the wire codec, generated from the schema
 //! config       server.properties and topic configurations, typed
+//! doctor       looking at the machine: what deviates from tuning/
 //! client       asking any Kafka-compatible broker: for the tools, not for the broker
 //! log          one partition's segments on disk
 //! metadata     KRaft records -> immutable image -> published to the shards
@@ -36,6 +37,7 @@ pub mod commands;
 pub mod config;
 pub mod controller;
 pub mod coordinator;
+pub mod doctor;
 pub mod log;
 pub mod metadata;
 pub mod network;

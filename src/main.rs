@@ -4,8 +4,9 @@ use clap::{CommandFactory, FromArgMatches};
 use corelog::broker;
 use corelog::commands::{self, TOOLS};
 use corelog::config::arguments::{Arguments, Command};
-use corelog::config::tool_arguments::{DumpArguments, TakeoverArguments, VerifyArguments};
+use corelog::config::tool_arguments::{DoctorArguments, DumpArguments, TakeoverArguments, VerifyArguments};
 use corelog::config::{Config, ConfigError, Given, Outside};
+use corelog::doctor;
 use corelog::ring::{clock, fs};
 use corelog::storage;
 use corelog::tools::dump::{self, DumpError, DumpRequest, Streams};
@@ -28,7 +29,7 @@ fn main() -> ExitCode {
             let printed = told.print();
             // The tools' exit code 1 is an answer: a line they cannot read is 2.
             let wrong = match std::env::args().nth(1).as_deref() {
-                Some("verify" | "takeover") => ExitCode::from(2),
+                Some("verify" | "takeover" | "doctor") => ExitCode::from(2),
                 _ => ExitCode::FAILURE,
             };
             return if printed.is_ok() && !told.use_stderr() { ExitCode::SUCCESS } else { wrong };
@@ -42,6 +43,7 @@ fn main() -> ExitCode {
         Some(Command::DumpLog(arguments)) => dump(&arguments),
         Some(Command::Verify(arguments)) => verify(arguments),
         Some(Command::Takeover(arguments)) => takeover(&arguments),
+        Some(Command::Doctor(arguments)) => examine(arguments),
         None => match load(arguments.file, arguments.overrides) {
             Ok(config) => serve(config),
             Err(error) => tell(&error.to_string(), false),
@@ -80,6 +82,20 @@ fn dump(arguments: &DumpArguments) -> ExitCode {
         (Err(DumpError::File(error)), _) => tell(&error.to_string(), false),
         // Whoever read the text has had enough of it.
         (Err(DumpError::Output(_)), _) | (_, Err(_)) => ExitCode::FAILURE,
+    }
+}
+
+fn examine(arguments: DoctorArguments) -> ExitCode {
+    match load(arguments.config, Vec::new()) {
+        Ok(config) => {
+            let report = doctor::run(&config, &|path| fs::read(path), arguments.self_test);
+            print!("{}", if arguments.json { report.json() } else { report.text() });
+            ExitCode::from(report.exit_code())
+        }
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::from(2)
+        }
     }
 }
 

@@ -278,6 +278,120 @@ fn tune_dry_run_and_a_container_change_nothing_and_say_so() {
 }
 
 #[test]
+fn tune_offers_bytes_for_machines_with_much_memory_and_remembers_the_profile() {
+    let machine = Machine::new();
+    let profile = ["--profile", "large-memory"];
+    assert_eq!(machine.tune(&["apply", profile[0], profile[1]]).code, Some(0));
+    let dirty = |machine: &Machine| {
+        ["vm/dirty_bytes", "vm/dirty_background_bytes", "vm/dirty_ratio"].map(|name| machine.get(name))
+    };
+    assert_eq!(dirty(&machine), ["10737418240", "1073741824", "20"]);
+    let installed = fs::read_to_string(machine.file("sysctl.d/90-corelog.conf")).unwrap();
+    assert!(installed.contains("vm.dirty_bytes = 10737418240") && !installed.contains("dirty_ratio"), "{installed}");
+    assert_eq!(machine.tune(&["check", "--strict"]).code, Some(0), "the profile that was applied counts");
+    assert_eq!(machine.tune(&["check", "--strict", "--profile", "default"]).code, Some(1));
+    assert_eq!(machine.tune(&["revert"]).code, Some(0));
+    assert_eq!(dirty(&machine)[1..], ["12345678", "20"]);
+    // A real kernel sets the bytes to 0 when the ratio is written back.
+    fs::write(machine.path("vm/dirty_bytes"), "0\n").unwrap();
+    assert!(machine.is_as_before());
+    // Another profile takes the place of the one before.
+    machine.tune(&["apply", profile[0], profile[1]]);
+    let done = machine.tune(&["apply", "--profile", "default"]);
+    assert_eq!((done.code, machine.get("vm/dirty_ratio").as_str()), (Some(0), "60"), "{done:?}");
+    assert_eq!(machine.tune(&["check", "--profile", "nothing"]).code, Some(2));
+}
+
+#[test]
+fn tune_sets_what_is_no_sysctl_and_puts_it_back() {
+    let machine = Machine::new();
+    let file = |name: &str| machine.0.path().join(name);
+    let give = |name: &str, text: &str| {
+        fs::create_dir_all(file(name).parent().unwrap()).unwrap();
+        fs::write(file(name), text).unwrap();
+    };
+    let before = [
+        ("sys/kernel/mm/transparent_hugepage/enabled", "[always] madvise never\n", "madvise"),
+        ("sys/devices/system/cpu/cpu0/cpufreq/scaling_governor", "powersave\n", "performance"),
+        ("sys/devices/system/cpu/cpu1/cpufreq/scaling_governor", "performance\n", "performance"),
+        ("sys/class/net/eth9/queues/rx-0/rps_cpus", "0000,00000000\n", "2,00000003"),
+        ("proc/irq/40/smp_affinity_list", "0-63\n", "0-1,33"),
+    ];
+    before.iter().for_each(|(name, text, _)| give(name, text));
+    give("sys/class/net/eth9/device/msi_irqs/40", "msix\n");
+    let words = ["apply", "--interface", "eth9", "--irq-cpus", "0-1,33"];
+    assert_eq!(machine.tune(&words).code, Some(0));
+    let now = |name: &str| one_blank(&fs::read_to_string(file(name)).unwrap());
+    for (name, _, wanted) in before {
+        assert_eq!(now(name), wanted, "{name}");
+    }
+    for name in ["udev/rules.d/60-corelog.rules", "tmpfiles.d/corelog.conf"] {
+        assert!(machine.file(name).exists(), "{name}");
+    }
+    assert!(machine.tune(&words).out.lines().filter(|line| line.contains("eth9")).all(|line| line.ends_with("stays")));
+    assert_eq!(machine.tune(&["revert"]).code, Some(0));
+    assert_eq!(now("sys/kernel/mm/transparent_hugepage/enabled"), "always");
+    assert_eq!(now("sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"), "powersave");
+    assert_eq!(now("proc/irq/40/smp_affinity_list"), "0-63");
+    assert!(!machine.file("udev/rules.d/60-corelog.rules").exists());
+    assert_eq!(machine.tune(&["apply", "--interface", "eth9"]).code, Some(2), "the CPUs are missing");
+}
+
+/// A file of the checkout.
+fn checkout(name: &str) -> String {
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).unwrap()
+}
+
+#[test]
+fn each_kernel_setting_has_its_reason_and_the_values_asked_for() {
+    for name in ["tuning/sysctl.d/90-corelog.conf", "tuning/profiles/large-memory.conf"] {
+        let text = checkout(name);
+        let blocks = text.split("\n\n").filter(|block| block.lines().any(|line| !line.starts_with('#')));
+        for block in blocks {
+            assert!(block.trim_start().starts_with("# "), "{name}: no reason before\n{block}");
+        }
+    }
+    let text = checkout("tuning/sysctl.d/90-corelog.conf");
+    for line in [
+        "vm.swappiness = 1",
+        "vm.dirty_background_ratio = 5",
+        "vm.dirty_ratio = 60",
+        "net.core.wmem_default = 131072",
+        "net.core.wmem_max = 131072",
+        "net.core.rmem_default = 2097152",
+        "net.core.rmem_max = 2097152",
+        "net.ipv4.tcp_wmem = 4096 65536 2048000",
+        "net.ipv4.tcp_rmem = 4096 65536 2048000",
+        "net.ipv4.tcp_window_scaling = 1",
+        "net.ipv4.tcp_max_syn_backlog = 4096",
+        "net.core.netdev_max_backlog = 5000",
+    ] {
+        assert!(text.lines().any(|l| l == line), "{line}");
+    }
+}
+
+/// systemd's own check, where it is installed: the unit's program is one that exists here.
+#[test]
+fn the_unit_and_the_udev_rules_are_well_formed() {
+    let dir = scratch();
+    let unit = checkout("tuning/systemd/corelog.service").replace("/usr/local/bin/corelog", "/bin/true");
+    fs::write(dir.path().join("corelog.service"), unit).unwrap();
+    let mut known = Command::new("sh");
+    known.args(["-c", "command -v systemd-analyze"]);
+    if said(known).code == Some(0) {
+        let done = run("systemd-analyze", &["verify", "./corelog.service"], dir.path());
+        let ours: Vec<&str> = done.err.lines().filter(|line| line.contains("corelog.service:")).collect();
+        assert!(ours.is_empty(), "{ours:?}");
+    }
+    for line in checkout("tuning/udev/60-corelog.rules").lines().filter(|l| !l.is_empty() && !l.starts_with('#')) {
+        for pair in line.split(", ") {
+            let quoted = pair.ends_with('"') && pair.matches('"').count() == 2;
+            assert!(quoted && (pair.contains("==") || pair.starts_with("ATTR{queue/")), "{pair}");
+        }
+    }
+}
+
+#[test]
 fn wrong_words_for_tune_are_refused() {
     let machine = Machine::new();
     for wrong in [&[][..], &["frob"], &["check", "apply"]] {

@@ -1,6 +1,7 @@
 //! The few calm lines at start.
 
 use super::cores::Cores;
+use crate::doctor;
 use crate::network::BoundListener;
 use crate::ring::append::AppendPath;
 use crate::ring::fs::{self, FsKind};
@@ -24,5 +25,8 @@ pub fn print(shared: &SharedServices, listeners: &[BoundListener], cores: &Cores
         let append = AppendPath::for_fs(&kind);
         let how = if dir.was_clean() { "clean" } else { "recovering" };
         tracing::info!("log dir {} on {kind}, appends by {}, {how}", path.display(), append.name());
+    }
+    if let Some(line) = doctor::deviations(&|path| fs::read(path)) {
+        tracing::info!("{line}");
     }
 }

@@ -1,6 +1,6 @@
 //! The command line.
 
-use super::tool_arguments::{DumpArguments, TakeoverArguments, VerifyArguments};
+use super::tool_arguments::{DoctorArguments, DumpArguments, TakeoverArguments, VerifyArguments};
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -42,6 +42,8 @@ pub enum Command {
     /// Says what a start on an Apache Kafka node's directories would do (--check), and makes a KRaft node of a
     /// ZooKeeper-era one: exit code 0 nothing stands against it, 1 something does, 2 it could not be asked
     Takeover(TakeoverArguments),
+    /// Reports how this machine suits corelog: exit code 0 as wanted, 1 something deviates, 2 corelog does not run here
+    Doctor(DoctorArguments),
 }
 
 /// The commands of kafka-storage.sh.

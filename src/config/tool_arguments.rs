@@ -70,6 +70,20 @@ pub struct VerifyArguments {
     pub running: bool,
 }
 
+/// What `doctor` takes.
+#[derive(Debug, Args)]
+pub struct DoctorArguments {
+    /// The node's properties file: its log directories and sockets are looked at
+    #[arg(long, short, value_name = "server.properties")]
+    pub config: Option<PathBuf>,
+    /// One JSON object instead of text
+    #[arg(long)]
+    pub json: bool,
+    /// Measure the disks of the log directories and the loopback too: some seconds, and 256 MB written to each
+    #[arg(long)]
+    pub self_test: bool,
+}
+
 /// What `takeover` takes.
 #[derive(Debug, Args)]
 pub struct TakeoverArguments {

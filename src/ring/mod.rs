@@ -31,6 +31,7 @@ mod pool;
 pub mod probe;
 pub mod process;
 pub mod runtime;
+pub mod selftest;
 pub mod stats;
 mod timer;
 mod turns;

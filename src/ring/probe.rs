@@ -60,8 +60,11 @@ pub fn check() -> Result<(), String> {
     })
 }
 
-/// Sets up a ring and asks for its operations. The first that is missing.
-fn try_ring() -> io::Result<Option<&'static str>> {
+/// The io_uring operations corelog uses, and whether they are there.
+///
+/// # Errors
+/// When no ring can be set up.
+pub fn operations() -> io::Result<Vec<(&'static str, bool)>> {
     let ring: IoUring = IoUring::builder()
         .setup_single_issuer()
         .setup_defer_taskrun()
@@ -70,8 +73,12 @@ fn try_ring() -> io::Result<Option<&'static str>> {
         .build(8)?;
     let mut probe = Probe::new();
     ring.submitter().register_probe(&mut probe)?;
-    let missing = OPERATIONS.iter().find(|(code, _)| !probe.is_supported(*code));
-    Ok(missing.map(|(_, name)| *name))
+    Ok(OPERATIONS.iter().map(|(code, name)| (*name, probe.is_supported(*code))).collect())
+}
+
+/// Sets up a ring and asks for its operations. The first that is missing.
+fn try_ring() -> io::Result<Option<&'static str>> {
+    Ok(operations()?.into_iter().find(|(_, there)| !there).map(|(name, _)| name))
 }
 
 fn judge(facts: &Facts) -> Result<(), String> {
