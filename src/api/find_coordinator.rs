@@ -1,13 +1,13 @@
-//! FindCoordinator (key 10, v0-6): which node keeps a group (type 0) or a share partition's state (type 2).
-//! Transactions (type 1) have no coordinator here yet.
+//! FindCoordinator (key 10, v0-6): which node keeps a group (type 0), a transactional id (1) or a share partition's
+//! state (2).
 
 use super::RequestContext;
 use super::coordinate::partition_of;
 use super::reply::Close;
-use crate::base::topic::{GROUP_METADATA_TOPIC, SHARE_GROUP_STATE_TOPIC};
 use crate::base::{BrokerId, ErrorCode};
 use crate::coordinator::group::Groups;
 use crate::coordinator::share::{Key, ShareStates};
+use crate::coordinator::transaction::Transactions;
 use crate::protocol::Str;
 use crate::protocol::messages::find_coordinator_response::Coordinator;
 use crate::protocol::messages::{FindCoordinatorRequest, FindCoordinatorResponse};
@@ -16,6 +16,7 @@ use crate::shard::Hosted;
 /// Since this version a request names several keys.
 const KEYS_FROM: i16 = 4;
 const GROUP: i8 = 0;
+const TRANSACTION: i8 = 1;
 const SHARE: i8 = 2;
 
 /// Answers one request.
@@ -39,10 +40,10 @@ pub async fn handle(ctx: &RequestContext, request: FindCoordinatorRequest) -> Re
 
 fn find(ctx: &RequestContext, key_type: i8, key: &Str) -> Coordinator {
     let outcome = match key_type {
-        GROUP => find_keeper::<Groups>(ctx, key, GROUP_METADATA_TOPIC),
-        1 => Err((ErrorCode::InvalidRequest, "transactions are not served by this version of corelog")),
+        GROUP => find_keeper::<Groups>(ctx, key),
+        TRANSACTION => find_keeper::<Transactions>(ctx, key),
         SHARE if Key::parse(key).is_none() => Err((ErrorCode::InvalidRequest, "Invalid share coordinator key.")),
-        SHARE => find_keeper::<ShareStates>(ctx, key, SHARE_GROUP_STATE_TOPIC),
+        SHARE => find_keeper::<ShareStates>(ctx, key),
         _ => Err((ErrorCode::InvalidRequest, "unknown coordinator type")),
     };
     match outcome {
@@ -67,10 +68,10 @@ fn find(ctx: &RequestContext, key_type: i8, key: &Str) -> Coordinator {
 
 type Found = Result<(BrokerId, Str, u16), (ErrorCode, &'static str)>;
 
-fn find_keeper<M: Hosted>(ctx: &RequestContext, key: &str, topic: &str) -> Found {
+fn find_keeper<M: Hosted>(ctx: &RequestContext, key: &str) -> Found {
     const NOT_AVAILABLE: (ErrorCode, &str) = (ErrorCode::CoordinatorNotAvailable, "The coordinator is not available.");
     let Some(id) = partition_of::<M>(ctx, key) else {
-        ctx.shard.create_internal_topic(topic);
+        ctx.shard.create_internal_topic(M::TOPIC);
         return Err(NOT_AVAILABLE);
     };
     let image = ctx.shard.image();

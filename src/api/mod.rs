@@ -1,6 +1,8 @@
 //! One file per API key; [`table`] names them all. A handler gets its decoded request and returns
 //! the response as a value; the connection sends the responses in request order.
 
+mod add_offsets_to_txn;
+mod add_partitions_to_txn;
 mod add_raft_voter;
 mod alter_client_quotas;
 mod alter_configs;
@@ -26,10 +28,13 @@ mod describe_configs;
 mod describe_delegation_token;
 mod describe_groups;
 mod describe_log_dirs;
+mod describe_producers;
 mod describe_quorum;
 mod describe_topic_partitions;
+mod describe_transactions;
 mod describe_user_scram_credentials;
 mod elect_leaders;
+mod end_txn;
 mod expire_delegation_token;
 mod fetch;
 mod find_coordinator;
@@ -44,12 +49,14 @@ mod list_config_resources;
 mod list_groups;
 mod list_offsets;
 mod list_partition_reassignments;
+mod list_transactions;
 mod metadata;
 mod offset_commit;
 mod offset_delete;
 mod offset_fetch;
 mod offset_for_leader_epoch;
 mod produce;
+mod produce_in_transaction;
 mod push_telemetry;
 mod read_share_group_state;
 mod read_share_group_state_summary;
@@ -63,9 +70,12 @@ mod share_member;
 mod share_state;
 mod sync_group;
 mod topic_view;
+mod transactions;
+mod txn_offset_commit;
 mod unregister_broker;
 mod update_features;
 mod write_share_group_state;
+mod write_txn_markers;
 
 pub mod context;
 pub mod dispatch;

@@ -4,10 +4,12 @@
 //! requests arrive; the answer follows when the append is written (acks=1) or committed (acks=-1).
 
 use super::RequestContext;
+use super::produce_in_transaction::{self as in_transaction, Unsure};
 use super::reply::{Close, Reply, Response};
 use crate::base::topic::is_internal;
-use crate::base::{ErrorCode, TopicIdPartition};
-use crate::metadata::MetadataImage;
+use crate::base::{ErrorCode, TopicIdPartition, TopicPartition};
+use crate::log::Verification;
+use crate::metadata::{MetadataImage, TopicImage};
 use crate::partition::{AppendAsk, AppendOutcome, RequiredAcks};
 use crate::protocol::messages::produce_request::{PartitionProduceData, ProduceRequest, TopicProduceData};
 use crate::protocol::messages::produce_response::{
@@ -21,6 +23,7 @@ use crate::router::{self, Item};
 use crate::shard::Shard;
 use bytes::Bytes;
 use std::rc::Rc;
+use std::sync::Arc;
 
 /// The admin client's way to write internal topics, as Kafka allows it.
 const ADMIN_CLIENT: &str = "__admin_client";
@@ -38,14 +41,19 @@ pub async fn handle(ctx: Rc<RequestContext>, body: Bytes) -> Reply {
     let Some(acks) = RequiredAcks::from_wire(request.acks) else {
         return respond(&ctx, &request, &refuse_acks(&ctx, &request));
     };
-    if request.transactional_id.is_some() {
-        // Transactions are not served yet: nobody was given a transactional producer id.
-        return respond(&ctx, &request, &fail_all(&request, ErrorCode::InvalidTxnState));
-    }
-    if has_transactional_records(&request) {
-        return respond(&ctx, &request, &fail_all(&request, ErrorCode::TransactionalIdAuthorizationFailed));
-    }
-    let outcomes = append(&ctx, &request, acks).await;
+    let outcomes = match &request.transactional_id {
+        None if has_transactional_records(&request) => {
+            return respond(&ctx, &request, &fail_all(&request, ErrorCode::TransactionalIdAuthorizationFailed));
+        }
+        None => append(&ctx, &request, acks, |_| Some(Verification::Off)).await,
+        Some(id) => {
+            let producers = in_transaction::producers(&request);
+            if producers.len() > 1 {
+                return respond(&ctx, &request, &fail_all(&request, ErrorCode::InvalidProducerIdMapping));
+            }
+            append_in_transaction(&ctx, &request, acks, id, producers.first().copied()).await
+        }
+    };
     if acks == RequiredAcks::None {
         let failed = outcomes.iter().any(|o| o.error != ErrorCode::None);
         return if failed { Reply::Close(Close::FailedWithoutAcks) } else { Reply::Silent };
@@ -82,8 +90,55 @@ fn has_transactional_records(request: &ProduceRequest) -> bool {
     request.topic_data.iter().any(|topic| topic.partition_data.iter().any(|data| transactional(&data.records)))
 }
 
-/// One outcome per partition, in the request's order.
-async fn append(ctx: &RequestContext, request: &ProduceRequest, acks: RequiredAcks) -> Vec<AppendOutcome> {
+/// As [`append`]; batches that begin a transaction in their partition wait for its coordinator.
+async fn append_in_transaction(
+    ctx: &RequestContext,
+    request: &ProduceRequest,
+    acks: RequiredAcks,
+    transactional_id: &Str,
+    producer: Option<(i64, i16)>,
+) -> Vec<AppendOutcome> {
+    let first = in_transaction::verification(ctx);
+    let mut outcomes = append(ctx, request, acks, |_| Some(first)).await;
+    let unsure = unsure(ctx, request, &outcomes);
+    let Some(producer) = producer.filter(|_| !unsure.is_empty()) else { return outcomes };
+    let (sure, refused) = in_transaction::ask(ctx, transactional_id, producer, unsure).await;
+    for (slot, outcome) in refused {
+        outcomes[slot] = outcome;
+    }
+    let given = |slot: usize| sure.get(&slot).map(|guard| Verification::Given(Some(*guard)));
+    let again = append(ctx, request, acks, given).await;
+    for (slot, outcome) in again.into_iter().enumerate().filter(|(slot, _)| sure.contains_key(slot)) {
+        outcomes[slot] = outcome;
+    }
+    outcomes
+}
+
+/// The partitions whose batch was not appended before the coordinator is asked.
+fn unsure(ctx: &RequestContext, request: &ProduceRequest, outcomes: &[AppendOutcome]) -> Vec<Unsure> {
+    let image = ctx.shard.image();
+    let mut slots = outcomes.iter().enumerate();
+    let mut unsure = Vec::new();
+    for topic in request.topic_data.iter() {
+        let found = find(ctx, &image, &topic);
+        for partition in topic.partition_data.iter() {
+            let (Some((slot, outcome)), Ok(topic)) = (slots.next(), &found) else { continue };
+            if let Some(guard) = outcome.guard {
+                let name = TopicPartition::new(topic.name.clone(), partition.index);
+                unsure.push(Unsure { slot, name, guard });
+            }
+        }
+    }
+    unsure
+}
+
+/// One outcome per partition, in the request's order, of those that `wanted` gives a verification for.
+async fn append(
+    ctx: &RequestContext,
+    request: &ProduceRequest,
+    acks: RequiredAcks,
+    wanted: impl Fn(usize) -> Option<Verification>,
+) -> Vec<AppendOutcome> {
     let image = ctx.shard.image();
     let deadline = ctx.now.mono.plus_ms(i64::from(request.timeout_ms));
     let mut early: Vec<Option<AppendOutcome>> = Vec::new();
@@ -95,11 +150,16 @@ async fn append(ctx: &RequestContext, request: &ProduceRequest, acks: RequiredAc
             match &named {
                 Ok(topic_id) => {
                     let id = TopicIdPartition { topic_id: *topic_id, partition: partition.index };
+                    let Some(verification) = wanted(slot) else {
+                        early.push(None);
+                        continue;
+                    };
                     if image.partition(&id).is_none() {
                         early.push(Some(AppendOutcome::failed(ErrorCode::UnknownTopicOrPartition)));
                         continue;
                     }
-                    let ask = AppendAsk { records: records_of(&partition), acks, deadline, version: ctx.api_version };
+                    let (records, version) = (records_of(&partition), ctx.api_version);
+                    let ask = AppendAsk { records, acks, deadline, version, verification };
                     items.push(Item { slot, id, ask });
                     early.push(None);
                 }
@@ -126,15 +186,23 @@ fn resolve(
     image: &MetadataImage,
     topic: &TopicProduceData,
 ) -> Result<crate::base::Uuid, ErrorCode> {
-    let found = if ctx.api_version >= BY_TOPIC_ID {
-        image.topic_by_id(&topic.topic_id).ok_or(ErrorCode::UnknownTopicId)?
-    } else {
-        image.topic_by_name(&topic.name).ok_or(ErrorCode::UnknownTopicOrPartition)?
-    };
+    let found = find(ctx, image, topic)?;
     if is_internal(&found.name) && ctx.client_id() != ADMIN_CLIENT {
         return Err(ErrorCode::InvalidTopicException);
     }
     Ok(found.id)
+}
+
+fn find<'a>(
+    ctx: &RequestContext,
+    image: &'a MetadataImage,
+    topic: &TopicProduceData,
+) -> Result<&'a Arc<TopicImage>, ErrorCode> {
+    if ctx.api_version >= BY_TOPIC_ID {
+        image.topic_by_id(&topic.topic_id).ok_or(ErrorCode::UnknownTopicId)
+    } else {
+        image.topic_by_name(&topic.name).ok_or(ErrorCode::UnknownTopicOrPartition)
+    }
 }
 
 /// On the owner: the ordered step for all items at once, then the wait for each.

@@ -181,6 +181,18 @@ pub struct TransactionConfig {
     pub state_log_min_isr: i32,
     /// `transaction.state.log.segment.bytes`.
     pub state_log_segment_bytes: i32,
+    /// `transactional.id.expiration.ms`.
+    pub id_expiration_ms: i32,
+    /// `transaction.remove.expired.transaction.cleanup.interval.ms`.
+    pub expiry_interval_ms: i32,
+    /// `transaction.abort.timed.out.transaction.cleanup.interval.ms`.
+    pub abort_interval_ms: i32,
+    /// `transaction.two.phase.commit.enable`.
+    pub two_phase_commit: bool,
+    /// `request.timeout.ms`: how long an answer of the transaction coordinator may wait for its log.
+    pub append_timeout_ms: i32,
+    /// `add.partitions.to.txn.retry.backoff.max.ms`.
+    pub add_partitions_backoff_ms_max: i32,
 }
 
 /// Only this node is alive as long as corelog runs standalone.
@@ -322,6 +334,12 @@ fn transaction_config(s: &Settings, replication_factor: i16) -> TransactionConfi
         state_log_replication_factor: replication_factor,
         state_log_min_isr: s.number("transaction.state.log.min.isr"),
         state_log_segment_bytes: s.number("transaction.state.log.segment.bytes"),
+        id_expiration_ms: s.number("transactional.id.expiration.ms"),
+        expiry_interval_ms: s.number("transaction.remove.expired.transaction.cleanup.interval.ms"),
+        abort_interval_ms: s.number("transaction.abort.timed.out.transaction.cleanup.interval.ms"),
+        two_phase_commit: s.flag("transaction.two.phase.commit.enable"),
+        append_timeout_ms: s.number("request.timeout.ms"),
+        add_partitions_backoff_ms_max: s.number("add.partitions.to.txn.retry.backoff.max.ms"),
     }
 }
 

@@ -1,5 +1,6 @@
 //! What a coordinator needs of the partition that holds its state.
 
+use super::machine::Batch;
 use crate::base::{ErrorCode, Offset, TopicPartition, Uuid};
 use bytes::Bytes;
 use std::future::Future;
@@ -13,7 +14,10 @@ pub trait CoordinatorLog {
     /// Accepts a batch, in the order of the calls; the future ends when the batch is committed
     /// (below the high watermark), with the offset of its first record, or when it is certain that
     /// it never will be. It must not give up before: an answer may be late, state may not be wrong.
-    fn append(&self, batch: Bytes) -> Pending<Result<Offset, ErrorCode>>;
+    fn append(&self, batch: Bytes, of: Batch) -> Pending<Result<Offset, ErrorCode>>;
+
+    /// The file that holds `offset`, for messages.
+    fn file_of(&self, offset: Offset) -> String;
 
     /// The first offset there is.
     fn start_offset(&self) -> Offset;

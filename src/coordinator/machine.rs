@@ -4,6 +4,7 @@
 //! the broker can do. A machine reads no clock, draws no random number, performs nothing.
 
 use crate::base::{ErrorCode, Instant, LeaderEpoch, Now, Offset, ProducerEpoch, ProducerId, TopicPartition, Uuid};
+use crate::log::Verification;
 use crate::record::control::EndTxnMarker;
 use bytes::Bytes;
 
@@ -30,10 +31,12 @@ pub struct Record {
 pub enum Batch {
     /// The coordinator's own.
     Own,
-    /// Part of a producer's transaction: the records count once its marker says so.
-    Transactional(ProducerId, ProducerEpoch),
-    /// The marker that ends a producer's transaction; the append has no records.
-    Marker(ProducerId, ProducerEpoch, EndTxnMarker),
+    /// Part of a producer's transaction: the records count once its marker says so. The guard is what the transaction
+    /// coordinator was asked under; none where the transaction had begun in this partition.
+    Transactional(ProducerId, ProducerEpoch, Verification),
+    /// The marker that ends a producer's transaction; the append has no records. True: its epoch must be above that of
+    /// the data ([`AppendOrigin::RaisedMarker`](crate::log::AppendOrigin)).
+    Marker(ProducerId, ProducerEpoch, EndTxnMarker, bool),
 }
 
 /// Records that go into the log together, in one batch.
@@ -74,6 +77,15 @@ pub enum Entry<'a> {
         /// False: aborted.
         committed: bool,
     },
+}
+
+/// A record that no version of Kafka this node knows can have written: what the coordinator holds cannot be told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unreadable {
+    /// Where it stands.
+    pub offset: Offset,
+    /// What is wrong with it.
+    pub why: String,
 }
 
 /// The outcome of one step, in order.
@@ -144,7 +156,10 @@ pub trait Machine: Sized + 'static {
     fn configure(&mut self, config: &Self::Config);
 
     /// Takes one entry of the log, in order. `began`: when loading did.
-    fn replay(&mut self, entry: Entry, began: Now);
+    ///
+    /// # Errors
+    /// The coordinator does not serve, and writes nothing.
+    fn replay(&mut self, entry: Entry, began: Now) -> Result<(), Unreadable>;
 
     /// The log has been read to its end; the partition is led in `epoch`.
     fn loaded(&mut self, epoch: LeaderEpoch, step: &mut Step<Self>);

@@ -3,7 +3,7 @@
 //! A coordinator lives where its partition is led: it starts and stops with it, loads by reading
 //! the partition to its end, writes through it, and answers when what it wrote is committed.
 //! Nothing is "the coordinator" of a whole node. [`Coordinator`] is the shell around a [`Machine`];
-//! [`group`] is the machine of groups and offsets, [`share`] that of
+//! [`group`] is the machine of groups and offsets, [`transaction`] that of transactions, [`share`] that of
 //! share groups' progress.
 
 mod codec;
@@ -16,6 +16,8 @@ pub mod share;
 mod shell;
 #[cfg(test)]
 mod shell_test;
+mod timers;
+pub mod transaction;
 
 pub use log::{CoordinatorLog, Pending};
 pub use machine::Machine;

@@ -17,6 +17,8 @@ pub type Outcome = Result<Offset, ErrorCode>;
 pub struct Packed {
     /// The batch.
     pub batch: Bytes,
+    /// Whose it is.
+    pub of: Batch,
     /// The appends, in order.
     pub parts: Vec<(AppendId, i64)>,
 }
@@ -37,13 +39,14 @@ pub fn pack(appends: Vec<Append>, now: TimestampMs, codec: Compression) -> Vec<P
             append.records.iter().map(|r| r.key.len() + r.value.as_ref().map_or(0, Bytes::len) + 32).sum();
         let own = append.batch == Batch::Own;
         if let Some((builder, parts)) = open.take_if(|(b, _)| !own || b.size() + size > BATCH_BYTES) {
-            packed.push(Packed { batch: finish(builder, codec), parts });
+            packed.push(Packed { batch: finish(builder, codec), of: Batch::Own, parts });
         }
         if !own {
             // What belongs to a producer shares its batch with nothing else.
             let mut builder = new_batch(append.batch, now);
             add(&mut builder, &append, now);
-            packed.push(Packed { batch: finish(builder, codec), parts: vec![(append.id, 0)] });
+            let (of, parts) = (append.batch, vec![(append.id, 0)]);
+            packed.push(Packed { batch: finish(builder, codec), of, parts });
             continue;
         }
         let (builder, parts) = open.get_or_insert_with(|| (new_batch(Batch::Own, now), Vec::new()));
@@ -51,7 +54,7 @@ pub fn pack(appends: Vec<Append>, now: TimestampMs, codec: Compression) -> Vec<P
         add(builder, &append, now);
     }
     if let Some((builder, parts)) = open {
-        packed.push(Packed { batch: finish(builder, codec), parts });
+        packed.push(Packed { batch: finish(builder, codec), of: Batch::Own, parts });
     }
     packed
 }
@@ -78,8 +81,8 @@ fn new_batch(batch: Batch, now: TimestampMs) -> BatchBuilder {
     let builder = BatchBuilder::new(Offset(0));
     match batch {
         Batch::Own => builder.producer(ProducerId::NONE, ProducerEpoch(-1), 0),
-        Batch::Transactional(producer, epoch) => builder.producer(producer, epoch, 0).transactional(),
-        Batch::Marker(producer, epoch, marker) => BatchBuilder::marker(producer, epoch, marker, now),
+        Batch::Transactional(producer, epoch, _) => builder.producer(producer, epoch, 0).transactional(),
+        Batch::Marker(producer, epoch, marker, _) => BatchBuilder::marker(producer, epoch, marker, now),
     }
 }
 
@@ -87,6 +90,7 @@ fn new_batch(batch: Batch, now: TimestampMs) -> BatchBuilder {
 mod tests {
     use super::*;
     use crate::coordinator::machine::Record;
+    use crate::log::Verification;
     use crate::record::control::EndTxnMarker;
     use crate::record::{Records, batches};
 
@@ -120,9 +124,10 @@ mod tests {
     #[test]
     fn a_producers_records_and_its_marker_have_batches_of_their_own_in_order() {
         let (producer, epoch) = (ProducerId(7), ProducerEpoch(3));
-        let pending = Append { batch: Batch::Transactional(producer, epoch), ..append(2, 2, 10) };
+        let pending =
+            Append { batch: Batch::Transactional(producer, epoch, Verification::Given(None)), ..append(2, 2, 10) };
         let marker = EndTxnMarker { commit: true, coordinator_epoch: 9 };
-        let marker = Append { batch: Batch::Marker(producer, epoch, marker), ..append(3, 0, 0) };
+        let marker = Append { batch: Batch::Marker(producer, epoch, marker, true), ..append(3, 0, 0) };
         let appends = vec![append(1, 1, 10), pending, marker, append(4, 1, 10)];
         for codec in [Compression::None, Compression::Lz4] {
             let packed = pack(appends.clone(), TimestampMs(5), codec);

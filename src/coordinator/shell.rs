@@ -4,9 +4,9 @@
 //! one-shot. What the machine wants written is packed once per loop turn and appended in order; the
 //! outcome of each append is told to the machine in that order. No borrow is held across an await.
 
-use super::load;
+use super::load::{self, LoadError};
 use super::log::{CoordinatorLog, Pending};
-use super::machine::{Append, Effects, Entry, Machine, Step, Token};
+use super::machine::{Append, Effects, Entry, Machine, Step, Token, Unreadable};
 use super::outbox::{self, Packed};
 use crate::base::local::{self, Event, Receiver, Sender};
 use crate::base::{ErrorCode, Instant, LeaderEpoch, Now, Offset, Uuid};
@@ -219,7 +219,7 @@ impl<M: Machine> Coordinator<M> {
         let mut records = 0u64;
         let take = |entry: Entry<'_>| {
             records += 1;
-            machine.replay(entry, began);
+            machine.replay(entry, began)
         };
         let end = load::load(&*self.log, take, || self.phase.get() == Phase::Loading).await;
         if self.phase.get() != Phase::Loading {
@@ -256,9 +256,21 @@ impl<M: Machine> Coordinator<M> {
                 true
             }
             Err(error) => {
-                tracing::error!(partition = self.config.name, ?error, "{} could not be loaded", M::WHAT);
+                self.complain_of_load(&error);
                 self.phase.set(Phase::Resigned);
                 false
+            }
+        }
+    }
+
+    /// This coordinator refuses; nothing of its log is changed, and the others serve.
+    fn complain_of_load(&self, error: &LoadError) {
+        let partition = &*self.config.name;
+        match error {
+            LoadError::Read(error) => tracing::error!(partition, ?error, "{} could not be loaded", M::WHAT),
+            LoadError::Unreadable(Unreadable { offset, why }) => {
+                let (offset, file) = (offset.0, self.log.file_of(*offset));
+                tracing::error!(partition, offset, file, "{} cannot be loaded and are not served: {why}", M::WHAT);
             }
         }
     }
@@ -336,7 +348,7 @@ impl<M: Machine> Coordinator<M> {
     fn write(&self, writing: &mut VecDeque<Writing>, now: Now) {
         let appends = std::mem::take(&mut self.state.borrow_mut().outbox);
         for packed in outbox::pack(appends, now.wall, self.config.compression) {
-            let outcome = self.log.append(packed.batch.clone());
+            let outcome = self.log.append(packed.batch.clone(), packed.of);
             writing.push_back(Writing { packed, outcome });
         }
     }

@@ -1,6 +1,7 @@
 //! The shell on a core of its own, against a log in memory.
 
 use super::group::{Answer, Caller, GroupConfig, Groups, Request};
+use super::machine::Batch;
 use super::{Coordinator, CoordinatorConfig, CoordinatorLog, Pending, Phase};
 use crate::base::local::{self, Receiver, Sender};
 use crate::base::{ErrorCode, LeaderEpoch, Offset, TopicPartition, Uuid};
@@ -53,7 +54,7 @@ impl MemoryLog {
 }
 
 impl CoordinatorLog for Rc<MemoryLog> {
-    fn append(&self, batch: Bytes) -> Pending<Result<Offset, ErrorCode>> {
+    fn append(&self, batch: Bytes, _: Batch) -> Pending<Result<Offset, ErrorCode>> {
         self.batches.set(self.batches.get() + 1);
         let (sender, receiver) = local::oneshot();
         if self.held.get() {
@@ -62,6 +63,10 @@ impl CoordinatorLog for Rc<MemoryLog> {
             sender.send(Ok(self.commit(&batch)));
         }
         Box::pin(async move { receiver.await.unwrap_or(Err(ErrorCode::NotLeaderOrFollower)) })
+    }
+
+    fn file_of(&self, _: Offset) -> String {
+        "memory".to_owned()
     }
 
     fn start_offset(&self) -> Offset {

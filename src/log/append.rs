@@ -10,6 +10,7 @@ use super::segment::{BatchMeta, Tail};
 use super::snapshot;
 use super::txn_index::AbortedTxn;
 use super::validate::{Refusal, Stamp, Terms, Validated};
+use super::verification::{Guard, Seen, Verification};
 use super::write::{Queued, QueuedBatch};
 use crate::base::{LeaderEpoch, Now, Offset, TimestampMs};
 use crate::record::control::EndTxnMarker;
@@ -27,6 +28,8 @@ pub enum AppendOrigin {
     Coordinator,
     /// The metadata quorum's leader: batches carry offsets and epoch already.
     RaftLeader,
+    /// A transaction marker whose epoch is above that of the transaction's data (`transaction.version` 2).
+    RaisedMarker,
     /// A leader's bytes on a follower: taken as they are.
     Replication,
 }
@@ -99,6 +102,21 @@ impl Log {
         epoch: LeaderEpoch,
         now: Now,
     ) -> Result<AppendInfo, AppendError> {
+        self.append_verified(records, origin, Verification::Off, epoch, now)
+    }
+
+    /// The same for records that may be part of a transaction, as sure as `verification` says.
+    ///
+    /// # Errors
+    /// See [`AppendError`]; nothing changed then.
+    pub fn append_verified(
+        &mut self,
+        records: Bytes,
+        origin: AppendOrigin,
+        verification: Verification,
+        epoch: LeaderEpoch,
+        now: Now,
+    ) -> Result<AppendInfo, AppendError> {
         if self.is_offline() {
             return Err(AppendError::Offline);
         }
@@ -107,7 +125,7 @@ impl Log {
         }
         let terms = Terms { origin, epoch, now: now.wall, effort: Effort::Full };
         match check(records, terms, &self.config) {
-            Ok(checked) => self.append_checked(checked, epoch, now),
+            Ok(checked) => self.append_checked(checked.verified(verification), epoch, now),
             Err(Refusal::Append(error)) => Err(error),
             Err(Refusal::TooMuch) => Err(AppendError::Unexpected("the check was given up".into())),
         }
@@ -129,10 +147,13 @@ impl Log {
         if self.health.is_full() {
             return Err(AppendError::DiskFull);
         }
-        let Checked { batches: incoming, origin } = checked;
+        let Checked { batches: incoming, origin, verification } = checked;
         let total: usize = incoming.iter().map(Incoming::size).sum();
         if total > self.config.segment_bytes as usize {
             return Err(AppendError::LargerThanSegment { size: total, max: self.config.segment_bytes });
+        }
+        if verification != Verification::Off {
+            check_verified(&mut self.producers, &incoming, verification, now.wall)?;
         }
         if let Some(original) = check_producers(&self.producers, &incoming, origin)? {
             return Ok(self.repeat_of(&original));
@@ -210,6 +231,15 @@ impl Log {
         })
     }
 
+    /// Begins to make sure of a transaction before its first batch comes: the guard to ask the coordinator under; none
+    /// where it is open here.
+    ///
+    /// # Errors
+    /// INVALID_PRODUCER_EPOCH.
+    pub fn begin_verification(&mut self, seen: Seen) -> Result<Option<Guard>, AppendError> {
+        self.producers.begin_verification(seen)
+    }
+
     fn repeat_of(&self, original: &ProducerBatch) -> AppendInfo {
         AppendInfo {
             first_offset: original.first_offset(),
@@ -258,6 +288,22 @@ pub(super) fn marker_of(batch: &BatchView<'_>) -> Option<(EndTxnMarker, Timestam
     let record = batch.records().next()?.ok()?;
     let timestamp = TimestampMs(header.base_timestamp().0.wrapping_add(record.timestamp_delta));
     EndTxnMarker::of(&record).map(|marker| (marker, timestamp))
+}
+
+/// Checks that the transaction coordinator knows of the batches' transactions.
+fn check_verified(
+    producers: &mut Producers,
+    incoming: &[Incoming],
+    verification: Verification,
+    now: TimestampMs,
+) -> Result<(), AppendError> {
+    let data = incoming.iter().filter(|b| b.header.has_producer() && b.marker.is_none());
+    for batch in data.filter(|b| b.header.is_transactional()) {
+        if !producers.is_repeat(&batch.header) {
+            producers.check_verified(&batch.header, verification, now)?;
+        }
+    }
+    Ok(())
 }
 
 /// Checks the batches against the state of their producers. A repeat ends the append: `Some` original.

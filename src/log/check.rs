@@ -7,6 +7,7 @@ use super::effort::Effort;
 use super::error::AppendError;
 use super::produced::one_batch;
 use super::validate::{Refusal, Terms, validate};
+use super::verification::Verification;
 use crate::base::{LeaderEpoch, TimestampMs};
 use crate::record::batches;
 use bytes::Bytes;
@@ -15,6 +16,15 @@ use bytes::Bytes;
 pub struct Checked {
     pub(super) batches: Vec<Incoming>,
     pub(super) origin: AppendOrigin,
+    pub(super) verification: Verification,
+}
+
+impl Checked {
+    /// As sure of the records' transaction as `verification` says.
+    #[must_use]
+    pub fn verified(self, verification: Verification) -> Self {
+        Self { verification, ..self }
+    }
 }
 
 /// A client's records that are still to be checked; borrows nothing of the log.
@@ -72,5 +82,5 @@ pub(super) fn check(records: Bytes, terms: Terms, config: &LogConfig) -> Result<
     if incoming.is_empty() {
         return Err(AppendError::NotOneBatch(0).into());
     }
-    Ok(Checked { batches: incoming, origin: terms.origin })
+    Ok(Checked { batches: incoming, origin: terms.origin, verification: Verification::Off })
 }

@@ -300,6 +300,12 @@ impl Log {
         );
     }
 
+    /// The segment file that holds `offset`, or would.
+    pub fn file_of(&self, offset: Offset) -> PathBuf {
+        let base = self.segments.get(self.segment_index(offset)).map_or(offset, |segment| segment.base);
+        self.file_path(FileKind::Log, base)
+    }
+
     /// The path of one of this log's files.
     pub(super) fn file_path(&self, kind: FileKind, offset: Offset) -> PathBuf {
         kind.path(&self.dir, offset)

@@ -1,5 +1,6 @@
 //! What can go wrong, one enum per operation. The partition layer maps each to Kafka's error code.
 
+use super::verification::Guard;
 use crate::base::{Offset, ProducerEpoch, ProducerId};
 use std::io;
 
@@ -129,6 +130,8 @@ pub enum AppendError {
     },
     /// A write outside the transaction the producer has open (INVALID_TXN_STATE 48).
     InvalidTxnState(ProducerId),
+    /// The transaction coordinator has to be asked first, under this guard (INVALID_TXN_STATE 48 where nobody asks).
+    Unverified(Guard),
     /// A marker of an older transaction coordinator (TRANSACTION_COORDINATOR_FENCED 52).
     TransactionCoordinatorFenced {
         /// What came.
@@ -190,6 +193,7 @@ impl std::fmt::Display for AppendError {
                 write!(f, "Epoch of producer {producer} is {incoming}, smaller than the last seen epoch {current}")
             }
             Self::InvalidTxnState(producer) => write!(f, "Expected transactional write from producer {producer}"),
+            Self::Unverified(_) => f.write_str("Record was not part of an ongoing transaction"),
             Self::TransactionCoordinatorFenced { incoming, current } => {
                 write!(f, "Invalid coordinator epoch: {incoming} (zombie), {current} (current)")
             }

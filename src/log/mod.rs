@@ -57,6 +57,7 @@ pub mod timestamp;
 pub mod txn_index;
 mod txn_rebuild;
 mod validate;
+mod verification;
 pub mod write;
 
 pub use aborted::AbortedLookup;
@@ -74,4 +75,5 @@ pub use read::{FileRange, Read, ReadLookup, ReadPlan};
 pub use recover::{Recovery, UnrecoveredLog};
 pub use timestamp::{TimestampLookup, TimestampOffset};
 pub use validate::Refusal;
+pub use verification::{Guard, Seen, Verification};
 pub use write::{WriteJob, Written};

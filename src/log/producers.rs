@@ -3,6 +3,7 @@
 
 use super::append::AppendOrigin;
 use super::error::AppendError;
+use super::verification::{Guard, Seen, Verification, Verifications};
 use crate::base::{Offset, ProducerEpoch, ProducerId, TimestampMs};
 use crate::record::BatchHeader;
 use crate::record::control::EndTxnMarker;
@@ -121,6 +122,7 @@ pub struct Producers {
     open: BTreeMap<i64, i64>,
     /// First and last offsets of ended transactions that the high watermark has not passed.
     ended: BTreeMap<i64, i64>,
+    verifying: Verifications,
 }
 
 impl Producers {
@@ -152,20 +154,71 @@ impl Producers {
         self.entries.insert(producer.0, entry);
     }
 
+    /// True where a client's batch repeats one of the last ones.
+    pub fn is_repeat(&self, header: &BatchHeader) -> bool {
+        self.entries.get(&header.producer_id().0).is_some_and(|entry| repeat_of(entry, header).is_some())
+    }
+
+    /// True where `producer` has a transaction open here in `epoch`; with a newer one it may have ended since.
+    pub fn has_open(&self, producer: ProducerId, epoch: ProducerEpoch) -> bool {
+        self.entries.get(&producer.0).is_some_and(|e| e.txn_first_offset.is_some() && e.epoch == epoch)
+    }
+
+    /// Begins to make sure of a transaction that has nothing here yet (`UnifiedLog.maybeStartTransactionVerification`):
+    /// the guard to ask the coordinator under; none where it is open here.
+    ///
+    /// # Errors
+    /// INVALID_PRODUCER_EPOCH.
+    pub fn begin_verification(&mut self, seen: Seen) -> Result<Option<Guard>, AppendError> {
+        self.check_epoch(seen.producer, seen.epoch, AppendOrigin::Client)?;
+        let open = self.has_open(seen.producer, seen.epoch);
+        Ok((!open).then(|| self.verifying.begin(seen)))
+    }
+
+    /// A batch of a transaction that is not open here needs the guard under which the coordinator was asked. Repeats of
+    /// what is in the log do not come here.
+    ///
+    /// # Errors
+    /// [`AppendError::Unverified`] with the guard to ask under; INVALID_PRODUCER_EPOCH; INVALID_TXN_STATE.
+    pub fn check_verified(
+        &mut self,
+        header: &BatchHeader,
+        verification: Verification,
+        at: TimestampMs,
+    ) -> Result<(), AppendError> {
+        let (producer, epoch) = (header.producer_id(), header.producer_epoch());
+        if !header.is_transactional() || self.has_open(producer, epoch) {
+            return Ok(());
+        }
+        match verification {
+            Verification::Off => Ok(()),
+            Verification::Wanted { raises_epochs } => {
+                let sequence = header.base_sequence();
+                let guard = self.begin_verification(Seen { producer, epoch, sequence, at, raises_epochs })?;
+                guard.map_or(Ok(()), |guard| Err(AppendError::Unverified(guard)))
+            }
+            Verification::Given(guard) => {
+                self.check_epoch(producer, epoch, AppendOrigin::Client)?;
+                let holds = self.verifying.holds(producer, guard);
+                if holds { Ok(()) } else { Err(AppendError::InvalidTxnState(producer)) }
+            }
+        }
+    }
+
     /// Whether a data batch may be appended (`ProducerAppendInfo.maybeValidateDataBatch`). Changes nothing.
     pub fn check(&self, header: &BatchHeader, origin: AppendOrigin) -> Result<Checked, AppendError> {
         let producer = header.producer_id();
-        let Some(entry) = self.entries.get(&producer.0) else { return Ok(Checked::Fresh) };
-        if origin == AppendOrigin::Client {
-            let (first, last) = (header.base_sequence(), header.last_sequence());
-            let same = |b: &&ProducerBatch| b.last_sequence == last && b.first_sequence() == first;
-            if header.producer_epoch() == entry.epoch {
-                if let Some(batch) = entry.batches.iter().find(same) {
-                    return Ok(Checked::Duplicate(*batch));
-                }
-            }
+        let entry = self.entries.get(&producer.0);
+        if origin == AppendOrigin::Client
+            && let Some(batch) = entry.and_then(|entry| repeat_of(entry, header))
+        {
+            return Ok(Checked::Duplicate(batch));
         }
         self.check_epoch(producer, header.producer_epoch(), origin)?;
+        if origin == AppendOrigin::Client {
+            self.verifying.check_sequence(header, entry)?;
+        }
+        let Some(entry) = entry else { return Ok(Checked::Fresh) };
         if origin == AppendOrigin::Client {
             check_sequence(entry, header)?;
         }
@@ -198,11 +251,29 @@ impl Producers {
     ) -> Result<(), AppendError> {
         let producer = header.producer_id();
         self.check_epoch(producer, header.producer_epoch(), origin)?;
+        self.check_raised(header, origin)?;
         let current = self.entries.get(&producer.0).map_or(-1, |e| e.coordinator_epoch);
         if current > marker.coordinator_epoch && origin != AppendOrigin::Replication {
             return Err(AppendError::TransactionCoordinatorFenced { incoming: marker.coordinator_epoch, current });
         }
         Ok(())
+    }
+
+    /// The marker of a transaction whose end raises the epoch has an epoch above that of its data. An equal one is the
+    /// same marker again, which does no harm where nothing is open, and would end the next transaction where it is.
+    fn check_raised(&self, header: &BatchHeader, origin: AppendOrigin) -> Result<(), AppendError> {
+        let (producer, incoming) = (header.producer_id(), header.producer_epoch());
+        match self.entries.get(&producer.0) {
+            Some(entry)
+                if origin == AppendOrigin::RaisedMarker
+                    && entry.epoch == incoming
+                    && entry.txn_first_offset.is_some()
+                    && incoming.0 != i16::MAX =>
+            {
+                Err(AppendError::InvalidProducerEpoch { producer, incoming, current: entry.epoch })
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Takes note of a data batch at `base`. `timestamp` is its largest.
@@ -218,6 +289,9 @@ impl Producers {
             timestamp,
         });
         entry.last_timestamp = timestamp;
+        if header.is_transactional() {
+            self.verifying.written(header);
+        }
         if header.is_transactional() && entry.txn_first_offset.is_none() {
             entry.txn_first_offset = Some(base);
             self.open.insert(base.0, producer.0);
@@ -235,6 +309,7 @@ impl Producers {
     ) -> (Undo, Option<CompletedTxn>) {
         let producer = header.producer_id();
         let before = self.entries.get(&producer.0).cloned();
+        self.verifying.written(header);
         let entry = self.entries.entry(producer.0).or_insert_with(ProducerEntry::empty);
         entry.set_epoch(header.producer_epoch());
         entry.coordinator_epoch = marker.coordinator_epoch;
@@ -286,12 +361,23 @@ impl Producers {
     pub fn expire(&mut self, now: TimestampMs, expiration_ms: i64) {
         self.entries
             .retain(|_, e| e.txn_first_offset.is_some() || now.0.saturating_sub(e.last_timestamp.0) < expiration_ms);
+        self.verifying.expire(now, expiration_ms);
     }
 
     /// Forgets everything.
     pub fn clear(&mut self) {
-        *self = Self::default();
+        self.entries.clear();
+        self.open.clear();
+        self.ended.clear();
+        self.verifying.clear();
     }
+}
+
+/// The batch among the last ones that `header` repeats.
+fn repeat_of(entry: &ProducerEntry, header: &BatchHeader) -> Option<ProducerBatch> {
+    let (first, last) = (header.base_sequence(), header.last_sequence());
+    let same = |b: &&ProducerBatch| b.last_sequence == last && b.first_sequence() == first;
+    entry.batches.iter().find(same).filter(|_| header.producer_epoch() == entry.epoch).copied()
 }
 
 /// `ProducerAppendInfo.checkSequence` for a producer that is known.

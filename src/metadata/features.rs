@@ -18,8 +18,14 @@ pub const METADATA_VERSION_MIN: i16 = 7;
 
 /// What clients are told under "supported" (ApiVersions), by name. Only features whose APIs are served: the others'
 /// finalized levels stay in the metadata log, and are not advertised.
-pub const SUPPORTED: &[SupportedFeature] =
-    &[SupportedFeature { name: "metadata.version", min: METADATA_VERSION_MIN, max: METADATA_VERSION_LATEST }];
+pub const SUPPORTED: &[SupportedFeature] = &[
+    SupportedFeature { name: "metadata.version", min: METADATA_VERSION_MIN, max: METADATA_VERSION_LATEST },
+    SupportedFeature { name: TRANSACTION_VERSION, min: 0, max: 2 },
+];
+
+/// How transactions work: 1 writes the coordinator's records with tagged fields, with 2 each end of a transaction
+/// raises the producer's epoch (KIP-890).
+pub const TRANSACTION_VERSION: &str = "transaction.version";
 
 /// What a broker declares in its registration: every level the metadata log may have finalized, because a controller
 /// refuses a broker that leaves one out. The same ranges as Apache Kafka 4.3.
@@ -30,7 +36,7 @@ pub const REGISTERED: &[SupportedFeature] = &[
     SupportedFeature { name: "metadata.version", min: METADATA_VERSION_MIN, max: METADATA_VERSION_LATEST },
     SupportedFeature { name: "share.version", min: 0, max: 1 },
     SupportedFeature { name: "streams.version", min: 0, max: 1 },
-    SupportedFeature { name: "transaction.version", min: 0, max: 2 },
+    SupportedFeature { name: TRANSACTION_VERSION, min: 0, max: 2 },
 ];
 
 /// True where clients may be told that this feature is finalized.

@@ -7,7 +7,7 @@ use super::error::append_outcome;
 use super::state::State;
 use crate::base::local::Receiver;
 use crate::base::{ErrorCode, Now};
-use crate::log::{AppendInfo, AppendOrigin, Checked, WriteError};
+use crate::log::{AppendInfo, AppendOrigin, Checked, Verification, WriteError};
 use crate::record::{BatchHeader, Compression};
 use crate::ring::errno;
 use bytes::Bytes;
@@ -93,7 +93,7 @@ impl Partition {
     pub(super) fn append_checked(&self, ask: &AppendAsk, checked: Checked, now: Now) -> Appending {
         let mut state = self.state.borrow_mut();
         let epoch = state.leader_epoch();
-        match state.log.append_checked(checked, epoch, now) {
+        match state.log.append_checked(checked.verified(ask.verification), epoch, now) {
             Ok(info) => {
                 let required = info.last_offset.plus(1);
                 let outcome = outcome(&info);
@@ -107,14 +107,20 @@ impl Partition {
         }
     }
 
-    /// Step 1 for a coordinator's batch: always waits for the commit.
-    pub fn append_internal(&self, records: Bytes, deadline: crate::base::Instant, now: Now) -> Appending {
+    /// Step 1 for a coordinator's batch, or for the marker of a transaction: always waits for the commit.
+    pub fn append_internal(
+        &self,
+        records: Bytes,
+        (origin, verification): (AppendOrigin, Verification),
+        deadline: crate::base::Instant,
+        now: Now,
+    ) -> Appending {
         let mut state = self.state.borrow_mut();
         if let Err(error) = self.may_append(&state, RequiredAcks::All) {
             return Appending::failed(AppendOutcome::failed(error));
         }
         let epoch = state.leader_epoch();
-        match state.log.append_as_leader(records, AppendOrigin::Coordinator, epoch, now) {
+        match state.log.append_verified(records, origin, verification, epoch, now) {
             Ok(info) => {
                 let waiting = wait(&mut state, info.last_offset.plus(1), deadline, RequiredAcks::All);
                 Appending { outcome: outcome(&info), waiting, queued: None }
@@ -214,5 +220,6 @@ fn outcome(info: &AppendInfo) -> AppendOutcome {
         record_errors: Vec::new(),
         message: None,
         current_leader: None,
+        guard: None,
     }
 }

@@ -1,7 +1,7 @@
 //! What is asked of a partition, and what it answers: plain values that may cross cores.
 
 use crate::base::{BrokerId, ErrorCode, Instant, LeaderEpoch, Offset};
-use crate::log::FileRange;
+use crate::log::{FileRange, Guard, Verification};
 use bytes::Bytes;
 
 /// The `acks` of a produce request.
@@ -37,6 +37,8 @@ pub struct AppendAsk {
     pub deadline: Instant,
     /// The produce request's version (zstd is refused below 7).
     pub version: i16,
+    /// Whether the transaction coordinator knows of the batch's transaction.
+    pub verification: Verification,
 }
 
 /// What a producer is told of one partition.
@@ -56,6 +58,8 @@ pub struct AppendOutcome {
     pub message: Option<String>,
     /// Who leads, where that is the error.
     pub current_leader: Option<(BrokerId, LeaderEpoch)>,
+    /// Nothing is appended before the transaction coordinator was asked under this guard.
+    pub guard: Option<Guard>,
 }
 
 impl AppendOutcome {
@@ -69,6 +73,7 @@ impl AppendOutcome {
             record_errors: Vec::new(),
             message: None,
             current_leader: None,
+            guard: None,
         }
     }
 }

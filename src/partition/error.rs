@@ -18,7 +18,7 @@ pub const fn append_code(error: &AppendError) -> ErrorCode {
         AppendError::InvalidTimestamps(_) => ErrorCode::InvalidTimestamp,
         AppendError::OutOfOrderSequence { .. } => ErrorCode::OutOfOrderSequenceNumber,
         AppendError::InvalidProducerEpoch { .. } => ErrorCode::InvalidProducerEpoch,
-        AppendError::InvalidTxnState(_) => ErrorCode::InvalidTxnState,
+        AppendError::InvalidTxnState(_) | AppendError::Unverified(_) => ErrorCode::InvalidTxnState,
         AppendError::TransactionCoordinatorFenced { .. } => ErrorCode::TransactionCoordinatorFenced,
         AppendError::Unexpected(_) | AppendError::OffsetsOutOfOrder | AppendError::UnexpectedOffset { .. } => {
             ErrorCode::UnknownServerError
@@ -41,7 +41,8 @@ pub fn append_outcome(error: &AppendError, partition: &TopicPartition) -> Append
         AppendError::InvalidTimestamps(faults) => faults.iter().map(told).collect(),
         _ => Vec::new(),
     };
-    AppendOutcome { record_errors, message: Some(message), ..AppendOutcome::failed(append_code(error)) }
+    let guard = if let AppendError::Unverified(guard) = error { Some(*guard) } else { None };
+    AppendOutcome { record_errors, message: Some(message), guard, ..AppendOutcome::failed(append_code(error)) }
 }
 
 /// As Java prints them.

@@ -38,7 +38,7 @@ pub use watch::{Watch, Watches};
 
 use crate::base::local::Event;
 use crate::base::{ErrorCode, Instant, LeaderEpoch, Offset, TopicIdPartition, TopicPartition};
-use crate::log::{Log, LogConfig};
+use crate::log::{Guard, Log, LogConfig, Seen};
 use crate::metadata::PartitionRegistration;
 use state::State;
 use std::cell::{Cell, RefCell};
@@ -142,6 +142,22 @@ impl Partition {
     /// Where the next record goes.
     pub fn end_offset(&self) -> Offset {
         self.state.borrow().log.end_offset()
+    }
+
+    /// The segment file that holds `offset`, for messages.
+    pub fn file_of(&self, offset: Offset) -> std::path::PathBuf {
+        self.state.borrow().log.file_of(offset)
+    }
+
+    /// Begins to make sure of a transaction whose offsets or records are about to come: the guard to ask its
+    /// coordinator under; none where it is open here.
+    ///
+    /// # Errors
+    /// NOT_LEADER_OR_FOLLOWER, INVALID_PRODUCER_EPOCH.
+    pub fn begin_verification(&self, seen: Seen) -> Result<Option<Guard>, ErrorCode> {
+        let mut state = self.state.borrow_mut();
+        state.check_leader(LeaderEpoch::UNKNOWN)?;
+        state.log.begin_verification(seen).map_err(|error| error::append_code(&error))
     }
 
     /// The first offset there still is.

@@ -4,7 +4,7 @@ use super::{AppendAsk, AppendOutcome, Appending, Partition, RequiredAcks};
 use crate::base::{
     BrokerId, ErrorCode, Instant, LeaderEpoch, Now, Offset, TimestampMs, TopicIdPartition, TopicPartition, Uuid,
 };
-use crate::log::{LogConfig, ReadError, Recovery, UnrecoveredLog};
+use crate::log::{LogConfig, ReadError, Recovery, UnrecoveredLog, Verification};
 use crate::metadata::PartitionRegistration;
 use crate::protocol::messages::PartitionRecord;
 use crate::record::BatchBuilder;
@@ -36,7 +36,13 @@ fn partition(dir: &Path, flush_messages: i64) -> Rc<Partition> {
 fn produce(partition: &Partition, acks: RequiredAcks) -> Appending {
     let mut batch = BatchBuilder::new(Offset(0));
     batch.append(now().wall, None, Some(b"value"), &[]);
-    let ask = AppendAsk { records: batch.build(), acks, deadline: Instant(u64::MAX), version: 11 };
+    let ask = AppendAsk {
+        records: batch.build(),
+        acks,
+        deadline: Instant(u64::MAX),
+        version: 11,
+        verification: Verification::Off,
+    };
     let appending = partition.append(ask, now());
     assert!(appending.is_accepted());
     appending

@@ -2,7 +2,9 @@
 
 use super::Shard;
 use crate::base::{ErrorCode, Instant, LeaderEpoch, Offset, TopicIdPartition, TopicPartition, Uuid};
+use crate::coordinator::machine::Batch;
 use crate::coordinator::{CoordinatorLog, Pending};
+use crate::log::{AppendOrigin, Verification};
 use crate::partition::{Partition, ReadAsk, Reader};
 use bytes::Bytes;
 use std::rc::{Rc, Weak};
@@ -26,16 +28,25 @@ impl PartitionLog {
 }
 
 impl CoordinatorLog for PartitionLog {
-    fn append(&self, batch: Bytes) -> Pending<Result<Offset, ErrorCode>> {
+    fn append(&self, batch: Bytes, of: Batch) -> Pending<Result<Offset, ErrorCode>> {
         let Some(shard) = self.shard.upgrade() else {
             return Box::pin(std::future::ready(Err(ErrorCode::NotLeaderOrFollower)));
         };
         // Without a deadline: what may still be committed must not be given up.
-        let appending = shard.append_internal(&self.id, batch, Instant(u64::MAX));
+        let terms = match of {
+            Batch::Own | Batch::Marker(.., false) => (AppendOrigin::Coordinator, Verification::Off),
+            Batch::Marker(.., true) => (AppendOrigin::RaisedMarker, Verification::Off),
+            Batch::Transactional(_, _, verification) => (AppendOrigin::Coordinator, verification),
+        };
+        let appending = shard.append_internal(&self.id, batch, terms, Instant(u64::MAX));
         Box::pin(async move {
             let outcome = appending.finish().await;
             if outcome.error == ErrorCode::None { Ok(Offset(outcome.base_offset)) } else { Err(outcome.error) }
         })
+    }
+
+    fn file_of(&self, offset: Offset) -> String {
+        self.partition.upgrade().map_or_else(String::new, |partition| partition.file_of(offset).display().to_string())
     }
 
     fn start_offset(&self) -> Offset {

@@ -8,6 +8,7 @@ use crate::base::topic::{GROUP_METADATA_TOPIC, SHARE_GROUP_STATE_TOPIC};
 use crate::base::{ErrorCode, LeaderEpoch, Now, TopicIdPartition, Uuid};
 use crate::coordinator::group::{GroupConfig, Groups};
 use crate::coordinator::share::{ShareStateConfig, ShareStates, Work as ShareWork};
+use crate::coordinator::transaction::Transactions;
 use crate::coordinator::{Coordinator, CoordinatorConfig, Machine, Phase};
 use crate::metadata::MetadataDelta;
 use crate::partition::Partition;
@@ -34,6 +35,7 @@ impl<M: Machine> Default for Family<M> {
 pub struct Coordinators {
     groups: Family<Groups>,
     share: Family<ShareStates>,
+    pub(super) transactions: Family<Transactions>,
 }
 
 /// A machine that cores host: where its state lies and what it is started with.
@@ -106,6 +108,7 @@ impl Shard {
         self.follow_leadership_of::<Groups>();
         self.follow_leadership_of::<ShareStates>();
         self.follow_share_partitions();
+        self.follow_leadership_of::<Transactions>();
     }
 
     fn follow_leadership_of<M: Hosted>(self: &Rc<Self>) {
@@ -179,8 +182,17 @@ impl Shard {
         active.map(|(_, coordinator)| coordinator.clone()).collect()
     }
 
+    /// What transactions may do follows the finalized features.
+    pub(super) fn configure_transactions(&self) {
+        let numbers = self.transaction_numbers();
+        for (_, coordinator) in self.coordinators.transactions.running.borrow().values() {
+            coordinator.configure(numbers.clone());
+        }
+    }
+
     /// Stops all coordinators: the broker stops.
     pub fn resign_coordinators(&self) {
+        self.resign_all::<Transactions>();
         self.resign_all::<Groups>();
         self.resign_all::<ShareStates>();
     }
@@ -209,7 +221,8 @@ impl Shard {
     }
 }
 
-fn random() -> [u8; 16] {
+/// Random bytes for the ids that coordinators make.
+pub(super) fn random() -> [u8; 16] {
     let mut bytes = [0; 16];
     process::random_bytes(&mut bytes);
     bytes

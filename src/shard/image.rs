@@ -33,7 +33,11 @@ impl Shard {
         }
         self.open(&image, gained).await;
         let gone = delta.deleted_topics().map(|(id, _)| id).collect::<Vec<_>>();
+        let version = self.transaction_version();
         *self.image.borrow_mut() = image;
+        if version != self.transaction_version() {
+            self.configure_transactions();
+        }
         self.reconfigure(delta, resettled).await;
         self.drop_topics(&gone).await;
         self.follow_leadership();

@@ -29,6 +29,7 @@ mod settings;
 pub mod share;
 mod stats;
 mod stop;
+mod transactions;
 mod waits;
 
 pub use calls::{CallFuture, Gone, Job};

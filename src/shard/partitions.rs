@@ -2,6 +2,7 @@
 
 use super::Shard;
 use crate::base::{ErrorCode, Instant, Now, TopicIdPartition};
+use crate::log::{AppendOrigin, Verification};
 use crate::partition::{AppendAsk, AppendOutcome, Appending, CheckStep, Partition};
 use crate::ring::runtime;
 use bytes::Bytes;
@@ -79,12 +80,18 @@ impl Shard {
     }
 
     /// The ordered step of a coordinator's append; finished when it is committed.
-    pub fn append_internal(self: &Rc<Self>, id: &TopicIdPartition, batch: Bytes, deadline: Instant) -> Appending {
+    pub fn append_internal(
+        self: &Rc<Self>,
+        id: &TopicIdPartition,
+        batch: Bytes,
+        terms: (AppendOrigin, Verification),
+        deadline: Instant,
+    ) -> Appending {
         let Some(partition) = self.partition(id) else {
             return Appending::failed(AppendOutcome::failed(self.why_absent(id)));
         };
         let bytes = batch.len();
-        let appending = partition.append_internal(batch, deadline, self.now());
+        let appending = partition.append_internal(batch, terms, deadline, self.now());
         self.count_append(&partition, &appending, bytes);
         if appending.is_accepted() {
             self.mark_dirty(&partition);

@@ -1,7 +1,7 @@
 //! Releases and features as the format command takes them (`MetadataVersion`, `Feature`).
 
 use crate::metadata::MetadataRecord;
-use crate::metadata::features::{REGISTERED, SupportedFeature};
+use crate::metadata::features::{REGISTERED, SupportedFeature, TRANSACTION_VERSION};
 use crate::metadata::store::bootstrap_records;
 
 const METADATA_VERSION: &str = "metadata.version";
@@ -22,6 +22,10 @@ const NAMES: [&str; 24] = [
     "4.1-IV1", "4.2-IV0", "4.2-IV1", "4.3-IV0",
 ];
 const FIRST_LEVEL: i16 = 7;
+
+/// What a new cluster finalizes where nothing is asked for: feature, level, and the `metadata.version` from which Kafka
+/// does so (`Feature.defaultLevel`). Only features whose APIs are served.
+const DEFAULTS: &[(&str, i16, i16)] = &[(TRANSACTION_VERSION, 2, 24)];
 
 impl Release {
     /// The newest.
@@ -47,6 +51,9 @@ impl Release {
     /// What a cluster of this release begins with, and `features` besides.
     pub fn bootstrap_records(self, features: &[(String, i16)]) -> Vec<MetadataRecord> {
         let mut all: Vec<(&str, i16)> = features.iter().map(|(name, level)| (name.as_str(), *level)).collect();
+        let given = |name: &str| features.iter().any(|(other, _)| other == name);
+        let due = DEFAULTS.iter().filter(|(name, _, since)| self.level >= *since && !given(name));
+        all.extend(due.map(|(name, level, _)| (*name, *level)));
         all.push((METADATA_VERSION, self.level));
         bootstrap_records(&all)
     }

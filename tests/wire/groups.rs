@@ -367,12 +367,12 @@ fn what_is_wrong_is_refused_with_its_error() {
 }
 
 #[test]
-fn transactions_and_share_groups_have_no_coordinator_yet() {
+fn share_groups_have_no_coordinator_yet() {
     let broker = Broker::start();
     if !broker.is_corelog() {
         return;
     }
-    for (key_type, version) in [(1, 1), (1, 6), (2, 6)] {
+    for (key_type, version) in [(2, 6)] {
         let mut request = FindCoordinatorRequest { key_type, ..Default::default() };
         match version {
             1 => request.key = "t".into(),

@@ -81,8 +81,12 @@ impl Groups {
     }
 
     fn check_metadata(&self, partition: &OffsetCommitRequestPartition) -> ErrorCode {
-        let units = partition.committed_metadata.as_deref().map_or(0, |m| m.encode_utf16().count());
-        if units > self.config.offset_metadata_max { ErrorCode::OffsetMetadataTooLarge } else { ErrorCode::None }
+        let too_long = self.is_too_long(partition.committed_metadata.as_deref());
+        if too_long { ErrorCode::OffsetMetadataTooLarge } else { ErrorCode::None }
+    }
+
+    pub(super) fn is_too_long(&self, metadata: Option<&str>) -> bool {
+        metadata.map_or(0, |m| m.encode_utf16().count()) > self.config.offset_metadata_max
     }
 
     /// The commit's records are in the log, the first at `outcome`; or they could not be written.

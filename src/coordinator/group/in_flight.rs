@@ -3,12 +3,12 @@
 //! What a record says about offsets and assignments takes effect when the record is committed, in
 //! log order. So a failed append needs no rollback: nothing of it was applied.
 
-use super::effects::{Append, AppendId, Effects, Record, Token};
+use super::effects::{Append, AppendId, Batch, Effects, Record, Token};
 use super::member::Member;
 use super::offsets::{Key, OffsetAndMetadata};
-use super::request::{Answer, Request};
+use super::request::{Answer, Request, TxnEnd};
 use super::{Groups, Step};
-use crate::base::{ErrorCode, Offset};
+use crate::base::{ErrorCode, Offset, ProducerId};
 use crate::coordinator::machine::append_error;
 use crate::protocol::messages::offset_fetch_request::OffsetFetchRequestGroup;
 use bytes::Bytes;
@@ -25,6 +25,10 @@ pub(super) enum Then {
     StaticRejoin(Box<StaticRejoin>),
     /// Offsets take effect.
     Commit(Commit),
+    /// Offsets wait for the end of their transaction.
+    Pending(ProducerId, Commit),
+    /// A transaction has ended; the request is answered.
+    Ended(Token, TxnEnd),
     /// Offsets and groups are gone.
     Removed(Removed),
     /// A request is answered; nothing else changes.
@@ -74,8 +78,12 @@ pub(super) struct AnswerLater {
 
 impl Groups {
     pub(super) fn append(&mut self, records: Vec<Record>, then: Then, fx: &mut Effects) {
+        self.append_as(Batch::Own, records, then, fx);
+    }
+
+    pub(super) fn append_as(&mut self, batch: Batch, records: Vec<Record>, then: Then, fx: &mut Effects) {
         self.last_append.0 += 1;
-        fx.appends.push(Append::own(self.last_append, records));
+        fx.appends.push(Append { id: self.last_append, batch, records });
         self.in_flight.push_back((self.last_append, then));
     }
 
@@ -100,6 +108,8 @@ impl Groups {
             Then::Assignment(assignment) => self.assignment_done(assignment, done, step),
             Then::StaticRejoin(rejoin) => self.static_rejoin_done(*rejoin, done, step),
             Then::Commit(commit) => self.commit_done(commit, outcome, step.now.wall),
+            Then::Pending(producer, commit) => self.txn_commit_done(producer, commit, outcome, step.now.wall),
+            Then::Ended(token, end) => self.transaction_ended(token, end, done, step),
             Then::Removed(removed) => self.removal_done(removed, done),
             Then::Answer(later) => {
                 let answer = match outcome {
@@ -134,7 +144,7 @@ impl Groups {
         self.in_flight
             .iter()
             .filter_map(move |(_, then)| match then {
-                Then::Commit(commit) if &*commit.group == group => Some(commit),
+                Then::Commit(commit) | Then::Pending(_, commit) if &*commit.group == group => Some(commit),
                 _ => None,
             })
             .flat_map(|c| c.entries.iter().map(|(topic, partition, _)| Key::new(&c.group, topic, *partition)))

@@ -4,7 +4,7 @@ use super::effects::{AppendId, Effects, Step, Token};
 use super::request::{Answer, Request};
 use super::{GroupConfig, Groups};
 use crate::base::{ErrorCode, Instant, LeaderEpoch, Now, Offset, TopicPartition, Uuid};
-use crate::coordinator::machine::{Entry, Machine};
+use crate::coordinator::machine::{Entry, Machine, Unreadable};
 use std::convert::Infallible;
 
 impl Machine for Groups {
@@ -23,11 +23,12 @@ impl Machine for Groups {
         self.config = config.clone();
     }
 
-    fn replay(&mut self, entry: Entry, began: Now) {
+    fn replay(&mut self, entry: Entry, began: Now) -> Result<(), Unreadable> {
         match entry {
             Entry::Record { offset, producer, key, value } => self.replay(offset, producer, key, value, began),
             Entry::Marker { producer, committed } => self.replay_marker(producer, committed),
         }
+        Ok(())
     }
 
     fn loaded(&mut self, _: LeaderEpoch, step: &mut Step) {
@@ -83,6 +84,7 @@ impl Machine for Groups {
         matches!(
             request,
             Request::Commit(..)
+                | Request::TxnCommit(..)
                 | Request::Leave(_)
                 | Request::Delete(_)
                 | Request::OffsetDelete(_)

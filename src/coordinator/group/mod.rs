@@ -32,11 +32,12 @@ mod sync;
 #[cfg(test)]
 mod tests;
 mod timers;
+mod transactions;
 
 pub use config::GroupConfig;
 pub use effects::{Append, AppendId, Batch, Effects, Record, Step, Token};
 pub use fetch::failed_partition;
-pub use request::{Answer, Caller, Request, WrongAnswer, commit_error};
+pub use request::{Answer, Caller, Request, TxnEnd, WrongAnswer, commit_error, txn_commit_error};
 pub use survey::GroupFacts;
 
 use crate::base::Instant;
@@ -93,6 +94,8 @@ impl Groups {
             Request::List(request) => step.answer(Ok(self.list(&request))),
             Request::Delete(groups) => self.delete(groups, step),
             Request::OffsetDelete(request) => self.delete_offsets(request, step),
+            Request::TxnCommit(caller, request, sure) => self.txn_commit(caller, request, sure, step),
+            Request::EndTransaction(end) => self.end_transaction(end, step),
         }
     }
 

@@ -1,6 +1,7 @@
 //! Requests as the state machine takes them, answers as it gives them.
 
-use crate::base::ErrorCode;
+use crate::base::{ErrorCode, ProducerEpoch, ProducerId};
+use crate::log::Verification;
 use crate::protocol::Str;
 use crate::protocol::messages::delete_groups_response::DeletableGroupResult;
 use crate::protocol::messages::describe_groups_response::DescribedGroup;
@@ -9,11 +10,15 @@ use crate::protocol::messages::list_groups_response::ListedGroup;
 use crate::protocol::messages::offset_commit_response::{OffsetCommitResponsePartition, OffsetCommitResponseTopic};
 use crate::protocol::messages::offset_fetch_request::OffsetFetchRequestGroup;
 use crate::protocol::messages::offset_fetch_response::OffsetFetchResponseGroup;
+use crate::protocol::messages::txn_offset_commit_response::{
+    TxnOffsetCommitResponsePartition, TxnOffsetCommitResponseTopic,
+};
 use crate::protocol::messages::{
     HeartbeatRequest, HeartbeatResponse, JoinGroupRequest, JoinGroupResponse, LeaveGroupRequest, LeaveGroupResponse,
     ListGroupsRequest, OffsetCommitRequest, OffsetCommitResponse, OffsetDeleteRequest, OffsetDeleteResponse,
-    SyncGroupRequest, SyncGroupResponse,
+    SyncGroupRequest, SyncGroupResponse, TxnOffsetCommitRequest, TxnOffsetCommitResponse,
 };
+use crate::record::control::EndTxnMarker;
 
 /// Who sends a request, as far as groups care.
 #[derive(Clone, Debug, Default)]
@@ -50,6 +55,23 @@ pub enum Request {
     Delete(Vec<Str>),
     /// OffsetDelete: topics and partitions exist.
     OffsetDelete(OffsetDeleteRequest),
+    /// TxnOffsetCommit: topics and partitions exist.
+    TxnCommit(Caller, TxnOffsetCommitRequest, Verification),
+    /// The end of a transaction that may hold offsets (WriteTxnMarkers).
+    EndTransaction(TxnEnd),
+}
+
+/// The end of a producer's transaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TxnEnd {
+    /// Whose.
+    pub producer: ProducerId,
+    /// Its epoch.
+    pub epoch: ProducerEpoch,
+    /// What is decided, and by which coordinator.
+    pub marker: EndTxnMarker,
+    /// The epoch was raised for the end (`transaction.version` 2).
+    pub raised: bool,
 }
 
 /// The answer to a [`Request`], of the same name.
@@ -75,6 +97,10 @@ pub enum Answer {
     Delete(Vec<DeletableGroupResult>),
     /// OffsetDelete.
     OffsetDelete(OffsetDeleteResponse),
+    /// TxnOffsetCommit.
+    TxnCommit(TxnOffsetCommitResponse),
+    /// The end of a transaction: whether its marker is written.
+    Ended(ErrorCode),
 }
 
 macro_rules! answers {
@@ -104,6 +130,8 @@ answers! {
     List: Result<Vec<ListedGroup>, ErrorCode>,
     Delete: Vec<DeletableGroupResult>,
     OffsetDelete: OffsetDeleteResponse,
+    TxnCommit: TxnOffsetCommitResponse,
+    Ended: ErrorCode,
 }
 
 /// An answer of another kind than the request: a defect.
@@ -136,6 +164,8 @@ impl Request {
                 .into(),
             Self::List(_) => Answer::List(Err(error)),
             Self::OffsetDelete(_) => OffsetDeleteResponse { error_code, ..Default::default() }.into(),
+            Self::TxnCommit(_, request, _) => txn_commit_error(request, error).into(),
+            Self::EndTransaction(_) => error.into(),
             Self::Delete(groups) => groups
                 .iter()
                 .map(|id| DeletableGroupResult { group_id: id.clone(), error_code })
@@ -156,6 +186,19 @@ fn unknown_members(request: &LeaveGroupRequest) -> LeaveGroupResponse {
         })
         .collect();
     LeaveGroupResponse { members, ..Default::default() }
+}
+
+/// `error` for every partition of a commit in a transaction.
+pub fn txn_commit_error(request: &TxnOffsetCommitRequest, error: ErrorCode) -> TxnOffsetCommitResponse {
+    let topics = request.topics.iter().map(|topic| TxnOffsetCommitResponseTopic {
+        name: topic.name.clone(),
+        partitions: topic
+            .partitions
+            .iter()
+            .map(|p| TxnOffsetCommitResponsePartition { partition_index: p.partition_index, error_code: error.code() })
+            .collect(),
+    });
+    TxnOffsetCommitResponse { topics: topics.collect(), ..Default::default() }
 }
 
 /// `error` for every partition of a commit.

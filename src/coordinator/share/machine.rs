@@ -6,7 +6,7 @@ use super::state::{Change, ShareState, Update};
 use super::upkeep::Work;
 use super::{Effects, ShareStateConfig, ShareStates, Step, records};
 use crate::base::{ErrorCode, Instant, LeaderEpoch, Now, Offset, Uuid};
-use crate::coordinator::machine::{AppendId, Entry, Machine, Token, append_error};
+use crate::coordinator::machine::{AppendId, Entry, Machine, Token, Unreadable, append_error};
 use std::collections::{HashMap, VecDeque};
 
 /// A damaged log is told of in this many lines.
@@ -40,8 +40,8 @@ impl Machine for ShareStates {
         self.config = *config;
     }
 
-    fn replay(&mut self, entry: Entry, _: Now) {
-        let Entry::Record { offset, key, value, .. } = entry else { return };
+    fn replay(&mut self, entry: Entry, _: Now) -> Result<(), Unreadable> {
+        let Entry::Record { offset, key, value, .. } = entry else { return Ok(()) };
         match records::read(key, value) {
             Ok(Some((key, change))) => {
                 self.entries.entry(key.clone()).or_default().replay(&change, offset);
@@ -55,6 +55,7 @@ impl Machine for ShareStates {
                 }
             }
         }
+        Ok(())
     }
 
     fn loaded(&mut self, _: LeaderEpoch, step: &mut Step) {

@@ -88,7 +88,8 @@ impl Harness {
         let mut machine = ShareStates::new(&CONFIG);
         for (offset, record) in (0..).map(Offset).zip(&self.log) {
             let (key, value) = (&record.key, record.value.as_ref());
-            machine.replay(LogEntry::Record { offset, producer: ProducerId::NONE, key, value }, self.now);
+            let entry = LogEntry::Record { offset, producer: ProducerId::NONE, key, value };
+            machine.replay(entry, self.now).expect("a record that was written can be read");
         }
         let mut fx = Effects::default();
         machine.loaded(LeaderEpoch(0), &mut Step { token: Token(0), now: self.now, random: [0; 16], fx: &mut fx });

@@ -8,6 +8,7 @@ mod load;
 mod member;
 mod produce;
 mod topic;
+mod transact;
 
 use clap::{Parser, Subcommand};
 use rdkafka::ClientConfig;
@@ -40,6 +41,8 @@ enum Verb {
     Member(member::Member),
     /// create or delete a topic
     Topic(topic::Topic),
+    /// write in transactions that commit, abort, are fenced, or stay open
+    Transact(transact::Transact),
 }
 
 fn main() {
@@ -56,6 +59,7 @@ fn main() {
         Verb::Load(verb) => verb.run(config),
         Verb::Member(verb) => verb.run(config),
         Verb::Topic(verb) => verb.run(config),
+        Verb::Transact(verb) => verb.run(config),
     };
     if let Err(error) = outcome {
         eprintln!("rdk: {error}");

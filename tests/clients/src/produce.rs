@@ -27,6 +27,8 @@ pub struct Produce {
 #[derive(Default)]
 pub struct Acknowledgements {
     pub failed: AtomicU64,
+    /// Nothing is printed.
+    pub quiet: bool,
 }
 
 impl ClientContext for Acknowledgements {}
@@ -35,6 +37,9 @@ impl ProducerContext for Acknowledgements {
     type DeliveryOpaque = ();
 
     fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
+        if self.quiet {
+            return;
+        }
         let mut out = std::io::stdout().lock();
         match result {
             Ok(message) => {

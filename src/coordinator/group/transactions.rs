@@ -1,0 +1,142 @@
+//! Offsets in transactions: TxnOffsetCommit and the markers that make them count or not
+//! (`OffsetMetadataManager.commitTransactionalOffset`, `replayEndTransactionMarker`).
+
+use super::classic::ClassicGroup;
+use super::in_flight::{AnswerLater, Commit, Then};
+use super::offsets::{Key, OffsetAndMetadata};
+use super::request::{Caller, Request, TxnEnd, txn_commit_error};
+use super::state::State;
+use super::{Groups, Step};
+use crate::base::{ErrorCode, Offset, ProducerEpoch, ProducerId, TimestampMs, Uuid};
+use crate::coordinator::machine::{Batch, Token, append_error};
+use crate::log::Verification;
+use crate::protocol::messages::TxnOffsetCommitRequest;
+use crate::protocol::messages::txn_offset_commit_request::TxnOffsetCommitRequestPartition;
+use std::sync::Arc;
+
+impl Groups {
+    /// Writes the offsets as part of the producer's transaction; they count once its marker says so.
+    pub(super) fn txn_commit(
+        &mut self,
+        caller: Caller,
+        request: TxnOffsetCommitRequest,
+        sure: Verification,
+        step: &mut Step,
+    ) {
+        if let Err(error) = self.check_txn_commit(&request) {
+            return step.answer(txn_commit_error(&request, error));
+        }
+        let group: Arc<str> = Arc::from(&*request.group_id);
+        let mut response = txn_commit_error(&request, ErrorCode::None);
+        let (mut records, mut entries) = (Vec::new(), Vec::new());
+        for (topic, answers) in request.topics.iter().zip(&mut response.topics) {
+            let name: Arc<str> = Arc::from(&*topic.name);
+            for (partition, answer) in topic.partitions.iter().zip(&mut answers.partitions) {
+                if self.is_too_long(partition.committed_metadata.as_deref()) {
+                    answer.error_code = ErrorCode::OffsetMetadataTooLarge.code();
+                    continue;
+                }
+                let pending = pending_offset(partition, step.now.wall);
+                records.push(super::records::offset(&group, &name, partition.partition_index, &pending));
+                entries.push((name.clone(), partition.partition_index, pending));
+            }
+        }
+        if records.is_empty() {
+            return step.answer(response);
+        }
+        if let Some(group) = self.groups.get_mut(&group) {
+            group.commits_in_flight += 1;
+        }
+        let producer = ProducerId(request.producer_id);
+        let batch = Batch::Transactional(producer, ProducerEpoch(request.producer_epoch), sure);
+        self.append_as(batch, records, Then::Pending(producer, Commit { group, entries }), step.fx);
+        let refused = Request::TxnCommit(caller, request, sure);
+        let later = AnswerLater { token: step.token, answer: response.into(), refused };
+        self.after_appends(Then::Answer(Box::new(later)));
+    }
+
+    fn check_txn_commit(&self, request: &TxnOffsetCommitRequest) -> Result<(), ErrorCode> {
+        if request.group_id.is_empty() {
+            return Err(ErrorCode::InvalidGroupId);
+        }
+        if self.foreign.contains(&*request.group_id) {
+            // Members of other kinds of groups cannot be checked here; administrators may commit.
+            return if request.generation_id < 0 { Ok(()) } else { Err(ErrorCode::IllegalGeneration) };
+        }
+        match self.groups.get(&*request.group_id) {
+            Some(group) => validate(group, request),
+            None if request.generation_id >= 0 => Err(ErrorCode::IllegalGeneration),
+            None if self.groups.len() >= self.config.groups_max => Err(ErrorCode::CoordinatorNotAvailable),
+            None => Ok(()),
+        }
+    }
+
+    /// The records are in the log, the first at `outcome`; or they could not be written.
+    pub(super) fn txn_commit_done(
+        &mut self,
+        producer: ProducerId,
+        commit: Commit,
+        outcome: Result<Offset, ErrorCode>,
+        now: TimestampMs,
+    ) {
+        if let Some(group) = self.groups.get_mut(&commit.group) {
+            group.commits_in_flight = group.commits_in_flight.saturating_sub(1);
+        }
+        let Ok(Offset(first)) = outcome else { return };
+        self.hold_group(&commit.group, now);
+        for (record, (topic, partition, mut pending)) in (first..).zip(commit.entries) {
+            pending.record_offset = Offset(record);
+            self.offsets.put_pending(producer.0, Key { group: commit.group.clone(), topic, partition }, pending);
+        }
+    }
+
+    /// Writes the marker behind all that was asked before.
+    pub(super) fn end_transaction(&mut self, end: TxnEnd, step: &mut Step) {
+        let batch = Batch::Marker(end.producer, end.epoch, end.marker, end.raised);
+        self.append_as(batch, Vec::new(), Then::Ended(step.token, end), step.fx);
+    }
+
+    pub(super) fn transaction_ended(
+        &mut self,
+        token: Token,
+        end: TxnEnd,
+        outcome: Result<(), ErrorCode>,
+        step: &mut Step,
+    ) {
+        if outcome.is_ok() {
+            self.offsets.end_transaction(end.producer.0, end.marker.commit);
+        }
+        step.fx.answer(token, outcome.map_or_else(append_error, |()| ErrorCode::None));
+    }
+}
+
+/// As of an OffsetCommit, but that the group's state does not matter, and that clients up to v2 name no member.
+fn validate(group: &ClassicGroup, request: &TxnOffsetCommitRequest) -> Result<(), ErrorCode> {
+    let generation = request.generation_id;
+    if group.state() == State::Dead {
+        return Err(ErrorCode::CoordinatorNotAvailable);
+    }
+    if generation < 0 && group.state() == State::Empty {
+        return Ok(());
+    }
+    if generation >= 0 || !request.member_id.is_empty() || request.group_instance_id.is_some() {
+        group.validate_member(&request.member_id, request.group_instance_id.as_deref())?;
+        if generation != group.generation {
+            return Err(ErrorCode::IllegalGeneration);
+        }
+    }
+    Ok(())
+}
+
+fn pending_offset(partition: &TxnOffsetCommitRequestPartition, now: TimestampMs) -> OffsetAndMetadata {
+    OffsetAndMetadata {
+        offset: partition.committed_offset,
+        leader_epoch: partition.committed_leader_epoch.max(-1),
+        metadata: Arc::from(partition.committed_metadata.as_deref().unwrap_or("")),
+        committed_at: now,
+        expires_at: None,
+        // As Kafka: the request names no ids.
+        topic_id: Uuid::ZERO,
+        record_offset: Offset(-1),
+    }
+}

@@ -1,0 +1,118 @@
+"""Transactions by Apache Kafka's Java clients, by librdkafka, and by the tool for administrators; through `kill -9` at
+every step, and from Apache Kafka to corelog and back while they run."""
+
+import os
+import random
+import re
+import time
+
+import pytest
+
+from harness.broker import java
+from harness.clients import create_topic, rdk, rdk_consume, tool
+from harness.node import Node
+from harness.paths import ROOT, SCRATCH
+from harness.process import Running, run
+
+#: `TXN=all`: everything, in minutes; else what fits into half a minute
+ALL = os.environ.get("TXN") == "all"
+QUICK = {"offsets_topic_num_partitions": 3, "transaction_state_log_num_partitions": 3, "group_initial_rebalance_delay_ms": 100}
+
+
+def transactions(address, *scenes):
+    argv = java(str(ROOT / "tests" / "harness" / "Transactions.java"), address, *scenes)
+    at = argv.index("-Dlevel=ERROR")
+    return [*argv[:at], "-Dlevel=OFF", *argv[at + 1 :]]
+
+
+def scenes_of(address):
+    out = run(transactions(address, "all"), timeout=180, check=False)
+    failed = [line for line in out.out.splitlines() if not line.startswith("ok ")]
+    assert out.code == 0 and not failed, out.out + out.err
+    return len(out.out.splitlines())
+
+
+def test_java_clients_commit_abort_are_fenced_and_find_their_offsets(make_broker):
+    """One program, nine scenes: each says what it saw."""
+    assert scenes_of(make_broker(**QUICK).start().address) == 9
+
+
+@pytest.mark.parametrize("seed", [random.SystemRandom().randrange(1 << 30)])
+def test_a_transaction_is_whole_after_kill_9(make_broker, seed):
+    """A producer goes on through the restarts. What it was told is so, and each transaction is in all three partitions
+    or in none."""
+    rng = random.Random(seed)
+    broker = make_broker(**QUICK).start()
+    load = Running(transactions(broker.address, "load"), "transactions")
+    load.wait_for_line("committed", 60)
+    for _ in range(40 if ALL else 4):
+        seen = len(load.lines)
+        load.wait_until(lambda: len(load.lines) > seen + rng.randrange(1, 12), "transactions end", 60)
+        time.sleep(rng.random() * 0.02)  # anywhere in a transaction: that is what is tried
+        broker.kill()
+        broker.start()
+    seen = len(load.lines)
+    load.wait_until(lambda: any(line.startswith("committed") for line in load.lines[seen:]), "it commits again", 90)
+    load.process.stdin.close()
+    load.wait_until(lambda: not load.alive(), "the program ends", 120)
+    assert load.lines[-1].startswith("ok load"), f"SEED={seed}\n{load}"
+
+
+def test_librdkafka_commits_and_aborts(make_broker):
+    broker = make_broker(**QUICK).start()
+    create_topic(broker, "t", 2)
+    out = run(rdk(broker, "transact", "--topic", "t", "--group", "g", transactional_id="rdk"), timeout=60).out
+    assert out.splitlines() == ["committed 10", "aborted 10", "offset 7", "fenced"], out
+    seen = [record.value for record in rdk_consume(broker, "t", isolation_level="read_committed")]
+    assert sorted(seen) == sorted(f"good-{n}" for n in range(10))
+
+
+@pytest.mark.skipif(not ALL, reason="half a minute of JVM starts")
+def test_the_tool_lists_describes_and_aborts(make_broker):
+    broker = make_broker(**QUICK).start()
+    create_topic(broker, "t", 1)
+    hangs = Running(rdk(broker, "transact", "--topic", "t", "--hang", transactional_id="hangs"), "transact")
+    hangs.wait_for_line("open")
+    ask = lambda *argv, **how: tool("kafka-transactions", *argv, broker=broker, **how).out
+    assert re.search(r"^hangs\s+\d+\s+\d+\s+Ongoing$", ask("list"), re.M)
+    assert "Ongoing" in ask("describe", "--transactional-id", "hangs")
+    told = ask("describe-producers", "--topic", "t", "--partition", "0").splitlines()[1].split()
+    assert told[-1] == "0", told
+    assert ask("find-hanging", "--broker-id", "1").count("\n") == 1, "an open one is not hanging"
+    ask("abort", "--topic", "t", "--partition", "0", "--start-offset", "0")
+    told = ask("describe-producers", "--topic", "t", "--partition", "0").splitlines()[1].split()
+    assert told[-1] == "None", told
+
+
+@pytest.mark.corelog
+@pytest.mark.skipif(not ALL, reason="a minute of Apache Kafka's restarts")
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("ends", ["stop", "kill"])
+def test_transactions_go_on_from_apache_kafka_to_corelog_and_back(ends):
+    """The same producer writes while one broker takes the directory from the other, in the middle of transactions."""
+    node = Node(SCRATCH / f"transactions-{ends}-{time.time_ns()}", transaction_state_log_segment_bytes=1048576)
+    node.format_by("apache-kafka")
+    node.start("apache-kafka")
+    load = Running(transactions(node.address, "load"), "transactions")
+    for which in ("corelog", "apache-kafka", "corelog"):
+        seen = len(load.lines)
+        done = lambda: sum(line.startswith("committed") for line in load.lines[seen:]) > 20
+        load.wait_until(done, "transactions commit", 120)
+        getattr(node, ends)()
+        node.start(which)
+    seen = len(load.lines)
+    load.wait_until(done, "transactions commit", 120)
+    load.process.stdin.close()
+    load.wait_until(lambda: not load.alive(), "the program ends", 120)
+    assert load.lines[-1].startswith("ok load"), load
+    node.stop()
+
+
+@pytest.mark.skipif(not ALL, reason="the same with older clients")
+def test_java_clients_of_3_9_do_the_same(make_broker):
+    from harness.node import kafka
+
+    broker = make_broker(**QUICK).start()
+    argv = kafka("3.9.1", str(ROOT / "tests" / "harness" / "Transactions.java"), broker.address, "all")
+    out = run(argv, timeout=180, check=False)
+    assert out.code == 0 and out.out.count("ok ") == 9, out.out + out.err
