@@ -11,10 +11,13 @@ mod cold;
 mod cpu;
 mod echo;
 mod floor;
+mod groups;
 mod kafka;
 mod load;
 mod recovery;
 mod ring_echo;
+mod server;
+mod wire;
 
 use clap::{Parser, Subcommand};
 
@@ -44,6 +47,8 @@ enum Command {
     Recovery(recovery::Args),
     /// Latency at the tail with and without somebody who reads old data, in a memory group smaller than that data.
     Cold(cold::Args),
+    /// Heartbeats, commits, rebalances and loading of groups, beside Apache Kafka.
+    Groups(groups::Args),
     /// The broker on one core against the floors, in turn, with ratios.
     Compare(broker::CompareArgs),
     /// One of the servers above (started by the commands above as their own process).
@@ -62,6 +67,7 @@ fn main() {
         Command::Start(args) => broker::start(&args),
         Command::Recovery(args) => recovery::run(&args),
         Command::Cold(args) => cold::run(&args),
+        Command::Groups(args) => groups::run(&args),
         Command::Compare(args) => broker::compare(&args),
         Command::Serve(args) => child::serve(&args),
     };

@@ -10,7 +10,7 @@ use crate::protocol::messages::{DescribeGroupsRequest, DescribeGroupsResponse};
 /// Since this version the allowed operations can be asked for (KIP-430).
 const OPERATIONS_FROM: i16 = 3;
 /// READ, DELETE, DESCRIBE, DESCRIBE_CONFIGS and ALTER_CONFIGS by their ACL numbers, as bits: all that a group knows.
-const ALL_OPERATIONS: i32 = 1 << 3 | 1 << 6 | 1 << 8 | 1 << 10 | 1 << 11;
+pub const ALL_OPERATIONS: i32 = 1 << 3 | 1 << 6 | 1 << 8 | 1 << 10 | 1 << 11;
 
 /// Answers one request.
 pub async fn handle(ctx: &RequestContext, request: DescribeGroupsRequest) -> Result<DescribeGroupsResponse, Close> {

@@ -11,6 +11,8 @@ mod alter_replica_log_dirs;
 mod alter_user_scram_credentials;
 mod api_versions;
 mod by_topic;
+mod consumer_group_describe;
+mod consumer_group_heartbeat;
 mod coordinate;
 mod create_acls;
 mod create_delegation_token;

@@ -2,6 +2,7 @@
 
 use super::admin::AdminListener;
 use super::cleaner::CleanerConfig;
+use super::consumer_groups::ConsumerGroupConfig;
 use super::listeners::Listeners;
 use super::settings::Settings;
 use super::share::ShareConfig;
@@ -164,6 +165,8 @@ pub struct GroupConfig {
     pub offsets_topic_segment_bytes: i32,
     /// `offsets.topic.compression.codec`: 0 none, 1 gzip, 2 snappy, 3 lz4, 4 zstd.
     pub offsets_topic_compression_codec: i32,
+    /// The new protocol's.
+    pub consumer: ConsumerGroupConfig,
 }
 
 /// The transaction coordinator's and producer state's limits.
@@ -323,6 +326,7 @@ fn group_config(s: &Settings, replication_factor: i16) -> GroupConfig {
         offsets_topic_replication_factor: replication_factor,
         offsets_topic_segment_bytes: s.number("offsets.topic.segment.bytes"),
         offsets_topic_compression_codec: s.number("offsets.topic.compression.codec"),
+        consumer: ConsumerGroupConfig::new(s),
     }
 }
 

@@ -6,9 +6,11 @@ pub mod arguments;
 mod broker;
 mod cleaner;
 pub mod client_metrics;
+mod consumer_groups;
 pub mod describe;
 mod documentation;
 pub mod dynamic;
+pub mod group;
 pub mod listeners;
 mod load;
 pub mod meta_properties;
@@ -29,6 +31,7 @@ pub use broker::{
     TransactionConfig, connections_per_ip_overrides,
 };
 pub use cleaner::CleanerConfig;
+pub use consumer_groups::ConsumerGroupConfig;
 pub use describe::ConfigEntry;
 pub use documentation::documentation;
 pub use dynamic::LiveSettings;

@@ -1,5 +1,6 @@
 //! What a configuration as a whole must keep: guards, roles, old keys, and what is worth a warning.
 
+use super::consumer_groups;
 use super::listeners::Listeners;
 use super::settings::Settings;
 use super::table::{KeyDef, Table, Treatment};
@@ -159,6 +160,7 @@ pub(super) fn contradictions(settings: &Settings) -> Vec<String> {
                 .into(),
         );
     }
+    told.extend(consumer_groups::contradictions(settings));
     told
 }
 

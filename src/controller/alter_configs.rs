@@ -6,7 +6,7 @@ use crate::base::{BrokerId, ErrorCode, logging};
 use crate::config::client_metrics::{ClientMetrics, InvalidClientMetrics};
 use crate::config::dynamic::check_change;
 use crate::config::table::{KeyDef, Table};
-use crate::config::{Config, ConfigType, LiveSettings, topic};
+use crate::config::{Config, ConfigType, LiveSettings, group, topic};
 use crate::metadata::{ConfigMap, MetadataImage, MetadataRecord, ResourceType};
 use crate::protocol::Str;
 use crate::protocol::messages::ConfigRecord;
@@ -103,7 +103,7 @@ fn alter(
         Some(ResourceType::Broker) => alter_broker(image, alteration, context),
         Some(ResourceType::BrokerLogger) if !alteration.replaces_all => check_loggers(alteration, context.node),
         Some(ResourceType::ClientMetrics) => alter_client_metrics(image, alteration),
-        Some(ResourceType::Group) => Err(invalid_request("Configurations of groups cannot be set on corelog yet")),
+        Some(ResourceType::Group) => alter_group(image, alteration, context),
         _ => Err(invalid_request(format!("Unknown resource type {}", alteration.resource_type))),
     }
 }
@@ -217,11 +217,7 @@ fn alter_topic(
 ) -> Result<Vec<MetadataRecord>, Refusal> {
     let name = &*alteration.resource_name;
     let old = image.config(ResourceType::Topic, name);
-    let not_a_list = |change: &KeyChange, _: Option<&KeyDef>| {
-        let operation = if change.operation == APPEND { "APPEND" } else { "SUBTRACT" };
-        format!("Can't {operation} to key {} because its type is not LIST.", change.key)
-    };
-    let new = changed(&old, alteration, Table::topic(), not_a_list).map_err(invalid_config)?;
+    let new = changed(&old, alteration, Table::topic(), no_list).map_err(invalid_config)?;
     check_lengths(&new)?;
     if name.is_empty() {
         return Err(invalid_request("Default topic resources are not allowed."));
@@ -236,6 +232,29 @@ fn alter_topic(
         return Err(Refusal::new(ErrorCode::UnknownTopicOrPartition, text));
     }
     Ok(records(alteration, &old, &new))
+}
+
+/// A group need not exist to have settings.
+fn alter_group(
+    image: &MetadataImage,
+    alteration: &Alteration,
+    context: AlterContext<'_>,
+) -> Result<Vec<MetadataRecord>, Refusal> {
+    let name = &*alteration.resource_name;
+    if name.is_empty() {
+        return Err(invalid_request("Default group resources are not allowed."));
+    }
+    let old = image.config(ResourceType::Group, name);
+    let new = changed(&old, alteration, Table::group(), no_list).map_err(invalid_config)?;
+    check_lengths(&new)?;
+    group::validate(&new, &context.config.settings).map_err(invalid_config)?;
+    Ok(records(alteration, &old, &new))
+}
+
+/// The words for an operation on lists where there is none.
+fn no_list(change: &KeyChange, _: Option<&KeyDef>) -> String {
+    let operation = if change.operation == APPEND { "APPEND" } else { "SUBTRACT" };
+    format!("Can't {operation} to key {} because its type is not LIST.", change.key)
 }
 
 fn alter_broker(

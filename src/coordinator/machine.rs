@@ -5,8 +5,10 @@
 
 use crate::base::{ErrorCode, Instant, LeaderEpoch, Now, Offset, ProducerEpoch, ProducerId, TopicPartition, Uuid};
 use crate::log::Verification;
+use crate::metadata::{MetadataDelta, MetadataImage};
 use crate::record::control::EndTxnMarker;
 use bytes::Bytes;
+use std::sync::Arc;
 
 /// Names a request that waits for its answer; the shell gives them out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -191,6 +193,9 @@ pub trait Machine: Sized + 'static {
 
     /// The partition is led elsewhere, or lost: everybody who waits is told so (16).
     fn resign(&mut self, now: Now, fx: &mut Effects<Self>);
+
+    /// A newer metadata image; `delta` says what differs from the one before. Machines that know no topics need none.
+    fn on_metadata(&mut self, _: &Arc<MetadataImage>, _: &MetadataDelta) {}
 
     /// These topics (name and id) are gone.
     fn topics_deleted(&mut self, topics: &[(String, Uuid)], step: &mut Step<Self>);

@@ -10,6 +10,7 @@ use super::machine::{Append, Effects, Entry, Machine, Step, Token, Unreadable};
 use super::outbox::{self, Packed};
 use crate::base::local::{self, Event, Receiver, Sender};
 use crate::base::{ErrorCode, Instant, LeaderEpoch, Now, Offset, Uuid};
+use crate::metadata::{MetadataDelta, MetadataImage};
 use crate::record::Compression;
 use crate::ring::{clock, runtime};
 use std::cell::{Cell, RefCell};
@@ -17,6 +18,7 @@ use std::collections::{HashMap, VecDeque};
 use std::future::poll_fn;
 use std::pin::pin;
 use std::rc::{Rc, Weak};
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -74,6 +76,8 @@ struct State<M: Machine> {
     late: VecDeque<(Instant, Token)>,
     outbox: Vec<Append>,
     last_token: u64,
+    /// The newest image so far, while the log is being read.
+    image_while_loading: Option<Arc<MetadataImage>>,
     /// Topics that went while the log was being read.
     deleted_while_loading: Vec<(String, Uuid)>,
 }
@@ -99,6 +103,7 @@ impl<M: Machine> Coordinator<M> {
             late: VecDeque::new(),
             outbox: Vec::new(),
             last_token: 0,
+            image_while_loading: None,
             deleted_while_loading: Vec::new(),
         };
         Rc::new_cyclic(|me| Self {
@@ -177,6 +182,16 @@ impl<M: Machine> Coordinator<M> {
         receiver
     }
 
+    /// A newer metadata image; `delta` says what differs from the one before.
+    pub fn take_image(&self, image: &Arc<MetadataImage>, delta: &MetadataDelta) {
+        let mut state = self.state.borrow_mut();
+        match self.phase.get() {
+            Phase::Loading => state.image_while_loading = Some(image.clone()),
+            Phase::Active => state.machine.on_metadata(image, delta),
+            Phase::Resigned => {}
+        }
+    }
+
     /// Topics (name and id) are gone: so are the offsets in them.
     pub fn topics_deleted(&self, topics: &[(String, Uuid)], now: Now) {
         match self.phase.get() {
@@ -241,6 +256,9 @@ impl<M: Machine> Coordinator<M> {
                 }
                 let mut state = self.state.borrow_mut();
                 machine.configure(&state.numbers);
+                if let Some(image) = state.image_while_loading.take() {
+                    machine.on_metadata(&image, &MetadataDelta::default());
+                }
                 state.machine = machine;
                 let deleted = std::mem::take(&mut state.deleted_while_loading);
                 drop(state);

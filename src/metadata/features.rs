@@ -16,9 +16,15 @@ pub const METADATA_VERSION_LATEST: i16 = 30;
 /// The lowest `metadata.version` whose log can be read: 3.3-IV3, as in Apache Kafka 4.
 pub const METADATA_VERSION_MIN: i16 = 7;
 
+/// The feature under which consumer groups (KIP-848) are served.
+pub const GROUP_VERSION: &str = "group.version";
+/// The level at which they are.
+pub const GROUP_VERSION_CONSUMER: i16 = 1;
+
 /// What clients are told under "supported" (ApiVersions), by name. Only features whose APIs are served: the others'
 /// finalized levels stay in the metadata log, and are not advertised.
 pub const SUPPORTED: &[SupportedFeature] = &[
+    SupportedFeature { name: GROUP_VERSION, min: 0, max: GROUP_VERSION_CONSUMER },
     SupportedFeature { name: "metadata.version", min: METADATA_VERSION_MIN, max: METADATA_VERSION_LATEST },
     SupportedFeature { name: TRANSACTION_VERSION, min: 0, max: 2 },
 ];

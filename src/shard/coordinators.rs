@@ -156,12 +156,17 @@ impl Shard {
         };
         let coordinator = Coordinator::new(config, Box::new(PartitionLog::of(self, partition)), Box::new(perform));
         coordinator.led_in(epoch);
+        coordinator.take_image(&self.image(), &MetadataDelta::default());
         runtime::spawn(coordinator.clone().run()).detach();
         coordinator
     }
 
-    /// Tells the coordinators which topics are gone.
+    /// Tells the coordinators what has changed, and which topics are gone.
     pub(super) fn tell_coordinators(&self, delta: &MetadataDelta) {
+        let image = self.image();
+        for (_, coordinator) in self.coordinators.groups.running.borrow().values() {
+            coordinator.take_image(&image, delta);
+        }
         let topics: Vec<(String, Uuid)> = delta.deleted_topics().map(|(id, name)| (name.to_string(), id)).collect();
         if topics.is_empty() {
             return;

@@ -1,7 +1,9 @@
 //! Releases and features as the format command takes them (`MetadataVersion`, `Feature`).
 
 use crate::metadata::MetadataRecord;
-use crate::metadata::features::{REGISTERED, SupportedFeature, TRANSACTION_VERSION};
+use crate::metadata::features::{
+    GROUP_VERSION, GROUP_VERSION_CONSUMER, REGISTERED, SupportedFeature, TRANSACTION_VERSION,
+};
 use crate::metadata::store::bootstrap_records;
 
 const METADATA_VERSION: &str = "metadata.version";
@@ -25,7 +27,7 @@ const FIRST_LEVEL: i16 = 7;
 
 /// What a new cluster finalizes where nothing is asked for: feature, level, and the `metadata.version` from which Kafka
 /// does so (`Feature.defaultLevel`). Only features whose APIs are served.
-const DEFAULTS: &[(&str, i16, i16)] = &[(TRANSACTION_VERSION, 2, 24)];
+const DEFAULTS: &[(&str, i16, i16)] = &[(GROUP_VERSION, GROUP_VERSION_CONSUMER, 22), (TRANSACTION_VERSION, 2, 24)];
 
 impl Release {
     /// The newest.
@@ -48,7 +50,7 @@ impl Release {
         })
     }
 
-    /// What a cluster of this release begins with, and `features` besides.
+    /// What a cluster of this release begins with; `features` in place of its own levels.
     pub fn bootstrap_records(self, features: &[(String, i16)]) -> Vec<MetadataRecord> {
         let mut all: Vec<(&str, i16)> = features.iter().map(|(name, level)| (name.as_str(), *level)).collect();
         let given = |name: &str| features.iter().any(|(other, _)| other == name);
@@ -129,6 +131,27 @@ mod tests {
         for text in ["2.0", "4", "4.9", "", "x", "4.0-IV9"] {
             assert!(Release::by_name(text).unwrap_err().contains("Supported metadata.version are: 3.3-IV3"), "{text}");
         }
+    }
+
+    #[test]
+    fn a_new_cluster_has_the_features_of_its_release_unless_told_otherwise() {
+        let levels = |release: Release, given: &[(String, i16)]| -> Vec<(String, i16)> {
+            let level = |record: MetadataRecord| match record {
+                MetadataRecord::FeatureLevel(record) => (record.name.to_string(), record.feature_level),
+                other => panic!("{other:?}"),
+            };
+            release
+                .bootstrap_records(given)
+                .into_iter()
+                .map(level)
+                .filter(|(name, _)| name == "group.version")
+                .collect()
+        };
+        let group = |level| vec![("group.version".to_owned(), level)];
+        assert_eq!(levels(Release::LATEST, &[]), group(1));
+        assert_eq!(levels(Release::LATEST, &group(0)), []);
+        assert_eq!(levels(Release::by_name("3.9").unwrap(), &[]), []);
+        assert_eq!(levels(Release::by_name("4.0").unwrap(), &[]), group(1));
     }
 
     #[test]

@@ -17,8 +17,8 @@ public class TakeOver {
         boolean modern = args.length > 2 && args[2].equals("modern");
         switch (args[0]) {
             case "seed" -> seed(modern);
-            case "more" -> more();
-            case "look" -> look();
+            case "more" -> more(modern);
+            case "look" -> look(modern);
             case "kept" -> kept(modern);
             case "settle" -> settle();
             default -> throw new Error(args[0]);
@@ -102,7 +102,7 @@ public class TakeOver {
     }
 
     /** What is written while corelog has the directory. */
-    static void more() throws Exception {
+    static void more(boolean modern) throws Exception {
         try (Admin admin = Admin.create(with())) {
             admin.createTopics(List.of(new NewTopic("of-corelog", 2, (short) 1).configs(Map.of("retention.ms", "-1")))).all().get();
         }
@@ -115,11 +115,17 @@ public class TakeOver {
         }
         var consumer = consumer("group.id", "of-corelog-group");
         commit(consumer);
+        if (modern) {
+            // A group of Kafka's goes on, one comes into being, one changes its protocol.
+            for (String group : List.of("modern-group", "of-corelog-modern")) commit(consumer("group.id", group, "group.protocol", "consumer"));
+            commit(consumer("group.id", "changed-group"));
+            commit(consumer("group.id", "changed-group", "group.protocol", "consumer"));
+        }
         System.out.println("more");
     }
 
     /** Everything a client sees, a line each: equal before and after. */
-    static void look() throws Exception {
+    static void look(boolean modern) throws Exception {
         try (Admin admin = Admin.create(with())) {
             Set<String> topics = new TreeSet<>(admin.listTopics().names().get());
             for (String isolation : List.of("read_uncommitted", "read_committed")) {
@@ -129,6 +135,18 @@ public class TakeOver {
                 System.out.println(topic.name() + " " + topic.topicId() + " " + topic.partitions().size());
             }
             for (String group : List.of("classic-group", "of-corelog-group")) offsets(admin, group);
+            if (modern) groups(admin);
+        }
+    }
+
+    /** Every group with its kind, its offsets, and the epochs of those of the new protocol. */
+    static void groups(Admin admin) throws Exception {
+        var listed = admin.listGroups().all().get().stream().collect(java.util.stream.Collectors.toMap(GroupListing::groupId, g -> g));
+        for (var group : new TreeMap<>(listed).values()) {
+            System.out.println(group.groupId() + " " + group.type() + " " + group.groupState() + " " + group.protocol());
+            offsets(admin, group.groupId());
+            var described = admin.describeConsumerGroups(List.of(group.groupId())).all().get().get(group.groupId());
+            System.out.println(described.type() + " " + described.groupEpoch() + " " + described.targetAssignmentEpoch() + " " + described.members());
         }
     }
 

@@ -66,7 +66,7 @@ def test_everything_goes_there_and_back(make_node, release, kafka_ends, corelog_
     node.start("kafka")
     # The clients of a release know what it serves.
     node.tell("seed", *modern, release=release)
-    before, kept = node.tell("look"), node.tell("kept", *modern)
+    before, kept = node.tell("look", *modern), node.tell("kept", *modern)
     assert any(line.startswith("read_committed txn-0 0..48 25 ") for line in before), before
     end(node, kafka_ends)
 
@@ -75,9 +75,9 @@ def test_everything_goes_there_and_back(make_node, release, kafka_ends, corelog_
     if kafka_ends == "stop":
         verify(node.data)
     node.start("corelog")
-    assert node.tell("look") == before
-    node.tell("more", release=release)
-    after = node.tell("look")
+    assert node.tell("look", *modern) == before
+    node.tell("more", *modern, release=release)
+    after = node.tell("look", *modern)
     assert after != before
     end(node, corelog_ends)
     if corelog_ends == "stop":
@@ -86,7 +86,7 @@ def test_everything_goes_there_and_back(make_node, release, kafka_ends, corelog_
     assert "isvalid: false" not in dumped and "Error at" not in dumped and "Found " not in dumped
 
     node.start("kafka")
-    assert node.tell("look") == after
+    assert node.tell("look", *modern) == after
     assert node.tell("kept", *modern) == kept
     assert node.tell("settle", release=release) == ["settled"]
     node.stop()

@@ -232,13 +232,14 @@ fn with_eligible_leader_replicas_min_isr_is_the_clusters() {
 }
 
 #[test]
-fn what_nothing_acts_on_yet_is_refused_in_words() {
+fn what_cannot_be_set_is_refused_in_words() {
     let mut node = Node::new();
-    let table: [(i8, &str, i16, &str); 6] = [
+    let table: [(i8, &str, i16, &str); 7] = [
         (8, "1", 40, "Logger k does not exist!"),
         (8, "2", 42, "Unexpected node id. Expected 1, but received 2"),
         (16, "m", 42, "Configurations of client metrics cannot be set"),
-        (32, "g", 42, "Configurations of groups cannot be set"),
+        (32, "g", 40, "Unknown group config name: k"),
+        (32, "", 42, "Default group resources are not allowed."),
         (77, "x", 42, "Unknown resource type 77"),
         (0, "x", 42, "Unknown resource type 0"),
     ];

@@ -16,8 +16,9 @@ use crate::protocol::messages::list_groups_response::ListedGroup;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-/// The type of these groups as ListGroups v5 calls it.
-const TYPE: &str = "classic";
+/// The types of groups as ListGroups v5 calls them.
+const CLASSIC: &str = "classic";
+const CONSUMER: &str = "consumer";
 /// Since this version DescribeGroups says that a group does not exist (KIP-1043).
 const NOT_FOUND_FROM: i16 = 6;
 
@@ -25,17 +26,22 @@ impl Groups {
     pub(super) fn list(&self, request: &ListGroupsRequest) -> Vec<ListedGroup> {
         let states: Vec<String> = request.states_filter.iter().map(|s| s.trim().to_lowercase()).collect();
         let types = &request.types_filter;
-        if !types.is_empty() && !types.iter().any(|t| t.trim().eq_ignore_ascii_case(TYPE)) {
-            return Vec::new();
-        }
-        let wanted = |g: &&ClassicGroup| states.is_empty() || states.contains(&g.state().name().to_lowercase());
-        let listed = |g: &ClassicGroup| ListedGroup {
-            group_id: str_of(&g.id),
-            protocol_type: str_of(g.protocol_type.as_deref().unwrap_or("")),
-            group_state: Str::from_static(g.state().name()),
-            group_type: Str::from_static(TYPE),
+        let of_type = |kind: &str| types.is_empty() || types.iter().any(|t| t.trim().eq_ignore_ascii_case(kind));
+        let listed = |id: &str, protocol_type: &str, state: &'static str, kind: &'static str| {
+            let wanted = states.is_empty() || states.contains(&state.to_lowercase());
+            wanted.then(|| ListedGroup {
+                group_id: str_of(id),
+                protocol_type: str_of(protocol_type),
+                group_state: Str::from_static(state),
+                group_type: Str::from_static(kind),
+            })
         };
-        self.groups.values().filter(wanted).map(listed).collect()
+        let classic = self.groups.values().filter(|_| of_type(CLASSIC)).filter_map(|group| {
+            listed(&group.id, group.protocol_type.as_deref().unwrap_or(""), group.state().name(), CLASSIC)
+        });
+        let consumers = self.consumers.values().filter(|_| of_type(CONSUMER));
+        let consumers = consumers.filter_map(|group| listed(&group.id, CONSUMER, group.state().name(), CONSUMER));
+        classic.chain(consumers).collect()
     }
 
     pub(super) fn describe(&self, caller: &Caller, groups: &[Str]) -> Vec<DescribedGroup> {
@@ -55,7 +61,8 @@ impl Groups {
             ..Default::default()
         };
         if api_version >= NOT_FOUND_FROM {
-            let what = if self.foreign.contains(&**id) { "is not a classic group" } else { "not found" };
+            let exists = self.foreign.contains(&**id) || self.consumers.contains_key(&**id);
+            let what = if exists { "is not a classic group" } else { "not found" };
             answer.error_code = ErrorCode::GroupIdNotFound as i16;
             answer.error_message = Some(format!("Group {id} {what}.").into());
         }
@@ -66,9 +73,15 @@ impl Groups {
         let mut removed = Removed::default();
         let mut records = Vec::new();
         let mut results = Vec::with_capacity(groups.len());
+        let before = self.last_append;
         for id in &groups {
             let outcome = self.deletable(id);
-            if let Ok(id) = &outcome {
+            if let Ok(id) = &outcome
+                && self.consumers.contains_key(id)
+            {
+                self.remove_offsets(self.all_keys(id), step);
+                self.end_consumer(id, step);
+            } else if let Ok(id) = &outcome {
                 let keys = self.all_keys(id);
                 records.extend(keys.iter().map(super::records::offset_tombstone));
                 records.push(super::records::group_tombstone(id));
@@ -81,16 +94,28 @@ impl Groups {
                 error_code: outcome.err().unwrap_or(ErrorCode::None) as i16,
             });
         }
-        if records.is_empty() {
+        if !records.is_empty() {
+            self.append(records, Then::Removed(removed), step.fx);
+        }
+        if self.last_append == before {
             return step.answer(results);
         }
-        self.append(records, Then::Removed(removed), step.fx);
         let refused = Request::Delete(groups);
         let later = AnswerLater { token: step.token, answer: results.into(), refused };
         self.after_appends(Then::Answer(Box::new(later)));
     }
 
     fn deletable(&self, id: &str) -> Result<Arc<str>, ErrorCode> {
+        if let Some(group) = self.consumers.get(id) {
+            return match group.is_empty() {
+                true if self.is_writing(id) => Err(ErrorCode::CoordinatorNotAvailable),
+                true => Ok(group.id.clone()),
+                false => Err(ErrorCode::NonEmptyGroup),
+            };
+        }
+        if self.is_busy(id) {
+            return Err(ErrorCode::CoordinatorNotAvailable);
+        }
         let group = self.groups.get(id).ok_or(ErrorCode::GroupIdNotFound)?;
         match group.state() {
             State::Empty => Ok(group.id.clone()),

@@ -17,6 +17,9 @@ const GROUP_ID_NOT_FOUND_FROM: i16 = 9;
 
 impl Groups {
     pub(super) fn commit(&mut self, caller: Caller, request: OffsetCommitRequest, step: &mut Step) {
+        if let Some(id) = self.busy_id(&request.group_id) {
+            return self.defer(&id, Request::Commit(caller, request), step);
+        }
         if let Err(error) = self.check_commit(&caller, &request, step) {
             return step.answer(super::request::commit_error(&request, error));
         }
@@ -49,9 +52,7 @@ impl Groups {
         if records.is_empty() {
             return step.answer(response);
         }
-        if let Some(group) = self.groups.get_mut(&group) {
-            group.commits_in_flight += 1;
-        }
+        self.count_commit(&group, true);
         self.append(records, Then::Commit(Commit { group, entries }), step.fx);
         let refused = Request::Commit(caller, request);
         let later = AnswerLater { token: step.token, answer: response.into(), refused };
@@ -64,9 +65,12 @@ impl Groups {
             // Members of other kinds of groups cannot be checked here; administrators may commit.
             return if generation < 0 { Ok(()) } else { Err(ErrorCode::UnknownMemberId) };
         }
+        if let Some(group) = self.consumers.get(&*request.group_id) {
+            return group.check_commit(caller.api_version, request);
+        }
         let Some((id, group)) = self.groups.get_key_value(&*request.group_id) else {
             return match generation {
-                ..0 if self.groups.len() >= self.config.groups_max => Err(ErrorCode::CoordinatorNotAvailable),
+                ..0 if self.len() >= self.config.groups_max => Err(ErrorCode::CoordinatorNotAvailable),
                 ..0 => Ok(()),
                 _ if caller.api_version >= GROUP_ID_NOT_FOUND_FROM => Err(ErrorCode::GroupIdNotFound),
                 _ => Err(ErrorCode::IllegalGeneration),
@@ -91,9 +95,7 @@ impl Groups {
 
     /// The commit's records are in the log, the first at `outcome`; or they could not be written.
     pub(super) fn commit_done(&mut self, commit: Commit, outcome: Result<Offset, ErrorCode>, now: TimestampMs) {
-        if let Some(group) = self.groups.get_mut(&commit.group) {
-            group.commits_in_flight = group.commits_in_flight.saturating_sub(1);
-        }
+        self.count_commit(&commit.group, false);
         let Ok(Offset(first)) = outcome else { return };
         self.hold_group(&commit.group, now);
         for (record, (topic, partition, mut committed)) in (first..).zip(commit.entries) {
@@ -102,9 +104,19 @@ impl Groups {
         }
     }
 
+    /// A group is not deleted below the commits it has on their way.
+    pub(super) fn count_commit(&mut self, id: &str, up: bool) {
+        let count = match (self.groups.get_mut(id), self.consumers.get_mut(id)) {
+            (Some(group), _) => &mut group.commits_in_flight,
+            (None, Some(group)) => &mut group.commits_in_flight,
+            (None, None) => return,
+        };
+        *count = if up { *count + 1 } else { count.saturating_sub(1) };
+    }
+
     /// Offsets belong to a group: without any, a simple one comes into being.
     pub(super) fn hold_group(&mut self, id: &Arc<str>, now: TimestampMs) {
-        if !self.foreign.contains(id) && !self.groups.contains_key(id) {
+        if !self.foreign.contains(id) && !self.consumers.contains_key(id) && !self.groups.contains_key(id) {
             self.groups.insert(id.clone(), ClassicGroup::new(id.clone(), now));
         }
     }

@@ -1,5 +1,7 @@
 //! The numbers the group coordinator works with.
 
+use super::consumer::assignor::Assignor;
+use crate::metadata::ConfigMap;
 use crate::record::Compression;
 
 /// Group settings, Kafka's defaults.
@@ -21,6 +23,8 @@ pub struct GroupConfig {
     pub offsets_retention_check_interval_ms: i64,
     /// `offsets.topic.compression.codec`.
     pub compression: Compression,
+    /// The numbers of the new protocol.
+    pub consumer: ConsumerConfig,
     /// Members and pending members one coordinator partition holds; Kafka knows no such bound.
     pub members_max: usize,
     /// Groups one coordinator partition creates for clients; what is in the log is always loaded.
@@ -43,6 +47,7 @@ impl From<&crate::config::GroupConfig> for GroupConfig {
                 .ok()
                 .and_then(Compression::from_id)
                 .unwrap_or(Compression::None),
+            consumer: ConsumerConfig::from(&config.consumer),
             ..Self::default()
         }
     }
@@ -63,9 +68,108 @@ impl Default for GroupConfig {
             offsets_retention_ms: 7 * 24 * 60 * 60 * 1000,
             offsets_retention_check_interval_ms: 600_000,
             compression: Compression::None,
+            consumer: ConsumerConfig::default(),
             members_max: 100_000,
             groups_max: 100_000,
             member_metadata_bytes_max: 4 << 20,
+        }
+    }
+}
+
+/// A number that each group may have its own of, within bounds.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounded {
+    /// Without a setting of the group.
+    pub default: i32,
+    /// What a group may have at least.
+    pub min: i32,
+    /// What a group may have at most.
+    pub max: i32,
+}
+
+impl Bounded {
+    /// The number of a group with these settings. One out of bounds is brought within them, as after the bounds have
+    /// changed.
+    pub fn of(self, settings: &ConfigMap, key: &str) -> i32 {
+        let own = settings.get(key).and_then(|text| text.trim().parse::<i32>().ok());
+        own.map_or(self.default, |own| own.max(self.min).min(self.max))
+    }
+}
+
+/// Which kinds of groups become the other kind while members are there (`group.consumer.migration.policy`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Migration {
+    /// A classic group becomes a consumer group when a member of the new protocol comes.
+    pub upgrade: bool,
+    /// A consumer group becomes a classic group when the last member of the new protocol goes.
+    pub downgrade: bool,
+}
+
+impl Migration {
+    /// `disabled`, `upgrade`, `downgrade` or `bidirectional`, in any case.
+    pub fn of(text: &str) -> Self {
+        let text = text.to_ascii_lowercase();
+        let is = |name: &str| text == name || text == "bidirectional";
+        Self { upgrade: is("upgrade"), downgrade: is("downgrade") }
+    }
+
+    /// Members of both protocols share no group.
+    pub fn is_disabled(self) -> bool {
+        !self.upgrade && !self.downgrade
+    }
+}
+
+/// The numbers of consumer groups, Kafka's defaults.
+#[derive(Clone, Debug)]
+pub struct ConsumerConfig {
+    /// How long a member may be silent, in ms.
+    pub session_timeout_ms: Bounded,
+    /// How often members are told to send heartbeats, in ms.
+    pub heartbeat_interval_ms: Bounded,
+    /// The least time between two targets of a group, in ms.
+    pub assignment_interval_ms: Bounded,
+    /// `group.consumer.max.size`, in members.
+    pub members_per_group_max: usize,
+    /// `group.consumer.assignors`, the default first.
+    pub assignors: Vec<Assignor>,
+    /// `group.consumer.migration.policy`.
+    pub migration: Migration,
+    /// `group.consumer.regex.refresh.interval.ms`.
+    pub regex_refresh_interval_ms: i64,
+}
+
+impl ConsumerConfig {
+    /// The assignor of groups whose members have no wish.
+    pub fn default_assignor(&self) -> Assignor {
+        self.assignors.first().copied().unwrap_or(Assignor::Uniform)
+    }
+}
+
+impl From<&crate::config::ConsumerGroupConfig> for ConsumerConfig {
+    fn from(config: &crate::config::ConsumerGroupConfig) -> Self {
+        let bounded = |[default, min, max]: [i32; 3]| Bounded { default, min, max };
+        Self {
+            session_timeout_ms: bounded(config.session_timeout_ms),
+            heartbeat_interval_ms: bounded(config.heartbeat_interval_ms),
+            assignment_interval_ms: bounded(config.assignment_interval_ms),
+            members_per_group_max: usize::try_from(config.max_size).unwrap_or(0),
+            assignors: config.assignors.iter().filter_map(|name| Assignor::of(name)).collect(),
+            migration: Migration::of(&config.migration_policy),
+            regex_refresh_interval_ms: i64::from(config.regex_refresh_interval_ms),
+        }
+    }
+}
+
+impl Default for ConsumerConfig {
+    fn default() -> Self {
+        Self {
+            session_timeout_ms: Bounded { default: 45_000, min: 45_000, max: 60_000 },
+            heartbeat_interval_ms: Bounded { default: 5_000, min: 5_000, max: 15_000 },
+            assignment_interval_ms: Bounded { default: 1_000, min: 0, max: 15_000 },
+            members_per_group_max: i32::MAX as usize,
+            assignors: vec![Assignor::Uniform, Assignor::Range],
+            migration: Migration { upgrade: true, downgrade: true },
+            regex_refresh_interval_ms: 600_000,
         }
     }
 }

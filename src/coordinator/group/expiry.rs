@@ -37,11 +37,14 @@ impl Groups {
                 tracing::debug!(group = %group.id, count = offsets.len() - before, "offsets expire");
             }
         }
-        if !offsets.is_empty() || !groups.is_empty() {
-            tracing::info!(offsets = offsets.len(), groups = groups.len(), "expired offsets and groups are removed");
+        let consumers = self.expired_consumers(step.now.wall, &mut offsets);
+        if !offsets.is_empty() || !groups.is_empty() || !consumers.is_empty() {
+            let groups = groups.len() + consumers.len();
+            tracing::info!(offsets = offsets.len(), groups, "expired offsets and groups are removed");
         }
         self.remove_offsets(offsets, step);
         self.remove_groups(&groups, step);
+        consumers.iter().for_each(|id| self.end_consumer(id, step));
         self.schedule_expiry(step.now);
     }
 
@@ -59,6 +62,34 @@ impl Groups {
             let removed = Removed { offsets: Vec::new(), groups: chunk.to_vec() };
             self.append(records, Then::Removed(removed), step.fx);
         }
+    }
+
+    /// Collects the expired offsets of consumer groups, and returns those groups that have neither members nor offsets
+    /// left. Offsets in topics that members ask for stay.
+    fn expired_consumers(&self, now: TimestampMs, expired: &mut Vec<Key>) -> Vec<Arc<str>> {
+        let mut groups = Vec::new();
+        for group in self.consumers.values().filter(|group| group.commits_in_flight == 0 && !self.is_writing(&group.id))
+        {
+            let mut all = self.offsets.pending_keys(&group.id).is_empty();
+            for (topic, partitions) in self.offsets.group(&group.id).into_iter().flatten() {
+                let subscribed = group.is_subscribed(topic);
+                for (&partition, offset) in partitions {
+                    let old = match offset.expires_at {
+                        Some(at) => now >= at,
+                        None => now.0.saturating_sub(offset.committed_at.0) >= self.config.offsets_retention_ms,
+                    };
+                    if old && !subscribed && !self.offsets.is_unstable(&group.id, topic, partition) {
+                        expired.push(Key::new(&group.id, topic, partition));
+                    } else {
+                        all = false;
+                    }
+                }
+            }
+            if all && group.is_empty() {
+                groups.push(group.id.clone());
+            }
+        }
+        groups
     }
 
     /// Collects the group's expired offsets; true when none is left over.

@@ -20,6 +20,10 @@ impl Groups {
     }
 
     pub(super) fn read_offsets(&self, request: &OffsetFetchRequestGroup, stable: bool) -> OffsetFetchResponseGroup {
+        if let Some(Err(error)) = self.consumers.get(&*request.group_id).map(|group| group.check_fetch(request)) {
+            let (group_id, error_code) = (request.group_id.clone(), error as i16);
+            return OffsetFetchResponseGroup { group_id, error_code, ..Default::default() };
+        }
         let topics = match &request.topics {
             Some(topics) => topics.iter().map(|topic| self.read_topic(&request.group_id, topic, stable)).collect(),
             None => self.read_all(&request.group_id, stable),

@@ -3,6 +3,7 @@
 //! What a record says about offsets and assignments takes effect when the record is committed, in
 //! log order. So a failed append needs no rollback: nothing of it was applied.
 
+use super::consumer::Write;
 use super::effects::{Append, AppendId, Batch, Effects, Record, Token};
 use super::member::Member;
 use super::offsets::{Key, OffsetAndMetadata};
@@ -31,6 +32,8 @@ pub(super) enum Then {
     Ended(Token, TxnEnd),
     /// Offsets and groups are gone.
     Removed(Removed),
+    /// A consumer group has changed, or becomes one of the other kind.
+    Group(Box<Write>),
     /// A request is answered; nothing else changes.
     Answer(Box<AnswerLater>),
     /// Offsets are read: all commits before the request have taken effect.
@@ -111,6 +114,7 @@ impl Groups {
             Then::Pending(producer, commit) => self.txn_commit_done(producer, commit, outcome, step.now.wall),
             Then::Ended(token, end) => self.transaction_ended(token, end, done, step),
             Then::Removed(removed) => self.removal_done(removed, done),
+            Then::Group(write) => self.write_done(*write, done, step),
             Then::Answer(later) => {
                 let answer = match outcome {
                     Ok(_) => later.answer,
@@ -128,6 +132,9 @@ impl Groups {
     /// The request of `token` has waited too long for the log: it is refused. What it asked for may
     /// still come to pass.
     pub fn give_up(&mut self, token: Token, error: ErrorCode, fx: &mut Effects) {
+        if self.give_up_deferred(token, error, fx) {
+            return;
+        }
         for (_, then) in &mut self.in_flight {
             let refused = match then {
                 Then::Answer(later) if later.token == token => later.refused.clone(),

@@ -4,7 +4,7 @@ use super::classic::ClassicGroup;
 use super::config::NEW_MEMBER_JOIN_TIMEOUT_MS;
 use super::in_flight::{StaticRejoin, Then};
 use super::member::{Member, Protocol};
-use super::request::Caller;
+use super::request::{Caller, Request};
 use super::state::State;
 use super::timers::Timer;
 use super::{Groups, Step, str_of};
@@ -16,7 +16,7 @@ use bytes::Bytes;
 use std::sync::Arc;
 
 /// Since this version a member without an id is given one and told to come again (KIP-394).
-const MEMBER_ID_REQUIRED_FROM: i16 = 4;
+pub(super) const MEMBER_ID_REQUIRED_FROM: i16 = 4;
 /// Since this version a returning static leader can be told to skip its assignment (KIP-814).
 const SKIP_ASSIGNMENT_FROM: i16 = 9;
 
@@ -26,13 +26,19 @@ impl Groups {
             return step.answer(join_error(&request.member_id, error));
         }
         let id: Arc<str> = Arc::from(&*request.group_id);
+        if self.is_busy(&id) {
+            return self.defer(&id, Request::Join(caller.clone(), request), step);
+        }
+        if self.join_consumer(&id, caller, &request, step) {
+            return;
+        }
         let unknown = request.member_id.is_empty();
         let is_new = !self.groups.contains_key(&id);
         if is_new {
             if !unknown {
                 return step.answer(join_error(&request.member_id, ErrorCode::UnknownMemberId));
             }
-            if self.groups.len() >= self.config.groups_max {
+            if self.len() >= self.config.groups_max {
                 return step.answer(join_error("", ErrorCode::CoordinatorNotAvailable));
             }
             self.groups.insert(id.clone(), ClassicGroup::new(id.clone(), step.now.wall));
@@ -319,11 +325,11 @@ pub(super) fn join_error(member_id: &str, error: ErrorCode) -> JoinGroupResponse
 }
 
 /// Version 0 has no rebalance timeout: the session's serves.
-fn rebalance_timeout(request: &JoinGroupRequest) -> i32 {
+pub(super) fn rebalance_timeout(request: &JoinGroupRequest) -> i32 {
     if request.rebalance_timeout_ms < 0 { request.session_timeout_ms } else { request.rebalance_timeout_ms }
 }
 
-fn owned_protocols(request: &JoinGroupRequest) -> Vec<Protocol> {
+pub(super) fn owned_protocols(request: &JoinGroupRequest) -> Vec<Protocol> {
     let own = |name: &Str, metadata: &Bytes| Protocol {
         name: Arc::from(&**name),
         metadata: Bytes::copy_from_slice(metadata),

@@ -13,6 +13,12 @@ use std::sync::Arc;
 
 impl Groups {
     pub(super) fn leave(&mut self, request: LeaveGroupRequest, step: &mut Step) {
+        if let Some(id) = self.busy_id(&request.group_id) {
+            return self.defer(&id, Request::Leave(request), step);
+        }
+        if self.consumers.contains_key(&*request.group_id) {
+            return self.leave_consumer(request, step);
+        }
         let refuse = |error| Request::Leave(request.clone()).refuse(error);
         if request.group_id.is_empty() {
             return step.answer(refuse(ErrorCode::InvalidGroupId));

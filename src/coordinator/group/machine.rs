@@ -5,7 +5,9 @@ use super::request::{Answer, Request};
 use super::{GroupConfig, Groups};
 use crate::base::{ErrorCode, Instant, LeaderEpoch, Now, Offset, TopicPartition, Uuid};
 use crate::coordinator::machine::{Entry, Machine, Unreadable};
+use crate::metadata::{MetadataDelta, MetadataImage};
 use std::convert::Infallible;
+use std::sync::Arc;
 
 impl Machine for Groups {
     type Config = GroupConfig;
@@ -63,6 +65,10 @@ impl Machine for Groups {
         self.resign(now, fx);
     }
 
+    fn on_metadata(&mut self, image: &Arc<MetadataImage>, delta: &MetadataDelta) {
+        self.on_metadata(image, delta);
+    }
+
     fn topics_deleted(&mut self, topics: &[(String, Uuid)], step: &mut Step) {
         self.topics_deleted(topics, step);
     }
@@ -89,10 +95,15 @@ impl Machine for Groups {
                 | Request::Delete(_)
                 | Request::OffsetDelete(_)
                 | Request::Fetch(_, true)
+                | Request::ConsumerHeartbeat(..)
         )
     }
 
     fn wants_random(request: &Request) -> bool {
-        matches!(request, Request::Join(..))
+        match request {
+            Request::Join(..) => true,
+            Request::ConsumerHeartbeat(_, request) => request.member_id.is_empty(),
+            _ => false,
+        }
     }
 }

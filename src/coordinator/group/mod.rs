@@ -10,6 +10,7 @@ mod bound;
 mod classic;
 mod commit;
 mod config;
+mod consumer;
 mod effects;
 mod expiry;
 mod fetch;
@@ -41,8 +42,10 @@ pub use request::{Answer, Caller, Request, TxnEnd, WrongAnswer, commit_error, tx
 pub use survey::GroupFacts;
 
 use crate::base::Instant;
+use crate::metadata::{MetadataDelta, MetadataImage};
 use crate::protocol::Str;
 use classic::ClassicGroup;
+use consumer::{ConsumerGroup, Deferred, RegexScan, TopicHashes};
 use in_flight::Then;
 use offsets::Offsets;
 use std::collections::{HashMap, HashSet, VecDeque};
@@ -52,12 +55,25 @@ use timers::{Timer, Timers};
 /// The groups and offsets of one partition. Owned by the partition's shard.
 pub struct Groups {
     config: GroupConfig,
+    /// The classic groups. An id is among these or among the consumer groups, not both.
     groups: HashMap<Arc<str>, ClassicGroup>,
+    /// The groups of the new protocol.
+    consumers: HashMap<Arc<str>, ConsumerGroup>,
     /// Ids of groups of kinds not served here, known from their records.
     foreign: HashSet<Arc<str>>,
     offsets: Offsets,
     timers: Timers,
     in_flight: VecDeque<(AppendId, Then)>,
+    /// How many writes each consumer group has on its way.
+    writing: HashMap<Arc<str>, usize>,
+    /// Groups that cannot be asked until their writes are done, and who waits.
+    busy: HashMap<Arc<str>, VecDeque<Deferred>>,
+    /// Look-ups of patterns under way.
+    scans: HashMap<Arc<str>, RegexScan>,
+    image: Arc<MetadataImage>,
+    hashes: TopicHashes,
+    /// The offset of the last image that brought topics.
+    topics_since: i64,
     last_append: AppendId,
     /// Records of no use here, met while loading.
     passed_over: u64,
@@ -71,10 +87,17 @@ impl Groups {
         Self {
             config,
             groups: HashMap::new(),
+            consumers: HashMap::new(),
             foreign: HashSet::new(),
             offsets: Offsets::default(),
             timers: Timers::default(),
             in_flight: VecDeque::new(),
+            writing: HashMap::new(),
+            busy: HashMap::new(),
+            scans: HashMap::new(),
+            image: Arc::default(),
+            hashes: TopicHashes::default(),
+            topics_since: -1,
             last_append: AppendId(0),
             passed_over: 0,
             unreadable: 0,
@@ -92,6 +115,8 @@ impl Groups {
             Request::Fetch(request, stable) => self.fetch(request, stable, step),
             Request::Describe(caller, groups) => step.answer(self.describe(&caller, &groups)),
             Request::List(request) => step.answer(Ok(self.list(&request))),
+            Request::ConsumerHeartbeat(caller, request) => self.consumer_heartbeat(caller, request, step),
+            Request::ConsumerDescribe(groups) => step.answer(self.consumer_describe(&groups)),
             Request::Delete(groups) => self.delete(groups, step),
             Request::OffsetDelete(request) => self.delete_offsets(request, step),
             Request::TxnCommit(caller, request, sure) => self.txn_commit(caller, request, sure, step),
@@ -102,12 +127,38 @@ impl Groups {
     /// Does what is due.
     pub fn on_timer(&mut self, step: &mut Step) {
         while let Some(timer) = self.timers.pop_due(step.now.mono) {
-            match timer {
-                Timer::Session(group, member) => self.session_timer(&group, &member, step),
-                Timer::Join(group) => self.join_timer(&group, step),
-                Timer::Sync(group) => self.sync_timer(&group, step),
+            match &timer {
+                Timer::Session(group, _) if self.consumers.contains_key(group) || self.is_busy(group) => {
+                    self.member_timer(timer, "it was silent", step);
+                }
+                Timer::Revocation(..) => self.member_timer(timer, "it did not give up its partitions in time", step),
+                Timer::Rejoin(..) => self.member_timer(timer, "it did not join again in time", step),
+                Timer::Resync(..) => self.member_timer(timer, "it did not ask for its assignment in time", step),
+                Timer::Regex(group) => self.regex_timer(group, step),
+                Timer::Session(group, member) => self.session_timer(group, member, step),
+                Timer::Join(group) => self.join_timer(group, step),
+                Timer::Sync(group) => self.sync_timer(group, step),
                 Timer::Expiry => self.expire_offsets(step),
             }
+        }
+    }
+
+    /// Takes a newer metadata image; `delta` says what differs from the one before. Groups look at their topics again
+    /// with the next heartbeat.
+    pub fn on_metadata(&mut self, image: &Arc<MetadataImage>, delta: &MetadataDelta) {
+        if self.topics_since < 0 || delta.topics.values().any(|topic| topic.created) {
+            self.topics_since = image.offset().0;
+        }
+        self.image = image.clone();
+        let changed = delta.topics.keys().filter_map(|id| image.topic_by_id(id)).chain(&delta.deleted);
+        let names: HashSet<&Arc<str>> = changed.map(|topic| &topic.name).collect();
+        names.iter().for_each(|name| self.hashes.forget(name));
+        if !delta.brokers.is_empty() {
+            // Racks are part of what a topic is.
+            self.hashes.clear();
+        }
+        if !names.is_empty() {
+            self.consumers.values_mut().for_each(|group| group.look_again_if_any(&names));
         }
     }
 
@@ -118,12 +169,12 @@ impl Groups {
 
     /// How many groups there are.
     pub fn len(&self) -> usize {
-        self.groups.len()
+        self.groups.len() + self.consumers.len()
     }
 
     /// True without any group.
     pub fn is_empty(&self) -> bool {
-        self.groups.is_empty()
+        self.len() == 0
     }
 }
 

@@ -32,6 +32,9 @@ impl Groups {
     }
 
     fn may_delete_offsets(&self, id: &str) -> Result<(), ErrorCode> {
+        if self.consumers.contains_key(id) {
+            return Ok(());
+        }
         let group = self.groups.get(id).ok_or(ErrorCode::GroupIdNotFound)?;
         match group.state() {
             State::Dead => Err(ErrorCode::GroupIdNotFound),
@@ -53,7 +56,8 @@ impl Groups {
         topic: &OffsetDeleteRequestTopic,
         keys: &mut Vec<Key>,
     ) -> OffsetDeleteResponseTopic {
-        let subscribed = self.groups.get(group).is_some_and(|group| group.is_subscribed(&topic.name));
+        let classic = self.groups.get(group).is_some_and(|group| group.is_subscribed(&topic.name));
+        let subscribed = classic || self.consumers.get(group).is_some_and(|group| group.is_subscribed(&topic.name));
         let error = if subscribed { ErrorCode::GroupSubscribedToTopic } else { ErrorCode::None };
         let name: Arc<str> = Arc::from(&*topic.name);
         let mut partitions = Vec::with_capacity(topic.partitions.len());

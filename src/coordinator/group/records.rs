@@ -3,6 +3,7 @@
 //! fields.
 
 use super::classic::ClassicGroup;
+use super::consumer::Entry;
 use super::effects::Record;
 use super::offsets::{Key, OffsetAndMetadata};
 use super::str_of;
@@ -19,9 +20,8 @@ use std::sync::Arc;
 const OFFSET_COMMIT_LEGACY: i16 = 0;
 const OFFSET_COMMIT: i16 = 1;
 const GROUP_METADATA: i16 = 2;
-/// `ConsumerGroupMetadata`, `ShareGroupMetadata`, `StreamsGroupMetadata`: groups of other kinds
-/// exist by these records.
-const FOREIGN_GROUPS: [i16; 3] = [3, 11, 17];
+/// `ShareGroupMetadata`, `StreamsGroupMetadata`: groups of other kinds exist by these records.
+const FOREIGN_GROUPS: [i16; 2] = [11, 17];
 
 /// What Kafka 4.3 writes.
 const OFFSET_COMMIT_VALUE_VERSION: i16 = 4;
@@ -36,6 +36,8 @@ pub enum Replayed {
     Offset(Key, Option<OffsetCommitValue>),
     /// A classic group, or its end.
     Group(Arc<str>, Option<GroupMetadataValue>),
+    /// Something of a consumer group.
+    Consumer(Arc<str>, Entry),
     /// A group of a kind not served here; false: its end.
     ForeignGroup(Arc<str>, bool),
     /// Something else of a type not served here.
@@ -57,15 +59,18 @@ pub fn read(key: &Bytes, value: Option<&Bytes>) -> Result<Replayed, DecodeError>
             Ok(Replayed::Group(own(&key.group), value.map(read_value).transpose()?))
         }
         _ if FOREIGN_GROUPS.contains(&kind) => {
-            // All three begin with the group's id.
+            // Both begin with the group's id.
             let key = GroupMetadataKey::decode(&mut decoder, 0)?;
             Ok(Replayed::ForeignGroup(own(&key.group), value.is_some()))
         }
-        other => Ok(Replayed::Other(other)),
+        other => Ok(match Entry::read(other, &mut decoder, value)? {
+            Some((group, entry)) => Replayed::Consumer(group, entry),
+            None => Replayed::Other(other),
+        }),
     }
 }
 
-fn own(text: &str) -> Arc<str> {
+pub(super) fn own(text: &str) -> Arc<str> {
     Arc::from(text)
 }
 

@@ -2,6 +2,7 @@
 //! follows when it has been read, or when the partition goes elsewhere.
 
 use super::classic::ClassicGroup;
+use super::consumer::{ConsumerGroup, Entry};
 use super::effects::Effects;
 use super::member::{Member, Protocol};
 use super::offsets::{Key, OffsetAndMetadata};
@@ -25,9 +26,11 @@ impl Groups {
         match records::read(key, value) {
             Ok(Replayed::Offset(key, value)) => self.replay_offset(at, producer, key, value, now.wall),
             Ok(Replayed::Group(id, value)) => self.replay_group(id, value),
+            Ok(Replayed::Consumer(id, entry)) => self.replay_consumer(id, &entry),
             Ok(Replayed::ForeignGroup(id, exists)) => {
                 if exists {
                     self.groups.remove(&id);
+                    self.consumers.remove(&id);
                     self.foreign.insert(id);
                 } else {
                     self.foreign.remove(&id);
@@ -75,12 +78,32 @@ impl Groups {
         }
     }
 
+    fn replay_consumer(&mut self, id: Arc<str>, entry: &Entry) {
+        if matches!(entry, Entry::Epoch(None)) {
+            self.consumers.remove(&id);
+            return;
+        }
+        if !self.consumers.contains_key(&id) {
+            if !entry.is_value() {
+                return;
+            }
+            // What only held offsets until now has become a group.
+            self.groups.remove(&id);
+            self.foreign.remove(&id);
+            self.consumers.insert(id.clone(), ConsumerGroup::new(id.clone()));
+        }
+        if let Some(group) = self.consumers.get_mut(&id) {
+            group.apply(entry);
+        }
+    }
+
     fn replay_group(&mut self, id: Arc<str>, value: Option<GroupMetadataValue>) {
         let Some(value) = value else {
             self.groups.remove(&id);
             return;
         };
         self.foreign.remove(&id);
+        self.consumers.remove(&id);
         let protocol = value.protocol.as_deref().map(Arc::from);
         let members = value.members.iter().map(|m| loaded_member(m, protocol.as_ref())).collect();
         let protocol_type = Some(&*value.protocol_type).filter(|t| !t.is_empty()).map(Arc::from);
@@ -107,6 +130,8 @@ impl Groups {
                 self.prepare_rebalance(id, step);
             }
         }
+        let ids: Vec<Arc<str>> = self.consumers.keys().cloned().collect();
+        ids.iter().for_each(|id| self.schedule_members(id, step.now));
         self.schedule_expiry(step.now);
         if self.passed_over > 0 || !self.foreign.is_empty() {
             let (records, groups) = (self.passed_over, self.foreign.len());
@@ -116,25 +141,33 @@ impl Groups {
 
     /// The partition is led elsewhere, or lost: everybody who waits is told so (16).
     pub fn resign(&mut self, now: Now, fx: &mut Effects) {
+        // First those who wait for their group: what they ask for would go nowhere.
+        self.refuse_deferred(ErrorCode::NotCoordinator, fx);
         let outcome = Err(ErrorCode::NotLeaderOrFollower);
         let last = self.last_append;
         self.on_append(last, outcome, &mut Step::timer(now, fx));
         for group in self.groups.values_mut() {
             group.transition(State::Dead, now);
-            let ids: Vec<Arc<str>> = group.members().map(|m| m.id.clone()).collect();
-            for id in ids {
-                if let Some(token) = group.unpark_join(&id) {
-                    fx.answer(token, super::join::join_error(&id, ErrorCode::NotCoordinator));
-                }
-                if let Some(token) = group.member_mut(&id).and_then(|m| m.awaiting_sync.take()) {
-                    fx.answer(token, super::sync::sync_error(ErrorCode::NotCoordinator));
-                }
-            }
+            answer_parked(group, ErrorCode::NotCoordinator, fx);
         }
         // What a rebalance set off by the failures wanted to write goes nowhere.
         fx.appends.clear();
         self.in_flight.clear();
+        self.writing.clear();
         self.timers.clear();
+    }
+}
+
+/// Answers every parked request of the group with `error`.
+pub(super) fn answer_parked(group: &mut ClassicGroup, error: ErrorCode, fx: &mut Effects) {
+    let ids: Vec<Arc<str>> = group.members().map(|m| m.id.clone()).collect();
+    for id in ids {
+        if let Some(token) = group.unpark_join(&id) {
+            fx.answer(token, super::join::join_error(&id, error));
+        }
+        if let Some(token) = group.member_mut(&id).and_then(|m| m.awaiting_sync.take()) {
+            fx.answer(token, super::sync::sync_error(error));
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 use crate::base::{ErrorCode, ProducerEpoch, ProducerId};
 use crate::log::Verification;
 use crate::protocol::Str;
+use crate::protocol::messages::consumer_group_describe_response::DescribedGroup as DescribedConsumerGroup;
 use crate::protocol::messages::delete_groups_response::DeletableGroupResult;
 use crate::protocol::messages::describe_groups_response::DescribedGroup;
 use crate::protocol::messages::leave_group_response::MemberResponse;
@@ -14,9 +15,10 @@ use crate::protocol::messages::txn_offset_commit_response::{
     TxnOffsetCommitResponsePartition, TxnOffsetCommitResponseTopic,
 };
 use crate::protocol::messages::{
-    HeartbeatRequest, HeartbeatResponse, JoinGroupRequest, JoinGroupResponse, LeaveGroupRequest, LeaveGroupResponse,
-    ListGroupsRequest, OffsetCommitRequest, OffsetCommitResponse, OffsetDeleteRequest, OffsetDeleteResponse,
-    SyncGroupRequest, SyncGroupResponse, TxnOffsetCommitRequest, TxnOffsetCommitResponse,
+    ConsumerGroupHeartbeatRequest, ConsumerGroupHeartbeatResponse, HeartbeatRequest, HeartbeatResponse,
+    JoinGroupRequest, JoinGroupResponse, LeaveGroupRequest, LeaveGroupResponse, ListGroupsRequest, OffsetCommitRequest,
+    OffsetCommitResponse, OffsetDeleteRequest, OffsetDeleteResponse, SyncGroupRequest, SyncGroupResponse,
+    TxnOffsetCommitRequest, TxnOffsetCommitResponse,
 };
 use crate::record::control::EndTxnMarker;
 
@@ -51,6 +53,10 @@ pub enum Request {
     Describe(Caller, Vec<Str>),
     /// ListGroups.
     List(ListGroupsRequest),
+    /// ConsumerGroupHeartbeat.
+    ConsumerHeartbeat(Caller, ConsumerGroupHeartbeatRequest),
+    /// ConsumerGroupDescribe.
+    ConsumerDescribe(Vec<Str>),
     /// DeleteGroups.
     Delete(Vec<Str>),
     /// OffsetDelete: topics and partitions exist.
@@ -93,6 +99,10 @@ pub enum Answer {
     Describe(Vec<DescribedGroup>),
     /// ListGroups of this partition's groups, or why not.
     List(Result<Vec<ListedGroup>, ErrorCode>),
+    /// ConsumerGroupHeartbeat.
+    ConsumerHeartbeat(ConsumerGroupHeartbeatResponse),
+    /// ConsumerGroupDescribe of this partition's groups.
+    ConsumerDescribe(Vec<DescribedConsumerGroup>),
     /// DeleteGroups of this partition's groups.
     Delete(Vec<DeletableGroupResult>),
     /// OffsetDelete.
@@ -128,6 +138,8 @@ answers! {
     Fetch: OffsetFetchResponseGroup,
     Describe: Vec<DescribedGroup>,
     List: Result<Vec<ListedGroup>, ErrorCode>,
+    ConsumerHeartbeat: ConsumerGroupHeartbeatResponse,
+    ConsumerDescribe: Vec<DescribedConsumerGroup>,
     Delete: Vec<DeletableGroupResult>,
     OffsetDelete: OffsetDeleteResponse,
     TxnCommit: TxnOffsetCommitResponse,
@@ -166,6 +178,12 @@ impl Request {
             Self::OffsetDelete(_) => OffsetDeleteResponse { error_code, ..Default::default() }.into(),
             Self::TxnCommit(_, request, _) => txn_commit_error(request, error).into(),
             Self::EndTransaction(_) => error.into(),
+            Self::ConsumerHeartbeat(..) => ConsumerGroupHeartbeatResponse { error_code, ..Default::default() }.into(),
+            Self::ConsumerDescribe(groups) => groups
+                .iter()
+                .map(|id| DescribedConsumerGroup { group_id: id.clone(), error_code, ..Default::default() })
+                .collect::<Vec<_>>()
+                .into(),
             Self::Delete(groups) => groups
                 .iter()
                 .map(|id| DeletableGroupResult { group_id: id.clone(), error_code })

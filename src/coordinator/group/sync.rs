@@ -2,6 +2,7 @@
 //! and only then to the members.
 
 use super::in_flight::{Assignment, Then};
+use super::request::Request;
 use super::state::State;
 use super::timers::Timer;
 use super::{Groups, Step, str_of};
@@ -13,6 +14,12 @@ use std::sync::Arc;
 
 impl Groups {
     pub(super) fn sync(&mut self, request: SyncGroupRequest, step: &mut Step) {
+        if let Some(id) = self.busy_id(&request.group_id) {
+            return self.defer(&id, Request::Sync(request), step);
+        }
+        if self.consumers.contains_key(&*request.group_id) {
+            return self.sync_consumer(request, step);
+        }
         if let Err(error) = self.check_sync(&request) {
             return step.answer(sync_error(error));
         }

@@ -13,6 +13,14 @@ pub enum Timer {
     Join(Arc<str>),
     /// The sync phase of a group ends.
     Sync(Arc<str>),
+    /// A member of a consumer group has not given up what it was told to in time.
+    Revocation(Arc<str>, Arc<str>),
+    /// A classic member of a consumer group has not joined again in time.
+    Rejoin(Arc<str>, Arc<str>),
+    /// A classic member of a consumer group has not asked for its assignment in time.
+    Resync(Arc<str>, Arc<str>),
+    /// The patterns of a consumer group are to be looked up, or the look-up goes on.
+    Regex(Arc<str>),
     /// Offsets are to be looked over for expiry.
     Expiry,
 }
@@ -38,6 +46,11 @@ impl Timers {
         if let Some(at) = self.by_key.remove(timer) {
             self.by_time.remove(&(at, timer.clone()));
         }
+    }
+
+    /// True while `timer` has a deadline.
+    pub fn contains(&self, timer: &Timer) -> bool {
+        self.by_key.contains_key(timer)
     }
 
     /// Takes the earliest timer that is due.

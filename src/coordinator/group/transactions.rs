@@ -23,6 +23,9 @@ impl Groups {
         sure: Verification,
         step: &mut Step,
     ) {
+        if let Some(id) = self.busy_id(&request.group_id) {
+            return self.defer(&id, Request::TxnCommit(caller, request, sure), step);
+        }
         if let Err(error) = self.check_txn_commit(&request) {
             return step.answer(txn_commit_error(&request, error));
         }
@@ -44,9 +47,7 @@ impl Groups {
         if records.is_empty() {
             return step.answer(response);
         }
-        if let Some(group) = self.groups.get_mut(&group) {
-            group.commits_in_flight += 1;
-        }
+        self.count_commit(&group, true);
         let producer = ProducerId(request.producer_id);
         let batch = Batch::Transactional(producer, ProducerEpoch(request.producer_epoch), sure);
         self.append_as(batch, records, Then::Pending(producer, Commit { group, entries }), step.fx);
@@ -63,10 +64,13 @@ impl Groups {
             // Members of other kinds of groups cannot be checked here; administrators may commit.
             return if request.generation_id < 0 { Ok(()) } else { Err(ErrorCode::IllegalGeneration) };
         }
+        if let Some(group) = self.consumers.get(&*request.group_id) {
+            return group.check_txn_commit(request, &self.image);
+        }
         match self.groups.get(&*request.group_id) {
             Some(group) => validate(group, request),
             None if request.generation_id >= 0 => Err(ErrorCode::IllegalGeneration),
-            None if self.groups.len() >= self.config.groups_max => Err(ErrorCode::CoordinatorNotAvailable),
+            None if self.len() >= self.config.groups_max => Err(ErrorCode::CoordinatorNotAvailable),
             None => Ok(()),
         }
     }
@@ -79,9 +83,7 @@ impl Groups {
         outcome: Result<Offset, ErrorCode>,
         now: TimestampMs,
     ) {
-        if let Some(group) = self.groups.get_mut(&commit.group) {
-            group.commits_in_flight = group.commits_in_flight.saturating_sub(1);
-        }
+        self.count_commit(&commit.group, false);
         let Ok(Offset(first)) = outcome else { return };
         self.hold_group(&commit.group, now);
         for (record, (topic, partition, mut pending)) in (first..).zip(commit.entries) {

@@ -2,6 +2,9 @@
 
 use crate::base::{ErrorCode, Instant, Now, Offset, ProducerId, TimestampMs, Uuid};
 use crate::coordinator::group::{Answer, Append, Caller, Effects, GroupConfig, Groups, Record, Request, Step, Token};
+use crate::metadata::image::Provenance;
+use crate::metadata::loader::Loader;
+use crate::metadata::{MetadataDelta, MetadataRecord};
 use crate::protocol::Str;
 use crate::protocol::messages::join_group_request::JoinGroupRequestProtocol;
 use crate::protocol::messages::leave_group_request::MemberIdentity;
@@ -15,6 +18,7 @@ use crate::protocol::messages::{
 };
 use bytes::Bytes;
 use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
 
 pub const SESSION_MS: i32 = 10_000;
 pub const REBALANCE_MS: i32 = 30_000;
@@ -31,6 +35,8 @@ pub struct World {
     pub writing: VecDeque<Append>,
     /// Commit at once what is appended.
     pub commits_at_once: bool,
+    /// The topics there are.
+    pub loader: Loader,
     answers: HashMap<Token, Answer>,
     last_token: u64,
 }
@@ -48,6 +54,7 @@ pub fn world_with(config: GroupConfig) -> World {
         log: Vec::new(),
         writing: VecDeque::new(),
         commits_at_once: true,
+        loader: Loader::default(),
         answers: HashMap::new(),
         last_token: 0,
     };
@@ -90,6 +97,14 @@ pub fn static_join(instance: &str) -> JoinGroupRequest {
 }
 
 impl World {
+    /// The metadata log goes on.
+    pub fn metadata(&mut self, records: Vec<MetadataRecord>) {
+        let end = self.loader.image().offset().plus(records.len() as i64);
+        self.loader.apply(&records, Provenance { offset: end, ..Provenance::default() }).unwrap();
+        let (image, delta) = self.loader.publish();
+        self.groups.on_metadata(&image, &delta);
+    }
+
     pub fn step(&mut self, f: impl FnOnce(&mut Groups, &mut Step)) -> Token {
         self.last_token += 1;
         let token = Token(self.last_token);
@@ -98,6 +113,7 @@ impl World {
         let mut fx = Effects::default();
         f(&mut self.groups, &mut Step { token, now: self.now, random, fx: &mut fx });
         self.groups.groups.values().for_each(|group| group.check());
+        self.groups.consumers.values().for_each(|group| group.check());
         self.take_effects(fx);
         token
     }
@@ -298,6 +314,7 @@ impl World {
         for (offset, record) in (0..).zip(&self.log) {
             groups.replay(Offset(offset), ProducerId::NONE, &record.key, record.value.as_ref(), self.now);
         }
+        groups.on_metadata(&Arc::new(self.loader.image().clone()), &MetadataDelta::default());
         self.groups = groups;
         self.writing.clear();
         self.answers.clear();

@@ -1,6 +1,7 @@
 //! Scenarios in virtual time, against a log in memory.
 
 mod committing;
+mod consumer;
 mod harness;
 mod joining;
 mod kafka;

@@ -100,10 +100,10 @@ fn groups_of_other_kinds_and_unknown_records_are_passed_over() {
     let mut w = world();
     w.commit("", -1, 1);
     let now = w.now;
-    // ConsumerGroupMetadataKey (3) of group "k848", a streams record (20), an unknown one, garbage.
-    let consumer_group = Bytes::from_static(b"\x00\x03\x00\x04k848");
+    // ShareGroupMetadataKey (11) of group "k848", a streams record (20), an unknown one, garbage.
+    let share_group = Bytes::from_static(b"\x00\x0b\x00\x04k848");
     let value = Bytes::from_static(b"\x00\x00\x00\x00\x00\x05\x00");
-    w.groups.replay(Offset(90), ProducerId::NONE, &consumer_group, Some(&value), now);
+    w.groups.replay(Offset(90), ProducerId::NONE, &share_group, Some(&value), now);
     for key in [&b"\x00\x14\x00\x01s\x00\x01m"[..], b"\x7f\xff", b"\x00", b"\x00\x01\x00\x09cut"] {
         let key = Bytes::copy_from_slice(key);
         w.groups.replay(Offset(91), ProducerId::NONE, &key, Some(&value), now);
@@ -116,7 +116,7 @@ fn groups_of_other_kinds_and_unknown_records_are_passed_over() {
     let described: Vec<DescribedGroup> = w.now(Request::Describe(caller, vec!["k848".into(), "nobody".into()]));
     let messages: Vec<_> = described.iter().map(|g| (g.error_code, g.error_message.as_deref().unwrap())).collect();
     assert_eq!(messages, [(69, "Group k848 is not a classic group."), (69, "Group nobody not found.")]);
-    w.groups.replay(Offset(99), ProducerId::NONE, &consumer_group, None, now);
+    w.groups.replay(Offset(99), ProducerId::NONE, &share_group, None, now);
     let token = w.join(JoinGroupRequest { group_id: "k848".into(), ..join_request("") });
     assert_eq!(w.joins(token).expect("an id").error_code, 79);
 }

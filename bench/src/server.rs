@@ -1,0 +1,163 @@
+//! A server of its own for a workload: corelog, or Apache Kafka out of its jars, with its default settings but for
+//! ports, dirs and replication.
+
+use crate::wire::Connection;
+use corelog::protocol::ApiKey;
+use corelog::protocol::messages::{FindCoordinatorRequest, FindCoordinatorResponse};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// Which server.
+pub enum Kind {
+    /// corelog's binary.
+    Corelog(PathBuf),
+    /// The directory of Apache Kafka's jars.
+    Kafka(PathBuf),
+}
+
+impl Kind {
+    /// For tables.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Corelog(_) => "corelog",
+            Self::Kafka(_) => "Kafka",
+        }
+    }
+}
+
+/// A running server with a fresh directory; ended and removed on drop.
+pub struct Server {
+    child: Child,
+    command: Box<dyn Fn() -> Command>,
+    dir: PathBuf,
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// From the start of the process to the first connection.
+    pub until_listening: Duration,
+}
+
+fn free_port() -> io::Result<u16> {
+    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
+}
+
+impl Server {
+    /// Starts one below `parent`.
+    pub fn start(kind: &Kind, parent: &Path) -> io::Result<Self> {
+        let port = free_port()?;
+        let dir = parent.join(format!("bench-server-{port}"));
+        std::fs::create_dir_all(&dir)?;
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        let command: Box<dyn Fn() -> Command> = match kind {
+            Kind::Corelog(binary) => {
+                let (binary, dir) = (binary.clone(), dir.clone());
+                Box::new(move || {
+                    let mut command = Command::new(&binary);
+                    command.args(["--override", &format!("listeners=PLAINTEXT://127.0.0.1:{port}")]);
+                    command.args(["--override", &format!("log.dirs={}", dir.join("data").display())]);
+                    command
+                })
+            }
+            Kind::Kafka(libs) => {
+                let java = java(libs);
+                let config = kafka_properties(&dir, port)?;
+                let id = "ZGVmYXVsdC1iZW5jaC1pZA";
+                let format = java(&["kafka.tools.StorageTool", "format", "-t", id, "-c", &config]).output()?;
+                if !format.status.success() {
+                    return Err(io::Error::other(String::from_utf8_lossy(&format.stderr).into_owned()));
+                }
+                Box::new(move || java(&["kafka.Kafka", &config]))
+            }
+        };
+        let child = command().stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
+        let mut server = Self { child, command, dir, address, until_listening: Duration::ZERO };
+        server.until_listening = server.await_listening()?;
+        Ok(server)
+    }
+
+    fn await_listening(&mut self) -> io::Result<Duration> {
+        let began = Instant::now();
+        while TcpStream::connect(self.address).is_err() {
+            if began.elapsed() > Duration::from_secs(60) || self.child.try_wait()?.is_some() {
+                return Err(io::Error::other("the server does not come up"));
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        Ok(began.elapsed())
+    }
+
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Waits until the topic of groups exists and its coordinators serve.
+    pub fn await_coordinator(&self) -> io::Result<()> {
+        let mut connection = Connection::open(self.address)?;
+        let began = Instant::now();
+        loop {
+            let request = FindCoordinatorRequest { key: "any".into(), ..Default::default() };
+            connection.send(ApiKey::FindCoordinator, 3, &request)?;
+            let reply: FindCoordinatorResponse = connection.receive()?.parse()?;
+            if reply.error_code == 0 {
+                // All partitions of it come up within moments of each other.
+                std::thread::sleep(Duration::from_secs(2));
+                return Ok(());
+            }
+            if began.elapsed() > Duration::from_secs(30) {
+                return Err(io::Error::other(format!("no coordinator: {}", reply.error_code)));
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// Stops it and starts it on the same directory.
+    pub fn restart(&mut self) -> io::Result<()> {
+        self.stop();
+        self.child = (self.command)().stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
+        self.until_listening = self.await_listening()?;
+        Ok(())
+    }
+
+    fn stop(&mut self) {
+        let _ = kill(Pid::from_raw(self.child.id() as i32), Signal::SIGTERM);
+        let _ = self.child.wait();
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.stop();
+        let _ = std::fs::remove_dir_all(&self.dir);
+    }
+}
+
+/// Kafka's own heap and collector settings.
+fn java(libs: &Path) -> impl Fn(&[&str]) -> Command + use<> {
+    let class_path = format!("{}/*", libs.display());
+    move |arguments| {
+        let mut command = Command::new("java");
+        command.args(["-Xmx1G", "-Xms1G", "-server", "-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20"]);
+        command.args(["-XX:InitiatingHeapOccupancyPercent=35", "-cp", &class_path]).args(arguments);
+        command
+    }
+}
+
+fn kafka_properties(dir: &Path, port: u16) -> io::Result<String> {
+    let controller = free_port()?;
+    let text = format!(
+        "process.roles=broker,controller\nnode.id=1\ncontroller.quorum.voters=1@127.0.0.1:{controller}\n\
+         listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}\n\
+         advertised.listeners=PLAINTEXT://127.0.0.1:{port}\ncontroller.listener.names=CONTROLLER\n\
+         listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT\nlog.dirs={}\n\
+         offsets.topic.replication.factor=1\n",
+        dir.join("data").display()
+    );
+    let path = dir.join("server.properties");
+    std::fs::write(&path, text)?;
+    Ok(path.display().to_string())
+}

@@ -1,0 +1,228 @@
+//! Entries on their way into the log.
+//!
+//! Unlike offsets, a consumer group changes when its entries are handed to the log, as in Kafka: the next member's step
+//! builds on them, and only the answers wait. A failed write is taken back, with all that the group has on its way
+//! since; what of that is written all the same is applied again when it is, as reading the log would.
+//!
+//! What turns a group into one of the other kind, or ends it, goes alone: nothing else of the group may be on its
+//! way, and requests wait until it is done.
+
+use super::{ConsumerGroup, Entry, Undo};
+use crate::base::{ErrorCode, Now};
+use crate::coordinator::group::Groups;
+use crate::coordinator::group::classic::ClassicGroup;
+use crate::coordinator::group::effects::{Effects, Record, Step, Token};
+use crate::coordinator::group::in_flight::Then;
+use crate::coordinator::group::replay::answer_parked;
+use crate::coordinator::group::request::Request;
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+/// What a write did to its group.
+pub struct Write {
+    group: Arc<str>,
+    done: Done,
+}
+
+enum Done {
+    /// Entries were applied; true: the group came into being with them.
+    Entries(Vec<Entry>, Vec<Undo>, bool),
+    /// The group as it was before it went, or became one of the other kind.
+    Replaced(Before),
+}
+
+/// A group as it was.
+pub enum Before {
+    /// A classic group.
+    Classic(Box<ClassicGroup>),
+    /// A consumer group.
+    Consumer(Box<ConsumerGroup>),
+}
+
+/// What a group is from now on.
+pub enum After {
+    /// Nothing.
+    Nothing,
+    /// A classic group.
+    Classic(Box<ClassicGroup>),
+    /// A consumer group.
+    Consumer(Box<ConsumerGroup>),
+}
+
+impl From<ClassicGroup> for After {
+    fn from(group: ClassicGroup) -> Self {
+        Self::Classic(Box::new(group))
+    }
+}
+
+/// A request that waits until its group is one of a kind again.
+pub struct Deferred {
+    token: Token,
+    random: [u8; 16],
+    request: Request,
+}
+
+impl Groups {
+    /// Applies `entries` to the consumer group `id`, which comes into being if need be, and writes them.
+    pub(in crate::coordinator::group) fn change(&mut self, id: &Arc<str>, entries: Vec<Entry>, fx: &mut Effects) {
+        if entries.is_empty() {
+            return;
+        }
+        let records = entries.iter().map(|entry| entry.record(id)).collect();
+        let is_new = !self.consumers.contains_key(id);
+        let group = self.consumers.entry(id.clone()).or_insert_with(|| ConsumerGroup::new(id.clone()));
+        let undo = entries.iter().map(|entry| group.apply(entry)).collect();
+        self.write(id, records, Done::Entries(entries, undo, is_new), fx);
+    }
+
+    /// Puts `after` in the place of `before`, alone: [`is_writing`](Self::is_writing) must say no.
+    pub(in crate::coordinator::group) fn replace(
+        &mut self,
+        id: &Arc<str>,
+        before: Before,
+        after: After,
+        records: Vec<Record>,
+        fx: &mut Effects,
+    ) {
+        match after {
+            After::Nothing => {}
+            After::Classic(group) => drop(self.groups.insert(id.clone(), *group)),
+            After::Consumer(group) => drop(self.consumers.insert(id.clone(), *group)),
+        }
+        self.busy.entry(id.clone()).or_default();
+        self.write(id, records, Done::Replaced(before), fx);
+    }
+
+    fn write(&mut self, id: &Arc<str>, records: Vec<Record>, done: Done, fx: &mut Effects) {
+        *self.writing.entry(id.clone()).or_default() += 1;
+        self.append(records, Then::Group(Box::new(Write { group: id.clone(), done })), fx);
+    }
+
+    /// True while something of the group is on its way into the log.
+    pub(in crate::coordinator::group) fn is_writing(&self, id: &str) -> bool {
+        self.writing.contains_key(id)
+    }
+
+    /// True while the group cannot be asked.
+    pub(in crate::coordinator::group) fn is_busy(&self, id: &str) -> bool {
+        self.busy.contains_key(id)
+    }
+
+    /// The id of a group that cannot be asked.
+    pub(in crate::coordinator::group) fn busy_id(&self, id: &str) -> Option<Arc<str>> {
+        self.busy.get_key_value(id).map(|(id, _)| id.clone())
+    }
+
+    /// The request waits until nothing of its group is on its way.
+    pub(in crate::coordinator::group) fn defer(&mut self, id: &Arc<str>, request: Request, step: &Step) {
+        let deferred = Deferred { token: step.token, random: step.random, request };
+        self.busy.entry(id.clone()).or_default().push_back(deferred);
+    }
+
+    /// The outcome of a write.
+    pub(in crate::coordinator::group) fn write_done(
+        &mut self,
+        write: Write,
+        outcome: Result<(), ErrorCode>,
+        step: &mut Step,
+    ) {
+        let id = write.group;
+        let count = self.writing.get_mut(&id).map_or(0, |count| {
+            *count = count.saturating_sub(1);
+            *count
+        });
+        match (outcome, write.done) {
+            (Err(_), Done::Entries(_, undo, is_new)) => self.take_back(&id, undo, is_new, step.now),
+            (Err(_), Done::Replaced(before)) => self.restore(&id, before, step),
+            // Taken back with an earlier one, yet written.
+            (Ok(()), Done::Entries(entries, undo, _)) if undo.is_empty() => {
+                let exists = self.consumers.contains_key(&id) || entries.iter().any(Entry::is_value);
+                if exists && !self.groups.contains_key(&id) {
+                    let group = self.consumers.entry(id.clone()).or_insert_with(|| ConsumerGroup::new(id.clone()));
+                    entries.iter().for_each(|entry| drop(group.apply(entry)));
+                    self.schedule_members(&id, step.now);
+                }
+            }
+            (Ok(()), _) => {}
+        }
+        if count == 0 {
+            self.writing.remove(&id);
+            self.serve_deferred(&id, step);
+        }
+    }
+
+    /// Takes back a failed write and, before it, all that the group has on its way since.
+    fn take_back(&mut self, id: &Arc<str>, undo: Vec<Undo>, is_new: bool, now: Now) {
+        let later = self.in_flight.iter_mut().rev().filter_map(|(_, then)| match then {
+            Then::Group(write) if write.group == *id => match &mut write.done {
+                Done::Entries(_, undo, _) => Some(std::mem::take(undo)),
+                Done::Replaced(_) => None,
+            },
+            _ => None,
+        });
+        let later: Vec<Vec<Undo>> = later.collect();
+        if !later.is_empty() {
+            // What comes after them in the log must build on them.
+            self.busy.entry(id.clone()).or_default();
+        }
+        let all: Vec<Undo> = later.into_iter().chain([undo]).flat_map(|undo| undo.into_iter().rev()).collect();
+        let Some(group) = self.consumers.get_mut(id) else { return };
+        all.into_iter().for_each(|undo| group.undo(undo));
+        group.refresh = None;
+        if is_new && group.is_empty() {
+            self.consumers.remove(id);
+        } else {
+            self.schedule_members(id, now);
+        }
+    }
+
+    fn restore(&mut self, id: &Arc<str>, before: Before, step: &mut Step) {
+        self.consumers.remove(id);
+        let after = self.groups.remove(id);
+        match before {
+            Before::Classic(group) => drop(self.groups.insert(id.clone(), *group)),
+            Before::Consumer(group) => drop(self.consumers.insert(id.clone(), *group)),
+        }
+        if let Some(mut after) = after {
+            answer_parked(&mut after, ErrorCode::CoordinatorNotAvailable, step.fx);
+        }
+        self.schedule_members(id, step.now);
+    }
+
+    fn serve_deferred(&mut self, id: &Arc<str>, step: &mut Step) {
+        let mut waiting: VecDeque<Deferred> = self.busy.remove(id).unwrap_or_default();
+        while let Some(next) = waiting.pop_front() {
+            let mut own = Step { token: next.token, now: step.now, random: next.random, fx: &mut *step.fx };
+            self.handle(next.request, &mut own);
+            // It may itself need the group alone: the others go on waiting behind it.
+            if let Some(busy) = self.busy.get_mut(id) {
+                busy.append(&mut waiting);
+            }
+        }
+    }
+
+    /// Refuses whoever waits for its group.
+    pub(in crate::coordinator::group) fn refuse_deferred(&mut self, error: ErrorCode, fx: &mut Effects) {
+        for waiting in std::mem::take(&mut self.busy).into_values() {
+            waiting.into_iter().for_each(|waiting| fx.answer(waiting.token, waiting.request.refuse(error)));
+        }
+    }
+
+    /// The request of `token` waits no longer; false when it is not among those that wait.
+    pub(in crate::coordinator::group) fn give_up_deferred(
+        &mut self,
+        token: Token,
+        error: ErrorCode,
+        fx: &mut Effects,
+    ) -> bool {
+        for waiting in self.busy.values_mut() {
+            if let Some(at) = waiting.iter().position(|waiting| waiting.token == token)
+                && let Some(waiting) = waiting.remove(at)
+            {
+                fx.answer(token, waiting.request.refuse(error));
+                return true;
+            }
+        }
+        false
+    }
+}

@@ -1,0 +1,11 @@
+//! The new protocol (KIP-848) in virtual time.
+
+mod failing;
+mod life;
+mod migrating;
+mod random;
+mod reconciling;
+mod regexes;
+mod statics;
+mod support;
+mod table;
