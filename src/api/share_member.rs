@@ -4,6 +4,7 @@ use super::RequestContext;
 use crate::base::local::join_all;
 use crate::base::{ErrorCode, Offset, TopicIdPartition, Uuid};
 use crate::metadata::MetadataImage;
+use crate::metadata::features::{SHARE_VERSION, SHARE_VERSION_GROUPS};
 use crate::protocol::Str;
 use crate::router::{self, Item};
 use crate::shard::Shard;
@@ -14,8 +15,6 @@ use std::future::Future;
 use std::rc::Rc;
 use std::sync::Arc;
 
-/// The feature that switches share groups on, and its level.
-const SHARE_VERSION: &str = "share.version";
 /// A member id is a Uuid, or shorter.
 const MEMBER_ID_MAX: usize = 36;
 /// The acknowledgement that prolongs a lock (KIP-1222).
@@ -45,7 +44,7 @@ impl Member {
 
 /// True where share groups are switched on.
 pub fn enabled(ctx: &RequestContext) -> bool {
-    ctx.shard.image().feature(SHARE_VERSION) > 0
+    ctx.shard.image().feature(SHARE_VERSION) >= SHARE_VERSION_GROUPS
 }
 
 /// What is acknowledged of one partition.
@@ -111,7 +110,9 @@ pub fn acknowledge(
     let who = Acknowledge { group: who.group.clone(), member: who.member.clone() };
     let shares = router::split(&ctx.shard, items);
     let taken =
-        router::scatter(&ctx.shard, shares, move |shard: Rc<Shard>, items| shard.share_acknowledge(&who, items));
+        router::scatter(&ctx.shard, shares, move |shard: Rc<Shard>, items: Vec<Item<Vec<AcknowledgementBatch>>>| {
+            shard.share_acknowledge(&who, items.into_iter().map(|item| (item.slot, item.id, item.ask)).collect())
+        });
     async move {
         for (slot, outcome) in join_all(taken).await.into_iter().filter_map(Result::ok).flatten() {
             if let Some(place) = outcomes.get_mut(slot) {

@@ -130,6 +130,8 @@ pub static APIS: &[Api] = &[
     api!(ConsumerGroupHeartbeat, 0..=1, consumer_group_heartbeat),
     api!(ConsumerGroupDescribe, 0..=1, consumer_group_describe),
     api!(DescribeTopicPartitions, 0..=0, describe_topic_partitions),
+    api!(ShareGroupHeartbeat, 1..=1, share_group_heartbeat),
+    api!(ShareGroupDescribe, 1..=1, share_group_describe),
     raw_api!(ShareFetch, 1..=2, 1, share_fetch),
     api!(ShareAcknowledge, 1..=2, share_acknowledge),
     api!(AddRaftVoter, 0..=1, add_raft_voter),
@@ -139,6 +141,9 @@ pub static APIS: &[Api] = &[
     api!(WriteShareGroupState, 0..=1, write_share_group_state),
     api!(DeleteShareGroupState, 0..=0, delete_share_group_state),
     api!(ReadShareGroupStateSummary, 0..=1, read_share_group_state_summary),
+    api!(DescribeShareGroupOffsets, 0..=1, describe_share_group_offsets),
+    api!(AlterShareGroupOffsets, 0..=0, alter_share_group_offsets),
+    api!(DeleteShareGroupOffsets, 0..=0, delete_share_group_offsets),
 ];
 
 /// The line for `key`.

@@ -17,6 +17,8 @@ pub struct ShareConfig {
     pub record_lock_duration_ms: Bounded,
     /// `group.share.partition.max.record.locks`, with its bounds.
     pub partition_max_record_locks: Bounded,
+    /// `group.share.assignment.interval.ms`.
+    pub assignment_interval_ms: i32,
     /// `group.share.max.size`: members.
     pub max_size: i32,
     /// `group.share.max.share.sessions`.
@@ -35,6 +37,29 @@ pub struct ShareConfig {
     pub updates_per_snapshot: i32,
     /// `share.coordinator.write.timeout.ms`.
     pub write_timeout_ms: i32,
+}
+
+impl Default for ShareConfig {
+    /// Kafka's defaults.
+    fn default() -> Self {
+        Self {
+            session_timeout_ms: Bounded { default: 45_000, min: 45_000, max: 60_000 },
+            heartbeat_interval_ms: Bounded { default: 5_000, min: 5_000, max: 15_000 },
+            delivery_count_limit: Bounded { default: 5, min: 2, max: 10 },
+            record_lock_duration_ms: Bounded { default: 30_000, min: 15_000, max: 60_000 },
+            partition_max_record_locks: Bounded { default: 2_000, min: 100, max: 4_000 },
+            assignment_interval_ms: 1_000,
+            max_size: 200,
+            sessions_max: 2_000,
+            state_topic_partitions: 50,
+            state_topic_replication_factor: 1,
+            state_topic_min_isr: 2,
+            state_topic_segment_bytes: 100 << 20,
+            state_topic_compression_codec: 0,
+            updates_per_snapshot: 500,
+            write_timeout_ms: 5_000,
+        }
+    }
 }
 
 /// A number groups may set for themselves.
@@ -104,6 +129,7 @@ impl ShareConfig {
             delivery_count_limit: Bounded::of(s, "delivery.count.limit"),
             record_lock_duration_ms: Bounded::of(s, "record.lock.duration.ms"),
             partition_max_record_locks: Bounded::of(s, "partition.max.record.locks"),
+            assignment_interval_ms: s.number("group.share.assignment.interval.ms"),
             max_size: s.number("group.share.max.size"),
             sessions_max: s.number("group.share.max.share.sessions"),
             state_topic_partitions: s.number("share.coordinator.state.topic.num.partitions"),

@@ -21,11 +21,17 @@ pub const GROUP_VERSION: &str = "group.version";
 /// The level at which they are.
 pub const GROUP_VERSION_CONSUMER: i16 = 1;
 
+/// The feature under which share groups (KIP-932) are served.
+pub const SHARE_VERSION: &str = "share.version";
+/// The level at which they are.
+pub const SHARE_VERSION_GROUPS: i16 = 1;
+
 /// What clients are told under "supported" (ApiVersions), by name. Only features whose APIs are served: the others'
 /// finalized levels stay in the metadata log, and are not advertised.
 pub const SUPPORTED: &[SupportedFeature] = &[
     SupportedFeature { name: GROUP_VERSION, min: 0, max: GROUP_VERSION_CONSUMER },
     SupportedFeature { name: "metadata.version", min: METADATA_VERSION_MIN, max: METADATA_VERSION_LATEST },
+    SupportedFeature { name: SHARE_VERSION, min: 0, max: SHARE_VERSION_GROUPS },
     SupportedFeature { name: TRANSACTION_VERSION, min: 0, max: 2 },
 ];
 

@@ -6,7 +6,7 @@ use super::coordinator_log::PartitionLog;
 use crate::base::local::{self, Receiver};
 use crate::base::topic::{GROUP_METADATA_TOPIC, SHARE_GROUP_STATE_TOPIC};
 use crate::base::{ErrorCode, LeaderEpoch, Now, TopicIdPartition, Uuid};
-use crate::coordinator::group::{GroupConfig, Groups};
+use crate::coordinator::group::{GroupConfig, Groups, ShareGroups};
 use crate::coordinator::share::{ShareStateConfig, ShareStates, Work as ShareWork};
 use crate::coordinator::transaction::Transactions;
 use crate::coordinator::{Coordinator, CoordinatorConfig, Machine, Phase};
@@ -62,7 +62,8 @@ impl Hosted for Groups {
 
     fn config(shard: &Shard, name: String) -> CoordinatorConfig<GroupConfig> {
         let settings = &shard.shared.config.groups;
-        let machine = GroupConfig::from(settings);
+        let share = ShareGroups::new(&shard.shared.config.share);
+        let machine = GroupConfig { share, ..GroupConfig::from(settings) };
         let commit_timeout = Duration::from_millis(u64::try_from(settings.offsets_commit_timeout_ms).unwrap_or(0));
         CoordinatorConfig { name, compression: machine.compression, machine, commit_timeout, random }
     }
@@ -200,6 +201,7 @@ impl Shard {
         self.resign_all::<Transactions>();
         self.resign_all::<Groups>();
         self.resign_all::<ShareStates>();
+        self.end_share_partitions();
     }
 
     fn resign_all<M: Hosted>(&self) {

@@ -204,9 +204,13 @@ impl SharePartition {
         self.gap.filter(|gap| gap.end == self.end)
     }
 
-    /// What begins at `offset` comes next in the window of gaps.
+    /// The first offset from `offset` on that is in no run comes next in the window of gaps.
     pub(super) fn gap_moves_to(&mut self, offset: Offset) {
-        self.gap = self.active_gap().filter(|gap| offset <= gap.end).map(|gap| GapWindow { start: offset, ..gap });
+        let mut start = offset;
+        while let Some((_, run)) = self.runs.floor(start).filter(|(_, run)| run.last >= start) {
+            start = run.last.plus(1);
+        }
+        self.gap = self.active_gap().filter(|gap| start <= gap.end).map(|gap| GapWindow { start, ..gap });
     }
 
     /// Moves the start offset over everything that is done with. True when it moved.

@@ -2,7 +2,8 @@
 
 use crate::metadata::MetadataRecord;
 use crate::metadata::features::{
-    GROUP_VERSION, GROUP_VERSION_CONSUMER, REGISTERED, SupportedFeature, TRANSACTION_VERSION,
+    GROUP_VERSION, GROUP_VERSION_CONSUMER, REGISTERED, SHARE_VERSION, SHARE_VERSION_GROUPS, SupportedFeature,
+    TRANSACTION_VERSION,
 };
 use crate::metadata::store::bootstrap_records;
 
@@ -27,7 +28,11 @@ const FIRST_LEVEL: i16 = 7;
 
 /// What a new cluster finalizes where nothing is asked for: feature, level, and the `metadata.version` from which Kafka
 /// does so (`Feature.defaultLevel`). Only features whose APIs are served.
-const DEFAULTS: &[(&str, i16, i16)] = &[(GROUP_VERSION, GROUP_VERSION_CONSUMER, 22), (TRANSACTION_VERSION, 2, 24)];
+const DEFAULTS: &[(&str, i16, i16)] = &[
+    (GROUP_VERSION, GROUP_VERSION_CONSUMER, 22),
+    (TRANSACTION_VERSION, 2, 24),
+    (SHARE_VERSION, SHARE_VERSION_GROUPS, 28),
+];
 
 impl Release {
     /// The newest.

@@ -104,13 +104,7 @@ fn plan(
         }
         INITIAL_EPOCH if acknowledges => Err(ErrorCode::InvalidRequest),
         INITIAL_EPOCH => {
-            let mut partitions: Vec<TopicIdPartition> = Vec::with_capacity(asked.len());
-            for id in asked {
-                if !partitions.contains(&id) {
-                    partitions.push(id);
-                }
-            }
-            let (before, opened) = sessions.open(&who.group, &who.member, partitions);
+            let (before, opened) = sessions.open(&who.group, &who.member, asked);
             drop(sessions);
             if let Some(before) = before {
                 ctx.connection.ending.forget(before.0);

@@ -10,7 +10,7 @@ use crate::protocol::messages::share_fetch_response::{AcquiredRecords, Partition
 use crate::protocol::{self, Encoder, Message, Records};
 use crate::shard::share::{ShareError, ShareFetched};
 use bytes::Bytes;
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 
 /// A share fetch that fails as a whole.
 pub fn failed(ctx: &RequestContext, error: ErrorCode) -> Reply {
@@ -27,13 +27,13 @@ pub fn answer(
     lock_timeout_ms: i32,
     all: bool,
     fetched: Vec<(TopicIdPartition, ShareFetched)>,
-    mut acknowledged: Vec<(TopicIdPartition, Result<(), ShareError>)>,
+    mut acknowledged: HashMap<TopicIdPartition, Result<(), ShareError>>,
 ) -> Reply {
     let mut files = VecDeque::new();
     let mut response =
         ShareFetchResponse { acquisition_lock_timeout_ms: lock_timeout_ms, ..ShareFetchResponse::default() };
     for (id, fetched) in fetched {
-        let outcome = acknowledged.iter().position(|(other, _)| *other == id).map(|at| acknowledged.swap_remove(at).1);
+        let outcome = acknowledged.remove(&id);
         if !all && !fetched.is_something() && outcome.is_none() {
             continue;
         }

@@ -70,7 +70,7 @@ async fn round(
         if budget.records <= 0 || budget.bytes == 0 {
             break;
         }
-        let items = share.items.iter().map(|i| Item { slot: i.slot, id: i.id, ask: () }).collect();
+        let items = share.items.iter().map(|item| (item.slot, item.id)).collect();
         let ask = ask.clone();
         let call = shard.call(share.owner, move |owner| {
             // Made when the call arrives, not when its task runs: the end of a given-up fetch comes after it.

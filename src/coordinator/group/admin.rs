@@ -19,6 +19,7 @@ use std::sync::Arc;
 /// The types of groups as ListGroups v5 calls them.
 const CLASSIC: &str = "classic";
 const CONSUMER: &str = "consumer";
+const SHARE: &str = "share";
 /// Since this version DescribeGroups says that a group does not exist (KIP-1043).
 const NOT_FOUND_FROM: i16 = 6;
 
@@ -41,7 +42,9 @@ impl Groups {
         });
         let consumers = self.consumers.values().filter(|_| of_type(CONSUMER));
         let consumers = consumers.filter_map(|group| listed(&group.id, CONSUMER, group.state().name(), CONSUMER));
-        classic.chain(consumers).collect()
+        let shares = self.shares.iter().filter(|_| of_type(SHARE));
+        let shares = shares.filter_map(|(id, group)| listed(id, SHARE, group.state_name(), SHARE));
+        classic.chain(consumers).chain(shares).collect()
     }
 
     pub(super) fn describe(&self, caller: &Caller, groups: &[Str]) -> Vec<DescribedGroup> {
@@ -81,6 +84,10 @@ impl Groups {
             {
                 self.remove_offsets(self.all_keys(id), step);
                 self.end_consumer(id, step);
+            } else if let Ok(id) = &outcome
+                && self.shares.contains_key(id)
+            {
+                self.end_share(id, step);
             } else if let Ok(id) = &outcome {
                 let keys = self.all_keys(id);
                 records.extend(keys.iter().map(super::records::offset_tombstone));
@@ -112,6 +119,9 @@ impl Groups {
                 true => Ok(group.id.clone()),
                 false => Err(ErrorCode::NonEmptyGroup),
             };
+        }
+        if let Some((id, group)) = self.shares.get_key_value(id) {
+            return if group.is_empty() { Ok(id.clone()) } else { Err(ErrorCode::NonEmptyGroup) };
         }
         if self.is_busy(id) {
             return Err(ErrorCode::CoordinatorNotAvailable);
@@ -168,6 +178,7 @@ impl Groups {
             topics.iter().any(|(gone, gone_id)| gone == name && (id.is_zero() || id == *gone_id))
         });
         self.remove_offsets(keys, step);
+        self.share_topics_deleted(&topics.iter().map(|(_, id)| *id).collect(), step);
     }
 
     /// Writes tombstones for offsets, in appends of a bounded size.

@@ -1,7 +1,8 @@
 //! The numbers the group coordinator works with.
 
 use super::consumer::assignor::Assignor;
-use crate::metadata::ConfigMap;
+use crate::config::{ShareConfig, ShareGroupSettings};
+use crate::metadata::{ConfigMap, MetadataImage, ResourceType};
 use crate::record::Compression;
 
 /// Group settings, Kafka's defaults.
@@ -25,6 +26,8 @@ pub struct GroupConfig {
     pub compression: Compression,
     /// The numbers of the new protocol.
     pub consumer: ConsumerConfig,
+    /// The numbers of share groups.
+    pub share: ShareGroups,
     /// Members and pending members one coordinator partition holds; Kafka knows no such bound.
     pub members_max: usize,
     /// Groups one coordinator partition creates for clients; what is in the log is always loaded.
@@ -69,10 +72,46 @@ impl Default for GroupConfig {
             offsets_retention_check_interval_ms: 600_000,
             compression: Compression::None,
             consumer: ConsumerConfig::default(),
+            share: ShareGroups::default(),
             members_max: 100_000,
             groups_max: 100_000,
             member_metadata_bytes_max: 4 << 20,
         }
+    }
+}
+
+/// Share groups' numbers.
+#[derive(Clone, Debug)]
+pub struct ShareGroups {
+    /// `group.share.max.size`, in members.
+    pub max_size: usize,
+    /// `group.share.assignment.interval.ms`: between two targets of a group.
+    pub assignment_interval_ms: i64,
+    /// What each group may have its own of.
+    pub numbers: ShareConfig,
+}
+
+impl ShareGroups {
+    /// The numbers out of the broker's configuration.
+    pub fn new(numbers: &ShareConfig) -> Self {
+        Self {
+            max_size: usize::try_from(numbers.max_size).unwrap_or(0),
+            assignment_interval_ms: i64::from(numbers.assignment_interval_ms),
+            numbers: numbers.clone(),
+        }
+    }
+}
+
+impl Default for ShareGroups {
+    fn default() -> Self {
+        Self::new(&ShareConfig::default())
+    }
+}
+
+impl GroupConfig {
+    /// The numbers of one share group.
+    pub fn share_settings(&self, image: &MetadataImage, group: &str) -> ShareGroupSettings {
+        self.share.numbers.for_group(&image.config(ResourceType::Group, group))
     }
 }
 

@@ -34,6 +34,8 @@ pub(super) enum Then {
     Removed(Removed),
     /// A consumer group has changed, or becomes one of the other kind.
     Group(Box<Write>),
+    /// A share group has changed.
+    Share(Box<super::share::ShareWrite>),
     /// A request is answered; nothing else changes.
     Answer(Box<AnswerLater>),
     /// Offsets are read: all commits before the request have taken effect.
@@ -115,6 +117,7 @@ impl Groups {
             Then::Ended(token, end) => self.transaction_ended(token, end, done, step),
             Then::Removed(removed) => self.removal_done(removed, done),
             Then::Group(write) => self.write_done(*write, done, step),
+            Then::Share(write) => self.share_written(*write, done, step),
             Then::Answer(later) => {
                 let answer = match outcome {
                     Ok(_) => later.answer,
@@ -136,6 +139,12 @@ impl Groups {
             return;
         }
         for (_, then) in &mut self.in_flight {
+            if let Then::Share(write) = then {
+                match write.give_up(token) {
+                    Some(refused) => return fx.answer(token, refused.refuse(error)),
+                    None => continue,
+                }
+            }
             let refused = match then {
                 Then::Answer(later) if later.token == token => later.refused.clone(),
                 Then::Fetch(waiting, request) if *waiting == token => Request::Fetch((**request).clone(), true),

@@ -87,16 +87,29 @@ impl Machine for Groups {
     }
 
     fn waits_for_log(request: &Request) -> bool {
-        matches!(
-            request,
+        match request {
+            Request::Fetch(_, stable) => *stable,
+            Request::Join(..)
+            | Request::Sync(_)
+            | Request::Heartbeat(_)
+            | Request::Describe(..)
+            | Request::List(_)
+            | Request::ConsumerDescribe(_)
+            | Request::EndTransaction(_)
+            | Request::ShareDescribe(_)
+            | Request::SharePartitions(_) => false,
             Request::Commit(..)
-                | Request::TxnCommit(..)
-                | Request::Leave(_)
-                | Request::Delete(_)
-                | Request::OffsetDelete(_)
-                | Request::Fetch(_, true)
-                | Request::ConsumerHeartbeat(..)
-        )
+            | Request::Leave(_)
+            | Request::Delete(_)
+            | Request::TxnCommit(..)
+            | Request::OffsetDelete(_)
+            | Request::ConsumerHeartbeat(..)
+            | Request::ShareHeartbeat(..)
+            | Request::ShareInitialized(..)
+            | Request::ShareAlter(..)
+            | Request::ShareDelete(..)
+            | Request::ShareDeleted(..) => true,
+        }
     }
 
     fn wants_random(request: &Request) -> bool {

@@ -26,6 +26,7 @@ mod rebalance;
 mod records;
 mod replay;
 mod request;
+pub mod share;
 mod state;
 mod subscription;
 mod survey;
@@ -35,7 +36,7 @@ mod tests;
 mod timers;
 mod transactions;
 
-pub use config::GroupConfig;
+pub use config::{GroupConfig, ShareGroups};
 pub use effects::{Append, AppendId, Batch, Effects, Record, Step, Token};
 pub use fetch::failed_partition;
 pub use request::{Answer, Caller, Request, TxnEnd, WrongAnswer, commit_error, txn_commit_error};
@@ -48,6 +49,7 @@ use classic::ClassicGroup;
 use consumer::{ConsumerGroup, Deferred, RegexScan, TopicHashes};
 use in_flight::Then;
 use offsets::Offsets;
+use share::ShareGroup;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use timers::{Timer, Timers};
@@ -59,7 +61,9 @@ pub struct Groups {
     groups: HashMap<Arc<str>, ClassicGroup>,
     /// The groups of the new protocol.
     consumers: HashMap<Arc<str>, ConsumerGroup>,
-    /// Ids of groups of kinds not served here, known from their records.
+    /// The share groups.
+    shares: HashMap<Arc<str>, ShareGroup>,
+    /// Ids of groups of other kinds: share groups, and those of kinds not served here, known from their records.
     foreign: HashSet<Arc<str>>,
     offsets: Offsets,
     timers: Timers,
@@ -88,6 +92,7 @@ impl Groups {
             config,
             groups: HashMap::new(),
             consumers: HashMap::new(),
+            shares: HashMap::new(),
             foreign: HashSet::new(),
             offsets: Offsets::default(),
             timers: Timers::default(),
@@ -121,6 +126,13 @@ impl Groups {
             Request::OffsetDelete(request) => self.delete_offsets(request, step),
             Request::TxnCommit(caller, request, sure) => self.txn_commit(caller, request, sure, step),
             Request::EndTransaction(end) => self.end_transaction(end, step),
+            Request::ShareHeartbeat(caller, request) => self.share_heartbeat(caller, request, step),
+            Request::ShareDescribe(groups) => step.answer(self.share_describe(&groups)),
+            Request::ShareInitialized(group, begun, done) => self.share_initialized(&group, &begun, done, step),
+            Request::SharePartitions(group) => step.answer(self.share_partitions(&group)),
+            Request::ShareAlter(group, ask) => self.share_alter(&group, ask, step),
+            Request::ShareDelete(group, topics) => self.share_delete(&group, topics, step),
+            Request::ShareDeleted(group, topics) => self.share_deleted(&group, &topics, step),
         }
     }
 
@@ -135,6 +147,9 @@ impl Groups {
                 Timer::Rejoin(..) => self.member_timer(timer, "it did not join again in time", step),
                 Timer::Resync(..) => self.member_timer(timer, "it did not ask for its assignment in time", step),
                 Timer::Regex(group) => self.regex_timer(group, step),
+                Timer::Session(group, member) if self.shares.contains_key(group) => {
+                    self.share_member_silent(group, member, step);
+                }
                 Timer::Session(group, member) => self.session_timer(group, member, step),
                 Timer::Join(group) => self.join_timer(group, step),
                 Timer::Sync(group) => self.sync_timer(group, step),
@@ -159,6 +174,7 @@ impl Groups {
         }
         if !names.is_empty() {
             self.consumers.values_mut().for_each(|group| group.look_again_if_any(&names));
+            self.shares.values_mut().for_each(|group| group.look_again = true);
         }
     }
 
@@ -169,7 +185,13 @@ impl Groups {
 
     /// How many groups there are.
     pub fn len(&self) -> usize {
-        self.groups.len() + self.consumers.len()
+        self.groups.len() + self.consumers.len() + self.shares.len()
+    }
+
+    /// True where the id is that of a group that is no share group.
+    fn is_other_kind(&self, id: &str) -> bool {
+        let foreign = self.foreign.contains(id) && !self.shares.contains_key(id);
+        foreign || self.groups.contains_key(id) || self.consumers.contains_key(id)
     }
 
     /// True without any group.

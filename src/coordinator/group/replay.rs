@@ -27,6 +27,7 @@ impl Groups {
             Ok(Replayed::Offset(key, value)) => self.replay_offset(at, producer, key, value, now.wall),
             Ok(Replayed::Group(id, value)) => self.replay_group(id, value),
             Ok(Replayed::Consumer(id, entry)) => self.replay_consumer(id, &entry),
+            Ok(Replayed::Share(id, entry)) => self.replay_share(id, &entry),
             Ok(Replayed::ForeignGroup(id, exists)) => {
                 if exists {
                     self.groups.remove(&id);
@@ -90,11 +91,29 @@ impl Groups {
             // What only held offsets until now has become a group.
             self.groups.remove(&id);
             self.foreign.remove(&id);
+            self.shares.remove(&id);
             self.consumers.insert(id.clone(), ConsumerGroup::new(id.clone()));
         }
         if let Some(group) = self.consumers.get_mut(&id) {
             group.apply(entry);
         }
+    }
+
+    fn replay_share(&mut self, id: Arc<str>, entry: &super::share::Entry) {
+        if *entry == super::share::Entry::Epoch(None) {
+            self.shares.remove(&id);
+            self.foreign.remove(&id);
+            return;
+        }
+        if !self.shares.contains_key(&id) {
+            if !entry.is_value() {
+                return;
+            }
+            self.groups.remove(&id);
+            self.consumers.remove(&id);
+            self.foreign.insert(id.clone());
+        }
+        self.shares.entry(id).or_default().replay(entry);
     }
 
     fn replay_group(&mut self, id: Arc<str>, value: Option<GroupMetadataValue>) {
@@ -103,6 +122,7 @@ impl Groups {
             return;
         };
         self.foreign.remove(&id);
+        self.shares.remove(&id);
         self.consumers.remove(&id);
         let protocol = value.protocol.as_deref().map(Arc::from);
         let members = value.members.iter().map(|m| loaded_member(m, protocol.as_ref())).collect();
@@ -132,9 +152,11 @@ impl Groups {
         }
         let ids: Vec<Arc<str>> = self.consumers.keys().cloned().collect();
         ids.iter().for_each(|id| self.schedule_members(id, step.now));
+        self.share_loaded(step);
         self.schedule_expiry(step.now);
-        if self.passed_over > 0 || !self.foreign.is_empty() {
-            let (records, groups) = (self.passed_over, self.foreign.len());
+        let unknown = self.foreign.len().saturating_sub(self.shares.len());
+        if self.passed_over > 0 || unknown > 0 {
+            let (records, groups) = (self.passed_over, unknown);
             tracing::info!(records, groups, "records of kinds of groups that are not served were passed over");
         }
     }

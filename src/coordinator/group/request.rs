@@ -1,6 +1,7 @@
 //! Requests as the state machine takes them, answers as it gives them.
 
-use crate::base::{ErrorCode, ProducerEpoch, ProducerId};
+use super::share::{AlterAsk, Altered, Answered, Partitioned};
+use crate::base::{ErrorCode, ProducerEpoch, ProducerId, Uuid};
 use crate::log::Verification;
 use crate::protocol::Str;
 use crate::protocol::messages::consumer_group_describe_response::DescribedGroup as DescribedConsumerGroup;
@@ -11,16 +12,19 @@ use crate::protocol::messages::list_groups_response::ListedGroup;
 use crate::protocol::messages::offset_commit_response::{OffsetCommitResponsePartition, OffsetCommitResponseTopic};
 use crate::protocol::messages::offset_fetch_request::OffsetFetchRequestGroup;
 use crate::protocol::messages::offset_fetch_response::OffsetFetchResponseGroup;
+use crate::protocol::messages::share_group_describe_response::DescribedGroup as DescribedShareGroup;
 use crate::protocol::messages::txn_offset_commit_response::{
     TxnOffsetCommitResponsePartition, TxnOffsetCommitResponseTopic,
 };
 use crate::protocol::messages::{
     ConsumerGroupHeartbeatRequest, ConsumerGroupHeartbeatResponse, HeartbeatRequest, HeartbeatResponse,
     JoinGroupRequest, JoinGroupResponse, LeaveGroupRequest, LeaveGroupResponse, ListGroupsRequest, OffsetCommitRequest,
-    OffsetCommitResponse, OffsetDeleteRequest, OffsetDeleteResponse, SyncGroupRequest, SyncGroupResponse,
-    TxnOffsetCommitRequest, TxnOffsetCommitResponse,
+    OffsetCommitResponse, OffsetDeleteRequest, OffsetDeleteResponse, ShareGroupHeartbeatRequest,
+    ShareGroupHeartbeatResponse, SyncGroupRequest, SyncGroupResponse, TxnOffsetCommitRequest, TxnOffsetCommitResponse,
 };
 use crate::record::control::EndTxnMarker;
+use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// Who sends a request, as far as groups care.
 #[derive(Clone, Debug, Default)]
@@ -65,6 +69,20 @@ pub enum Request {
     TxnCommit(Caller, TxnOffsetCommitRequest, Verification),
     /// The end of a transaction that may hold offsets (WriteTxnMarkers).
     EndTransaction(TxnEnd),
+    /// ShareGroupHeartbeat.
+    ShareHeartbeat(Caller, ShareGroupHeartbeatRequest),
+    /// ShareGroupDescribe.
+    ShareDescribe(Vec<Str>),
+    /// Partitions' progress in a share group has begun (true), or could not be begun.
+    ShareInitialized(Arc<str>, Vec<(Uuid, i32)>, bool),
+    /// The partitions a share group has begun.
+    SharePartitions(Arc<str>),
+    /// A share group begins elsewhere.
+    ShareAlter(Arc<str>, AlterAsk),
+    /// A share group is to forget these topics; all, where none are named.
+    ShareDelete(Arc<str>, Option<BTreeSet<Uuid>>),
+    /// A share group's progress in these topics is deleted.
+    ShareDeleted(Arc<str>, BTreeSet<Uuid>),
 }
 
 /// The end of a producer's transaction.
@@ -111,6 +129,16 @@ pub enum Answer {
     TxnCommit(TxnOffsetCommitResponse),
     /// The end of a transaction: whether its marker is written.
     Ended(ErrorCode),
+    /// ShareGroupHeartbeat, and what is to be begun.
+    ShareHeartbeat(Answered),
+    /// ShareGroupDescribe of this partition's groups.
+    ShareDescribe(Vec<DescribedShareGroup>),
+    /// A share group's partitions, or why not.
+    SharePartitions(Partitioned),
+    /// What is to begin elsewhere, or why not.
+    ShareAlter(Altered),
+    /// It is noted, or why not.
+    ShareDone(Result<(), ErrorCode>),
 }
 
 macro_rules! answers {
@@ -144,6 +172,11 @@ answers! {
     OffsetDelete: OffsetDeleteResponse,
     TxnCommit: TxnOffsetCommitResponse,
     Ended: ErrorCode,
+    ShareHeartbeat: Answered,
+    ShareDescribe: Vec<DescribedShareGroup>,
+    SharePartitions: Partitioned,
+    ShareAlter: Altered,
+    ShareDone: Result<(), ErrorCode>,
 }
 
 /// An answer of another kind than the request: a defect.
@@ -184,6 +217,15 @@ impl Request {
                 .map(|id| DescribedConsumerGroup { group_id: id.clone(), error_code, ..Default::default() })
                 .collect::<Vec<_>>()
                 .into(),
+            Self::ShareHeartbeat(..) => (ShareGroupHeartbeatResponse { error_code, ..Default::default() }, None).into(),
+            Self::ShareDescribe(groups) => groups
+                .iter()
+                .map(|id| DescribedShareGroup { group_id: id.clone(), error_code, ..Default::default() })
+                .collect::<Vec<_>>()
+                .into(),
+            Self::ShareInitialized(..) | Self::ShareDeleted(..) => Answer::ShareDone(Err(error)),
+            Self::SharePartitions(_) | Self::ShareDelete(..) => Answer::SharePartitions(Err(error)),
+            Self::ShareAlter(..) => Answer::ShareAlter(Err(error)),
             Self::Delete(groups) => groups
                 .iter()
                 .map(|id| DeletableGroupResult { group_id: id.clone(), error_code })

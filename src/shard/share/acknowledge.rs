@@ -2,10 +2,9 @@
 
 use super::persist::Written;
 use super::{Shard, ShareError};
-use crate::base::ErrorCode;
 use crate::base::local::{self, join_all};
+use crate::base::{ErrorCode, TopicIdPartition};
 use crate::coordinator::share::Key;
-use crate::router::Item;
 use crate::share::{AcknowledgeError, AcknowledgementBatch};
 use std::future::Future;
 use std::rc::Rc;
@@ -25,12 +24,12 @@ impl Shard {
     pub fn share_acknowledge(
         self: Rc<Self>,
         who: &Acknowledge,
-        items: Vec<Item<Vec<AcknowledgementBatch>>>,
+        items: Vec<(usize, TopicIdPartition, Vec<AcknowledgementBatch>)>,
     ) -> impl Future<Output = Vec<(usize, Result<(), ShareError>)>> + use<> {
         let now = self.now().mono;
         let taken: Vec<_> = items
             .into_iter()
-            .map(|Item { slot, id, ask }| {
+            .map(|(slot, id, ask)| {
                 let key = Key::new(&who.group, id);
                 let queue = self.share_queues.queues.borrow().get(&key).cloned();
                 let Some(queue) = queue else { return (slot, Err(ErrorCode::UnknownTopicOrPartition.into())) };

@@ -10,7 +10,6 @@ use crate::config::ShareGroupSettings;
 use crate::coordinator::share::Key;
 use crate::log::FileRange;
 use crate::partition::{Fetched, Partition, ReadAsk, Reader, Watch};
-use crate::router::Item;
 use crate::share::{AcquireAsk, AcquireMode, Acquired, Limits, LogBatch};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -78,16 +77,18 @@ impl Shard {
     pub async fn share_fetch(
         self: Rc<Self>,
         ask: ShareAsk,
-        items: Vec<Item<()>>,
+        items: Vec<(usize, TopicIdPartition)>,
         mut budget: ShareBudget,
         watch: Option<Rc<Watch>>,
     ) -> (Vec<(usize, ShareFetched)>, ShareBudget) {
         let settings = self.share_settings(&ask.group);
         let mut answers = Vec::new();
-        if let Some(watch) = &watch {
-            drop(watch.take_changed());
-        }
-        for Item { slot, id, .. } in items {
+        let changed = watch.as_ref().filter(|watch| watch.was_read()).map(|watch| watch.take_changed());
+        for (slot, id) in items {
+            // In later rounds only what changed is looked at.
+            if changed.as_ref().is_some_and(|changed| !changed.contains(&slot)) {
+                continue;
+            }
             if budget.records <= 0 || budget.bytes == 0 {
                 break;
             }
@@ -100,6 +101,9 @@ impl Shard {
             if fetched.is_something() {
                 answers.push((slot, fetched));
             }
+        }
+        if let Some(watch) = &watch {
+            watch.set_read();
         }
         (answers, budget)
     }
@@ -120,23 +124,46 @@ impl Shard {
             partition.watches.add(watch, slot);
         }
         if let Some(error) = queue.ended() {
+            self.drop_queue(&queue, error);
             return Err(error.into());
         }
-        let Some(_turn) = queue.take_turn() else { return Ok(ShareFetched::default()) };
+        let Some(_turn) = queue.take_turn() else {
+            if let Some(watch) = watch {
+                queue.turned_away.add(watch, slot);
+            }
+            return Ok(ShareFetched::default());
+        };
+        let mut before = None;
+        loop {
+            let from = self.next_to_read(&queue, &partition, settings);
+            // What was read and is for nobody (aborted, not in the log) is passed over.
+            let Some(from) = from.filter(|from| before.is_none_or(|before| *from > before)) else {
+                return Ok(ShareFetched::default());
+            };
+            before = Some(from);
+            let fetched = self.share_read(&partition, settings, from, budget.bytes).await;
+            let empty = fetched.is_empty();
+            let acquired = match fetched.error {
+                ErrorCode::None => self.share_acquire(ask, &queue, &partition, from, budget, fetched).await?,
+                // The log was shortened meanwhile: the next round looks at its new start.
+                ErrorCode::OffsetOutOfRange => ShareFetched::default(),
+                error => return Err(error.into()),
+            };
+            if empty || acquired.is_something() {
+                return Ok(acquired);
+            }
+        }
+    }
+
+    /// Where the log is to be read, unless nothing could be acquired.
+    fn next_to_read(&self, queue: &Queue, partition: &Partition, settings: &ShareGroupSettings) -> Option<Offset> {
         let start = partition.start_offset();
         let from = queue.with(|share| {
             share.set_limits(limits(settings));
             share.log_start_moved(start);
             share.can_acquire().then(|| share.next_fetch_offset())
         });
-        let Some(from) = from.flatten() else { return Ok(ShareFetched::default()) };
-        let fetched = self.share_read(&partition, settings, from, budget.bytes).await;
-        match fetched.error {
-            ErrorCode::None => self.share_acquire(ask, &queue, &partition, from, budget, fetched).await,
-            // The log was shortened meanwhile: the next round looks at its new start.
-            ErrorCode::OffsetOutOfRange => Ok(ShareFetched::default()),
-            error => Err(error.into()),
-        }
+        from.flatten()
     }
 
     async fn share_read(

@@ -108,6 +108,12 @@ impl Shard {
         }
     }
 
+    /// Ends all queues: the broker stops.
+    pub(super) fn end_share_partitions(&self) {
+        let queues: Vec<Rc<Queue>> = self.share_queues.queues.borrow_mut().drain().map(|(_, queue)| queue).collect();
+        queues.iter().for_each(|queue| queue.end(ErrorCode::NotLeaderOrFollower));
+    }
+
     /// A session is over: on every core what its member holds is free again, and queues nobody uses end.
     pub fn end_share_session(self: &Rc<Self>, group: &Arc<str>, member: &Arc<str>, session: SessionId) {
         for core in (0..self.shard_count()).map(ShardIndex) {

@@ -28,6 +28,8 @@ pub struct Queue {
     pub epoch: LeaderEpoch,
     /// Fetches waiting for something to acquire.
     pub watches: Watches,
+    /// Fetches waiting for their turn to read.
+    pub turned_away: Watches,
     /// Locks may expire earlier than the timer believes.
     pub timer: Event,
     /// From the persister: with each beginning of the group's progress it is raised.
@@ -44,6 +46,7 @@ impl Queue {
             key,
             epoch,
             watches: Watches::default(),
+            turned_away: Watches::default(),
             timer: Event::default(),
             state_epoch: Cell::new(0),
             phase: RefCell::new(Phase::Starting),
@@ -109,7 +112,7 @@ impl Queue {
         }
     }
 
-    /// Takes the turn to read; `None` while another fetch has it. It ends, and who waits is told, with the turn.
+    /// Takes the turn to read; `None` while another fetch has it. Who was turned away is told when it ends.
     pub fn take_turn(self: &Rc<Self>) -> Option<Turn> {
         (!self.reading.replace(true)).then(|| Turn(self.clone()))
     }
@@ -142,6 +145,6 @@ pub struct Turn(Rc<Queue>);
 impl Drop for Turn {
     fn drop(&mut self) {
         self.0.reading.set(false);
-        self.0.watches.fire();
+        self.0.turned_away.fire();
     }
 }

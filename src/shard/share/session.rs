@@ -3,7 +3,7 @@
 
 use super::super::ShardIndex;
 use crate::base::TopicIdPartition;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 /// The epoch that opens a session.
@@ -57,7 +57,7 @@ impl ShareSessions {
         &mut self,
         group: &Arc<str>,
         member: &Arc<str>,
-        partitions: Vec<TopicIdPartition>,
+        mut partitions: Vec<TopicIdPartition>,
     ) -> (Option<SessionId>, Result<ShareSession, SessionError>) {
         let who = (group.clone(), member.clone());
         let before = self.sessions.remove(&who).map(|session| session.id);
@@ -65,6 +65,8 @@ impl ShareSessions {
             return (before, Err(SessionError::LimitReached));
         }
         self.next += 1;
+        let mut known = HashSet::new();
+        partitions.retain(|partition| known.insert(*partition));
         let session = ShareSession { id: SessionId(self.next), epoch: next_epoch(INITIAL_EPOCH), partitions };
         self.sessions.insert(who, session.clone());
         (before, Ok(session))
@@ -84,12 +86,10 @@ impl ShareSessions {
             return Err(SessionError::InvalidEpoch);
         }
         session.epoch = next_epoch(epoch);
+        let forgotten: HashSet<&TopicIdPartition> = forgotten.iter().collect();
         session.partitions.retain(|partition| !forgotten.contains(partition));
-        for partition in added {
-            if !session.partitions.contains(partition) {
-                session.partitions.push(*partition);
-            }
-        }
+        let mut known: HashSet<TopicIdPartition> = session.partitions.iter().copied().collect();
+        session.partitions.extend(added.iter().filter(|partition| known.insert(**partition)));
         Ok(ShareSession { epoch, ..session.clone() })
     }
 

@@ -38,7 +38,8 @@ impl Shard {
                     queue.activate(begun);
                     shard.watch_locks(queue).await;
                 }
-                Err(error) => shard.drop_queue(&queue, error),
+                // The next fetch tells it, and the one after begins anew.
+                Err(error) => queue.end(error),
             }
         })
         .detach();

@@ -1,2 +1,3 @@
+mod model;
 mod support;
 mod transitions;

@@ -148,6 +148,7 @@ fn compare(records: Vec<Record>) -> usize {
                 }
                 records::group(group, &group.assignments())
             }
+            Replayed::Share(group, entry) => crate::coordinator::group::share::record(&group, &entry),
             Replayed::Consumer(group, entry) => {
                 let ours = entry.record(&group);
                 assert_same(&ours, &record, at);
