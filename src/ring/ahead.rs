@@ -13,11 +13,13 @@ use std::cell::{Cell, RefCell};
 use std::io;
 use std::time::Duration;
 
-/// What is read ahead at once.
+/// What is sent at once, and read where nothing was read ahead.
 pub(crate) const CHUNK_BYTES: usize = 256 << 10;
-/// Readers that are remembered on a core: each holds at most the chunk sent last and the next one. Further readers get
-/// nothing read ahead.
-const READERS_MAX: usize = 32;
+/// What is read ahead at once: disks want large reads, or many of them.
+const AHEAD_BYTES: usize = 1 << 20;
+/// Readers that are remembered on a core: each holds at most what was read last and what comes next. Further readers
+/// get nothing read ahead.
+const READERS_MAX: usize = 16;
 /// A reader that has not come back for so long has gone elsewhere.
 const FORGET_AFTER: Duration = Duration::from_secs(2);
 
@@ -26,7 +28,7 @@ struct Reader {
     file: File,
     /// Of the file when it was read.
     cuts: u64,
-    /// The chunk sent last: the next range may begin a little before its end, with a batch that was cut off.
+    /// What was read last: the next range may begin a little before its end, with a batch that was cut off.
     at: u64,
     bytes: Bytes,
     /// What follows it, being read.
@@ -105,11 +107,11 @@ fn remember(file: &File, cuts: u64, at: u64, bytes: Bytes, go_on: bool) {
     keep(Reader { file: file.clone(), cuts, at, bytes, next, used: clock::mono() });
 }
 
-/// Reads a chunk in a task of its own. A failure is nothing read: who asks meets it himself.
+/// Reads ahead in a task of its own. A failure is nothing read: who asks meets it himself.
 fn begin(file: File, pos: u64) -> Receiver<Bytes> {
     let (sender, receiver) = local::oneshot();
     runtime::spawn(async move {
-        if let Ok(bytes) = file.read_cold(pos, CHUNK_BYTES).await {
+        if let Ok(bytes) = file.read_cold(pos, AHEAD_BYTES).await {
             sender.send(bytes);
         }
     })
@@ -190,20 +192,20 @@ mod tests {
         block_on_test(async {
             let (_dir, file, content) = cold_file(3 << 20);
             let mut pos = 0;
-            while pos < 1_000_000 {
-                let len = CHUNK_BYTES.min(1_000_000 - pos);
-                let bytes = read(&file, pos as u64, len, pos + len < 1_000_000).await.unwrap();
+            while pos < 2_000_000 {
+                let len = CHUNK_BYTES.min(2_000_000 - pos);
+                let bytes = read(&file, pos as u64, len, pos + len < 2_000_000).await.unwrap();
                 assert!(!bytes.is_empty() && bytes == content[pos..pos + bytes.len()], "{pos}");
                 pos += bytes.len();
-                if pos < 1_000_000 {
+                if pos < 2_000_000 {
                     arrived(&file, pos as u64).await;
                 }
             }
             // The next range begins within the batch that was cut off. Nothing has to be read for it.
-            assert_eq!(peek(&file, 990_000, 8192).unwrap(), content[990_000..998_192]);
+            assert_eq!(peek(&file, 1_990_000, 8192).unwrap(), content[1_990_000..1_998_192]);
             let before = file.resident_pages(0, 3 << 20);
-            let bytes = read(&file, 990_000, CHUNK_BYTES, true).await.unwrap();
-            assert!(!bytes.is_empty() && bytes == content[990_000..990_000 + bytes.len()]);
+            let bytes = read(&file, 1_990_000, CHUNK_BYTES, true).await.unwrap();
+            assert!(!bytes.is_empty() && bytes == content[1_990_000..1_990_000 + bytes.len()]);
             assert_eq!(file.resident_pages(0, 3 << 20), before);
             assert_eq!(readers(), 1);
         });
