@@ -203,6 +203,7 @@ mod tests {
             }
             // The next range begins within the batch that was cut off. Nothing has to be read for it.
             assert_eq!(peek(&file, 1_990_000, 8192).unwrap(), content[1_990_000..1_998_192]);
+            arrived(&file, (CHUNK_BYTES + 2 * AHEAD_BYTES) as u64).await;
             let before = file.resident_pages(0, 3 << 20);
             let bytes = read(&file, 1_990_000, CHUNK_BYTES, true).await.unwrap();
             assert!(!bytes.is_empty() && bytes == content[1_990_000..1_990_000 + bytes.len()]);

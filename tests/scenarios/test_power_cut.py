@@ -173,18 +173,18 @@ def test_an_offset_committed_beyond_what_a_power_cut_left_is_answered_as_the_log
     administer(broker, alter_configs=[[durable]])
 
     def commit_all_and_cut():
-        end = consumer.end_offsets([partition])[partition]
-        consumer.commit({partition: OffsetAndMetadata(end, "where I was", -1)})
+        # Beyond whatever may be kept.
+        ahead = consumer.end_offsets([partition])[partition] + 100_000
+        consumer.commit({partition: OffsetAndMetadata(ahead, "where I was", -1)})
         disk.cut_power()
         broker.process.wait(30)
 
-    acknowledged = load_until(broker, 0, commit_all_and_cut)
+    load_until(broker, 0, commit_all_and_cut)
     consumer.close(autocommit=False)
     said = len(broker.log.read_text())
     start_again(disk, broker)
-    found, ends = read_all(broker)
+    _, ends = read_all(broker)
     end = ends["parity", 0]
-    assert any(key[:2] == ("parity", 0) and key[2] >= end for key in acknowledged), "nothing was lost"
     assert broker.log.read_text()[said:].count("beyond their logs' ends after a crash: ahead in parity-0:") == 1
     for _ in range(2):  # as soon as it is there, and from the record that was written then
         consumer = KafkaConsumer(bootstrap_servers=broker.address, group_id="ahead", auto_offset_reset="none")
