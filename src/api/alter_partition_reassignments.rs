@@ -25,8 +25,12 @@ pub async fn handle(
     let answer = |topic: &str, asked: &ReassignablePartition| {
         let known =
             image.topic_by_name(topic).map(|t| TopicIdPartition { topic_id: t.id, partition: asked.partition_index });
+        let unknown = || match known {
+            None => format!("Unable to find a topic named {topic}."),
+            Some(_) => format!("Unable to find partition {topic}:{}.", asked.partition_index),
+        };
         let refused = match known.and_then(|id| image.partition(&id)) {
-            None => Some((ErrorCode::UnknownTopicOrPartition, None)),
+            None => Some((ErrorCode::UnknownTopicOrPartition, Some(unknown()))),
             Some(partition) => reassign(&image, partition, asked.replicas.as_deref()).err(),
         };
         let (code, message) = refused.unwrap_or((ErrorCode::None, None));

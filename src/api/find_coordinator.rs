@@ -19,18 +19,23 @@ const GROUP: i8 = 0;
 const TRANSACTION: i8 = 1;
 const SHARE: i8 = 2;
 
+/// The text of INVALID_REQUEST where Kafka has no other.
+const MALFORMED: &str = "This most likely occurs because of a request being malformed by the client library or the \
+                         message was sent to an incompatible broker. See the broker logs for more details.";
+
 /// Answers one request.
 pub async fn handle(ctx: &RequestContext, request: FindCoordinatorRequest) -> Result<FindCoordinatorResponse, Close> {
     if ctx.api_version >= KEYS_FROM {
         let found = request.coordinator_keys.iter().map(|key| find(ctx, request.key_type, key));
-        // Kafka tells the codes alone.
-        let coordinators = found.map(|found| Coordinator { error_message: Some(Str::new()), ..found }).collect();
+        // Kafka tells the codes alone, but where the whole request is wrong.
+        let told = if (GROUP..=SHARE).contains(&request.key_type) { "" } else { MALFORMED };
+        let coordinators = found.map(|found| Coordinator { error_message: Some(told.into()), ..found }).collect();
         return Ok(FindCoordinatorResponse { coordinators, ..FindCoordinatorResponse::default() });
     }
     let found = find(ctx, request.key_type, &request.key);
     Ok(FindCoordinatorResponse {
         error_code: found.error_code,
-        error_message: found.error_message,
+        error_message: found.error_message.or_else(|| Some(ErrorCode::None.name().into())),
         node_id: found.node_id,
         host: found.host,
         port: found.port,
@@ -42,9 +47,9 @@ fn find(ctx: &RequestContext, key_type: i8, key: &Str) -> Coordinator {
     let outcome = match key_type {
         GROUP => find_keeper::<Groups>(ctx, key),
         TRANSACTION => find_keeper::<Transactions>(ctx, key),
-        SHARE if Key::parse(key).is_none() => Err((ErrorCode::InvalidRequest, "Invalid share coordinator key.")),
+        SHARE if Key::parse(key).is_none() => Err((ErrorCode::InvalidRequest, MALFORMED)),
         SHARE => find_keeper::<ShareStates>(ctx, key),
-        _ => Err((ErrorCode::InvalidRequest, "unknown coordinator type")),
+        _ => Err((ErrorCode::InvalidRequest, MALFORMED)),
     };
     match outcome {
         Ok((node_id, host, port)) => Coordinator {

@@ -7,11 +7,10 @@ use super::reply::Close;
 use crate::base::{ErrorCode, Uuid};
 use crate::coordinator::group::Request;
 use crate::metadata::{MetadataImage, TopicImage};
-use crate::protocol::Str;
 use crate::protocol::messages::offset_commit_request::OffsetCommitRequestTopic;
 use crate::protocol::messages::offset_commit_response::{OffsetCommitResponsePartition, OffsetCommitResponseTopic};
 use crate::protocol::messages::{OffsetCommitRequest, OffsetCommitResponse};
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 
 /// Since this version topics have ids and no names.
 const TOPIC_IDS_FROM: i16 = 10;
@@ -37,21 +36,8 @@ pub async fn handle(ctx: &RequestContext, mut request: OffsetCommitRequest) -> R
             slot.error_code = errors.pop_front().unwrap_or(ErrorCode::UnknownServerError.code());
         }
     }
-    Ok(OffsetCommitResponse { topics: merged(topics), ..OffsetCommitResponse::default() })
-}
-
-/// Each topic once, and none without partitions.
-fn merged(topics: Vec<OffsetCommitResponseTopic>) -> Vec<OffsetCommitResponseTopic> {
-    let mut merged: Vec<OffsetCommitResponseTopic> = Vec::with_capacity(topics.len());
-    let mut places: HashMap<(Str, Uuid), usize> = HashMap::new();
-    for topic in topics.into_iter().filter(|topic| !topic.partitions.is_empty()) {
-        let place = *places.entry((topic.name.clone(), topic.topic_id)).or_insert(merged.len());
-        match merged.get_mut(place) {
-            Some(known) => known.partitions.extend(topic.partitions),
-            None => merged.push(topic),
-        }
-    }
-    merged
+    topics.retain(|topic| !topic.partitions.is_empty());
+    Ok(OffsetCommitResponse { topics, ..OffsetCommitResponse::default() })
 }
 
 /// Marks a partition whose answer comes from the coordinator; no error has this number.

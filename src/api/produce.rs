@@ -70,6 +70,8 @@ fn refuse_acks(ctx: &RequestContext, request: &ProduceRequest) -> Vec<AppendOutc
         for partition in topic.partition_data.iter() {
             let id = named.map(|topic_id| TopicIdPartition { topic_id, partition: partition.index });
             let error = match id {
+                // What is internal is looked at only when it is written to.
+                Err(ErrorCode::InvalidTopicException) => ErrorCode::InvalidRequiredAcks,
                 Err(error) => error,
                 Ok(id) if image.partition(&id).is_none() => ErrorCode::UnknownTopicOrPartition,
                 Ok(_) => ErrorCode::InvalidRequiredAcks,

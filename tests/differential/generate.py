@@ -11,6 +11,7 @@ from .names import Name
 #: 1 Fetch of a session is asked by hand below; 78 and 79 hold records for as long as a member lives.
 SCRIPTED = {0, 1, 11, 14, 18}
 #: Keys of brokers, and of what the sequences must not stop or reconfigure for all: 34 moves, 64 forgets, 80/81 voters.
+READING = {2, 3, 21, 23, 75}
 INTEGERS = {
     "int8": [0, 1, 2, 3, 4, -1, 9],
     "int16": [0, 1, -1, 2],
@@ -38,9 +39,11 @@ class Sequence:
     def rarely(self, chance=0.1):
         return self.random.random() < chance
 
-    def topic(self):
+    def topic(self, key=None):
         if self.rarely(0.12):
-            return self.pick("", ".", "no topic", "x" * 250, "absent", "é", "__consumer_offsets")
+            # What changes topics leaves the internal ones alone: all sequences stand on them.
+            internal = ["__consumer_offsets"] if key in READING else []
+            return self.pick("", ".", "no topic", "x" * 250, "absent", "é", *internal)
         return self.random.choice(self.topics)
 
     def version(self, key):
@@ -87,8 +90,7 @@ class Sequence:
         """Values that mean something."""
         name = field.name.lower()
         if name in ("name", "topic", "topicname", "topicnames") and key not in (49, 50, 51, 32, 33, 44, 80):
-            # Inner names of CreateTopics are configuration keys.
-            return self.topic()
+            return self.topic(key)
         if name in ("groupid", "groups", "groupsnames", "groupids", "key", "coordinatorkeys") and key not in (49,):
             return self.pick(*self.groups, *self.groups, "")
         if "partition" in name and field.type == "int32":

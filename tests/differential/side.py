@@ -12,6 +12,13 @@ CHANGING = {10, 19, 20, 33, 37, 44, 43, 45, 49, 51, 57}
 #: A topic that Metadata creates is there some time after the answer, on either broker.
 CREATED_LATER = (3, 5)
 CLOSED = "closed"
+NOT_LEADER = 6
+
+
+def has_error(answer, code):
+    if isinstance(answer, dict):
+        return answer.get("ErrorCode") == code or any(has_error(item, code) for item in answer.values())
+    return isinstance(answer, list) and any(has_error(item, code) for item in answer)
 
 
 class Side:
@@ -62,6 +69,12 @@ class Side:
             connection = connection or Connection(self.address)
             try:
                 answer = connection.ask(key, version, **names.resolve(body))
+                for _ in range(20 if self.follows else 0):
+                    # Its broker has not made the replica yet that its controller has created.
+                    if not has_error(answer, NOT_LEADER):
+                        break
+                    time.sleep(0.1)
+                    answer = connection.ask(key, version, **names.resolve(body))
             except TimeoutError:
                 answer = {"no answer": True}
                 connection.close()
