@@ -105,7 +105,7 @@ step "librdkafka" cargo build --release -p corelog-clients
 step "franz-go" franz_go
 step "python packages" wait "$python"
 step "Apache Kafka tools" wait "$maven"
-tests/old_clients/install.sh "$tools" >"$logs/old-clients.log" 2>&1 & old=$!
+{ tests/old_clients/install.sh "$tools" && tests/compat/install.sh "$tools" kafka-python; } >"$logs/old-clients.log" 2>&1 & old=$!
 if [ "$only" = all ]; then rust_tests rust; rust_tests bench -p bench; fi
 step "old clients" wait "$old"
 scenarios clients "$@"

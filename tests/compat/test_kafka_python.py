@@ -22,15 +22,16 @@ def names():
         yield from (f"{file}::{name}" for name in re.findall(r"^def test_(\w+)", text, re.M))
 
 
-@pytest.fixture(scope="module")
-def outcomes(_module_brokers, tmp_path_factory):
-    """{test: [(tag, message)] of what went wrong in its variants}, all run against one broker."""
-    broker = _module_brokers(**BROKER)
-    broker.start(advertised_listeners=f"PLAINTEXT://{broker.address}")
-    report = tmp_path_factory.mktemp("kafka-python") / "report.xml"
-    files = [f"test/integration/test_{file}_integration.py" for file in FILES]
-    argv = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--tb", "short", "--timeout", "120", "--timeout-method", "signal", "--junitxml", report, *files]
-    environment = {**os.environ, "KAFKA_VERSION": "4.3.1", "KAFKA_ROOT": str(SOURCES), "KAFKA_URI": f"kafka://{broker.address}", "PYTHONPATH": str(SOURCES)}
+def run_suite(broker, directory, files):
+    """{test: [(tag, message)] of what went wrong in its variants}, all of the files run against one broker."""
+    report = directory / "report.xml"
+    paths = [f"test/integration/test_{file}_integration.py" for file in files]
+    argv = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--tb", "short", "--timeout", "120"]
+    environment = {
+        **os.environ, "KAFKA_VERSION": "4.3.1", "KAFKA_ROOT": str(SOURCES), "KAFKA_URI": f"kafka://{broker.address}",
+        "PYTHONPATH": str(SOURCES),
+    }
+    argv += ["--timeout-method", "signal", "--junitxml", report, *paths]
     done = run(argv, cwd=SOURCES, env=environment, timeout=2400, check=False)
     assert report.exists(), done.out + done.err
     found = {}
@@ -39,6 +40,16 @@ def outcomes(_module_brokers, tmp_path_factory):
         name = case.get("name").split("[")[0].removeprefix("test_")
         found.setdefault(f"{file}::{name}", []).extend((child.tag, child.text or child.get("message")) for child in case)
     return found
+
+
+def start(make_broker):
+    broker = make_broker(**BROKER)
+    return broker.start(advertised_listeners=f"PLAINTEXT://{broker.address}")
+
+
+@pytest.fixture(scope="module")
+def outcomes(_module_brokers, tmp_path_factory):
+    return run_suite(start(_module_brokers), tmp_path_factory.mktemp("kafka-python"), FILES)
 
 
 @pytest.mark.parametrize("name", names())

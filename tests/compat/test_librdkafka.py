@@ -4,9 +4,12 @@ process does not take others along. Tests that need no broker, mock clusters and
 import json
 import os
 import re
+import shlex
 
 import pytest
 
+from harness import clients
+from harness.broker import java
 from harness.paths import TOOLS
 from harness.process import Late, run
 
@@ -53,16 +56,27 @@ def reports(brokers, tmp_path_factory):
     return report
 
 
+def kafka_path(directory):
+    """Where the suite looks for Apache Kafka's scripts."""
+    scripts = directory / "kafka" / "bin"
+    scripts.mkdir(parents=True, exist_ok=True)
+    for name, program in {**clients.KAFKA_TOOLS, "kafka-acls": "kafka.admin.AclCommand"}.items():
+        script = scripts / f"{name}.sh"
+        script.write_text(f'#!/bin/sh\nexec {shlex.join(java(program))} "$@"\n')
+        script.chmod(0o755)
+    return str(scripts.parent)
+
+
 def run_number(broker, directory, number, scenario):
     config, report = directory / f"{scenario}.conf", directory / f"{number}-{scenario}.json"
     config.write_text(f"bootstrap.servers={broker.address}\ntest.topic.random=true\nbroker.address.family=v4\n")
     environment = {
-        **os.environ, "RDKAFKA_TEST_CONF": str(config), "TEST_KAFKA_VERSION": "4.3.1", "TESTS": number,
+        **os.environ, "KAFKA_PATH": kafka_path(directory), "BROKERS": broker.address, "RDKAFKA_TEST_CONF": str(config), "TEST_KAFKA_VERSION": "4.3.1", "TESTS": number,
         "TEST_SCENARIO": scenario, "TEST_REPORT": str(report), "TEST_LEVEL": "1", "LD_LIBRARY_PATH": f"{SOURCES.parent}/src:{SOURCES.parent}/src-cpp",
     }
     environment.pop("CI", None)
     try:
-        done = run([SOURCES / "test-runner", "-Q", "-L", "-p1", "-a"], cwd=SOURCES, env=environment, timeout=DEADLINE, check=False)
+        done = run([SOURCES / "test-runner", "-Q", "-L", "-p1"], cwd=SOURCES, env=environment, timeout=DEADLINE, check=False)
     except Late as late:
         return {"late": str(late)}
     try:
