@@ -13,7 +13,7 @@ from .process import Late, die_with_us, run, until_listens, until_nobody_listens
 
 IS_CORELOG = BROKER == "corelog"
 #: Apache Kafka takes its time
-START_DEADLINE = 20 if IS_CORELOG else 60
+START_DEADLINE = 20 if IS_CORELOG else 150
 
 
 def _bindable(port):
