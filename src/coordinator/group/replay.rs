@@ -32,6 +32,7 @@ impl Groups {
                 if exists {
                     self.groups.remove(&id);
                     self.consumers.remove(&id);
+                    self.shares.remove(&id);
                     self.foreign.insert(id);
                 } else {
                     self.foreign.remove(&id);

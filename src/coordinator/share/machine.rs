@@ -9,9 +9,6 @@ use crate::base::{ErrorCode, Instant, LeaderEpoch, Now, Offset, Uuid};
 use crate::coordinator::machine::{AppendId, Entry, Machine, Token, Unreadable, append_error};
 use std::collections::{HashMap, VecDeque};
 
-/// A damaged log is told of in this many lines.
-const UNREADABLE_LINES: u64 = 5;
-
 const READ_UNINITIALIZED: &str = "Read operation on uninitialized share partition not allowed.";
 const WRITE_UNINITIALIZED: &str = "Write operation on uninitialized share partition not allowed.";
 
@@ -32,7 +29,6 @@ impl Machine for ShareStates {
             upkeep_at: None,
             pruned: Offset(0),
             last_snapshot: None,
-            unreadable: 0,
         }
     }
 
@@ -42,26 +38,16 @@ impl Machine for ShareStates {
 
     fn replay(&mut self, entry: Entry, _: Now) -> Result<(), Unreadable> {
         let Entry::Record { offset, key, value, .. } = entry else { return Ok(()) };
-        match records::read(key, value) {
-            Ok(Some((key, change))) => {
-                self.entries.entry(key.clone()).or_default().replay(&change, offset);
-                self.settle(&key, &change, offset);
-            }
-            Ok(None) => {}
-            Err(error) => {
-                self.unreadable += 1;
-                if self.unreadable <= UNREADABLE_LINES {
-                    tracing::warn!(offset = offset.0, %error, "a record of __share_group_state is unreadable and passed over");
-                }
-            }
+        // Nobody may write over what cannot be read.
+        let read = records::read(key, value).map_err(|error| Unreadable { offset, why: error.to_string() })?;
+        if let Some((key, change)) = read {
+            self.entries.entry(key.clone()).or_default().replay(&change, offset);
+            self.settle(&key, &change, offset);
         }
         Ok(())
     }
 
     fn loaded(&mut self, _: LeaderEpoch, step: &mut Step) {
-        if self.unreadable > UNREADABLE_LINES {
-            tracing::warn!(records = self.unreadable, "records of __share_group_state were unreadable and passed over");
-        }
         if !self.entries.is_empty() {
             self.plan_upkeep(step.now.mono);
         }

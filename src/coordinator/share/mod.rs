@@ -53,7 +53,6 @@ pub struct ShareStates {
     pruned: Offset,
     /// Where the newest snapshots or tombstones stand.
     last_snapshot: Option<Offset>,
-    unreadable: u64,
 }
 
 impl ShareStates {

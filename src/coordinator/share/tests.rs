@@ -223,3 +223,12 @@ fn old_records_are_deleted_and_then_there_is_nothing_to_do() {
     assert_eq!(h.work.last(), Some(&Work::DeleteBefore(Offset(3))), "both were copied to the log's end");
     assert_eq!(h.reloaded().entries[&key(0)].committed.as_ref().map(|s| s.start_offset), Some(7));
 }
+
+#[test]
+fn a_record_that_cannot_be_read_stops_loading() {
+    let mut machine = ShareStates::new(&CONFIG);
+    let (key, value) = (bytes::Bytes::from_static(&[0, 0, 0]), bytes::Bytes::from_static(&[0, 0]));
+    let entry = LogEntry::Record { offset: Offset(7), producer: ProducerId::NONE, key: &key, value: Some(&value) };
+    let refused = machine.replay(entry, Now { mono: Instant(0), wall: TimestampMs(0) }).expect_err("a cut-off key");
+    assert_eq!(refused.offset, Offset(7));
+}

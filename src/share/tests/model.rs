@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-const SEEDS: u64 = 300;
+const SEEDS: u64 = 100;
 const STEPS: usize = 400;
 const RECORDS: i64 = 120;
 const MEMBERS: usize = 4;
