@@ -10,6 +10,7 @@ use crate::protocol::ApiKey;
 use crate::ring::runtime;
 use crate::ring::stats::{self, CoreStats};
 use crate::shard::{Fetches, Shard, ShardIndex};
+use crate::telemetry::ClientSeries;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -21,6 +22,20 @@ const PARTITIONS_AT_ONCE: usize = 128;
 const GROUPS_PER_COORDINATOR_MAX: usize = 200;
 /// Committed offsets looked at in a group.
 const OFFSETS_PER_GROUP_MAX: usize = 1000;
+
+/// Series of clients' own metrics (KIP-714) looked at on each core.
+pub const CLIENT_SERIES_MAX: usize = 2000;
+
+/// A value that a client pushed of itself.
+pub struct ClientFacts {
+    pub client_id: String,
+    pub instance_id: Uuid,
+    pub software: String,
+    pub metric: String,
+    /// `name=value`, separated by commas.
+    pub labels: String,
+    pub value: f64,
+}
 
 /// One API's counts on one core.
 pub struct ApiFacts {
@@ -68,6 +83,11 @@ pub struct CoreFacts {
     pub groups: Vec<GroupFacts>,
     /// Groups there are, those included that are not in `groups`.
     pub group_count: usize,
+    /// Client instances that push their metrics.
+    pub client_instances: usize,
+    pub client_series: Vec<ClientFacts>,
+    /// Series that are not in it.
+    pub client_series_left_out: usize,
 }
 
 /// Asks every core once; those that do not answer are missing.
@@ -121,6 +141,22 @@ async fn ask_core(shard: Rc<Shard>) -> CoreFacts {
         },
         groups: groups.0,
         group_count: groups.1,
+        client_instances: shard.telemetry.borrow().len(),
+        client_series_left_out: shard.telemetry.borrow().series().skip(CLIENT_SERIES_MAX).count(),
+        client_series: shard.telemetry.borrow().series().take(CLIENT_SERIES_MAX).map(client).collect(),
+    }
+}
+
+fn client(one: ClientSeries) -> ClientFacts {
+    let ClientSeries { client, series, value } = one;
+    let labels: Vec<String> = series.labels.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    ClientFacts {
+        client_id: client.client_id.clone(),
+        instance_id: client.instance_id,
+        software: format!("{} {}", client.software_name, client.software_version),
+        metric: series.name.clone(),
+        labels: labels.join(","),
+        value,
     }
 }
 

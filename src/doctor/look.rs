@@ -135,7 +135,12 @@ fn there(dir: &Path) -> PathBuf {
 fn file_system(report: &mut Report, area: &str, mount: &Mount) {
     match mount.kind.as_str() {
         "xfs" => report.compare(area, "file system", "xfs", "xfs", true, ""),
-        "ext4" => report.note(area, "file system", "ext4: does as well; a stop after many partitions were written takes longer", "xfs"),
+        "ext4" => report.note(
+            area,
+            "file system",
+            "ext4: does as well; a stop after many partitions were written takes longer",
+            "xfs",
+        ),
         other => report.compare(area, "file system", other, "xfs or ext4", false, "put the logs on XFS"),
     }
     let mend = "add noatime to its options in /etc/fstab, then mount -o remount";

@@ -1,5 +1,6 @@
 //! A scrape: what the cores and the machine told, as text.
 
+mod clients;
 mod cores;
 mod groups;
 mod machine;
@@ -98,6 +99,7 @@ pub(super) fn text(snapshot: &Snapshot) -> String {
     requests::write(&snapshot.cores, &mut out);
     topics::write(snapshot, &mut out);
     groups::write(&snapshot.cores, &mut out);
+    clients::write(&snapshot.cores, &mut out);
     cores::write(snapshot, &mut out);
     machine::write(snapshot, &mut out);
     out.finish()

@@ -1,5 +1,5 @@
 use super::*;
-use crate::admin::survey::{ApiFacts, CleanerFacts};
+use crate::admin::survey::{ApiFacts, CleanerFacts, ClientFacts};
 use crate::base::histogram::Histogram;
 use crate::base::{Offset, TopicIdPartition, TopicPartition, Uuid};
 use crate::coordinator::group::GroupFacts;
@@ -70,6 +70,16 @@ fn core(number: usize, partitions: Vec<PartitionFacts>) -> CoreFacts {
         cleaner: CleanerFacts::default(),
         groups: Vec::new(),
         group_count: 0,
+        client_instances: 1,
+        client_series_left_out: 3,
+        client_series: vec![ClientFacts {
+            client_id: "a \"client\"".into(),
+            instance_id: Uuid([0; 16]),
+            software: "librdkafka 2.6".into(),
+            metric: "org.apache.kafka.producer.record.send.rate".into(),
+            labels: "node=1".into(),
+            value: 2.5,
+        }],
     }
 }
 
@@ -124,6 +134,9 @@ fn cores_are_merged_and_told_apart_where_it_matters() {
         "kafka_server_socket_server_metrics_connection_count{core=\"1\"} 3",
         "corelog_reactor_stalls_total{task=\"x::y\"} 4",
         "corelog_reactor_stall_seconds_total{task=\"x::y\"} 0.1",
+        "kafka_server_clientmetrics_clientmetricsinstancecount 2",
+        "corelog_metrics_client_series_left_out 6",
+        "corelog_client_metric{client_id=\"a \\\"client\\\"\",client_instance_id=\"AAAAAAAAAAAAAAAAAAAAAA\",client_software=\"librdkafka 2.6\",metric=\"org.apache.kafka.producer.record.send.rate\",labels=\"node=1\"} 2.5",
         "kafka_log_logmanager_offlinelogdirectorycount 1",
         "kafka_log_logmanager_remaininglogstorecover 3",
         "process_start_time_seconds 1700000000",
