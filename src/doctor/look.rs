@@ -32,6 +32,7 @@ pub fn kernel(report: &mut Report, read: ReadFile) {
         Err(why) => report.broken("kernel", "corelog runs here", "no", &why),
     }
     report.note("kernel", "release", &release, "");
+    clock_and_cores(report, read);
     match probe::operations() {
         Ok(operations) => {
             for (name, there) in operations {
@@ -44,6 +45,9 @@ pub fn kernel(report: &mut Report, read: ReadFile) {
         }
         Err(e) => report.broken("io_uring", "a ring", &e.to_string(), "can be set up"),
     }
+}
+
+fn clock_and_cores(report: &mut Report, read: ReadFile) {
     if let Some(clock) = text(read, "/sys/devices/system/clocksource/clocksource0/current_clocksource") {
         // Others need a system call for each look at the clock.
         let fast = matches!(clock.as_str(), "tsc" | "kvm-clock" | "hyperv_clocksource_tsc_page" | "arch_sys_counter");
@@ -127,7 +131,7 @@ pub fn disks(report: &mut Report, config: &Config, read: ReadFile) {
 }
 
 /// The directory, or what of its path there is already.
-fn there(dir: &Path) -> PathBuf {
+pub fn there(dir: &Path) -> PathBuf {
     let whole = fs::absolute(dir);
     whole.ancestors().find(|path| fs::exists(path)).unwrap_or(&whole).to_owned()
 }

@@ -58,7 +58,8 @@ pub fn run(config: &Config, read: ReadFile, self_test: bool) -> Report {
 fn measure(report: &mut Report, config: &Config) {
     for dir in &config.log_dirs {
         let what = dir.display().to_string();
-        match selftest::disk(dir) {
+        // Where the directory is not there yet, the disk it will be on.
+        match selftest::disk(&look::there(dir)) {
             Ok(numbers) => report.note("self-test, disk", &what, &numbers.to_string(), ""),
             Err(e) => report.broken("self-test, disk", &what, &e.to_string(), "a directory that can be written"),
         }

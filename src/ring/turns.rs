@@ -138,6 +138,7 @@ mod tests {
         assert!(stalls[0].task.contains("turns::tests"), "{stalls:?}");
         assert_eq!((stalls[0].count, stalls[0].total), (1, Duration::from_millis(50)));
         assert!(activity.take_slowest().is_some(), "polls are timed now");
+        turns.pause();
         turns.ended(at(70_000), &activity);
         assert!(activity.take_slowest().is_none(), "a minute later no more");
         poll_once(&activity);
