@@ -140,16 +140,16 @@ impl Connection {
     /// # Errors
     /// There is none.
     pub fn version<Q: Ask>(&self) -> Result<i16, ClientError> {
-        let name = ApiKey::from_i16(Q::KEY).map_or(Q::NAME, ApiKey::name);
+        let name = constant(ApiKey::from_i16(Q::KEY).map_or(Q::NAME, ApiKey::name));
         let (low, high) = *self
             .versions
             .get(&Q::KEY)
-            .ok_or_else(|| ClientError::Unsupported(format!("The broker {} does not support {name}", self.endpoint)))?;
+            .ok_or_else(|| ClientError::Unsupported(format!("The node does not support {name}")))?;
         let version = high.min(*Q::VERSIONS.end()).min(Q::UPTO);
         if version < low.max(*Q::VERSIONS.start()) {
             return Err(ClientError::Unsupported(format!(
-                "The broker {} supports {name} in versions {low} to {high}, the tool up to {}",
-                self.endpoint,
+                "The node does not support {name} with version in range [{},{}]. The supported range is [{low},{high}].",
+                Q::VERSIONS.start(),
                 Q::UPTO.min(*Q::VERSIONS.end())
             )));
         }
@@ -311,4 +311,16 @@ impl Connection {
     fn broken(&self, error: &std::io::Error) -> ClientError {
         ClientError::Network(format!("the connection to {} broke: {error}", self.endpoint))
     }
+}
+
+/// `OFFSET_DELETE`: an API as Kafka's errors name it.
+fn constant(name: &str) -> String {
+    let mut out = String::new();
+    for (at, c) in name.char_indices() {
+        if at > 0 && c.is_ascii_uppercase() {
+            out.push('_');
+        }
+        out.push(c.to_ascii_uppercase());
+    }
+    out
 }

@@ -17,6 +17,8 @@ pub mod offsets;
 pub mod options;
 pub mod producer;
 mod sasl;
+#[cfg(test)]
+mod tests;
 pub mod topics;
 
 pub use ask::Ask;

@@ -1,12 +1,19 @@
 //! The tools that ask a running broker, as Kafka's scripts of the same names do without a JVM: their flags, their
 //! output, their exit codes. One file a tool, one line in [`table`]; docs/TOOLS.md says where they differ.
 
+mod broker_api_versions;
+mod cluster;
 mod configs;
 mod connect;
 mod console_consumer;
 mod console_producer;
 mod consumer_groups;
+mod delete_records;
 mod get_offsets;
+mod groups;
+mod leader_election;
+mod log_dirs;
+mod metadata_quorum;
 mod pattern;
 mod print;
 mod table;

@@ -2,7 +2,6 @@
 
 import os
 import re
-import shlex
 import signal
 import socket
 import time
@@ -10,7 +9,6 @@ import time
 import pytest
 
 from harness import clients
-from harness.broker import java
 from harness.clients import CODECS
 from harness.paths import CORELOG, ROOT
 from harness.process import run
@@ -18,11 +16,6 @@ from harness.process import run
 pytestmark = pytest.mark.corelog
 
 #: The commands of Apache Kafka that README's walk names
-KAFKA_TOOLS = {
-    "kafka-topics.sh": "org.apache.kafka.tools.TopicCommand",
-    "kafka-console-producer.sh": "org.apache.kafka.tools.ConsoleProducer",
-    "kafka-console-consumer.sh": "org.apache.kafka.tools.consumer.ConsoleConsumer",
-}
 FETCH_PATHS = ("auto", "sendfile", "splice", "read")
 CONNECTIONS = 1000
 
@@ -230,24 +223,18 @@ echo "a broker still runs"; exit 1
 
 
 @pytest.mark.timeout(300)
-def test_the_bare_metal_walk_of_the_readme_works_as_written(tmp_path):
-    """In a network namespace of its own, so that port 9092 is free; Kafka's tools are the commands it names."""
+def test_the_bare_metal_walk_of_the_readme_works_as_written():
+    """In a network namespace of its own, so that port 9092 is free."""
     readme = (ROOT / "README.md").read_text()
     blocks = re.findall(r"^```sh bare-metal-walk\n(.*?)^```", readme, re.M | re.S)
     assert blocks, "README.md has no block ```sh bare-metal-walk"
     # As a user types it: `tune.sh check` tells by its exit code that something deviates, and the walk goes on.
     script = "ip link set lo up\n" + "".join(blocks) + WALK_ENDS
-    tools = tmp_path / "bin"
-    tools.mkdir()
-    for name, main in KAFKA_TOOLS.items():
-        tool = tools / name
-        tool.write_text(f'#!/bin/sh\nexec {shlex.join(java(main))} "$@"\n')
-        tool.chmod(0o755)
     # A namespace of processes too: kafka-server-stop.sh stops every broker it sees.
     done = run(
         ["unshare", "--net", "--pid", "--fork", "--mount-proc", "--kill-child", "bash", "-c", script],
         timeout=280, check=False, cwd=ROOT,
-        env={**os.environ, "PATH": f"{tools}:{os.environ['PATH']}", "CORELOG_BIN": str(CORELOG)},
+        env={**os.environ, "CORELOG_BIN": str(CORELOG)},
     )
     assert done.code == 0, f"{script}\n{done.out}\n{done.err}"
     lines = done.out.splitlines()

@@ -69,7 +69,9 @@ pub fn offsets(arguments: &Arguments, cluster: &mut Cluster, streams: &mut Strea
             writeln!(streams.out, "\nError: Encountered some partition-level error, see the follow-up details.")?;
         }
         Some((_, code)) => {
-            let code = code.unwrap_or(ErrorCode::UnknownServerError);
+            let unsupported = matches!(whole, Some(ClientError::Unsupported(_)));
+            let unknown = if unsupported { ErrorCode::UnsupportedVersion } else { ErrorCode::UnknownServerError };
+            let code = code.unwrap_or(unknown);
             writeln!(streams.out, "\nError: Encountered some unknown error: {code}")?;
         }
     }

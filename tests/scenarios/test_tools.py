@@ -1,0 +1,272 @@
+"""The tools without Java print what Apache Kafka's print, line by line, asked of the same broker: corelog or, with
+BROKER=apache-kafka, Apache Kafka."""
+
+import json
+import signal
+import subprocess
+
+import pytest
+
+from harness.paths import CORELOG
+from harness.process import Running
+from harness.tools import KafkaTools, ours
+
+#: what a tool may take (the best of several runs: the machine may be busy)
+MS_MAX = 30
+
+
+@pytest.fixture(scope="module")
+def kafka():
+    tools = KafkaTools()
+    yield tools
+    tools.close()
+
+
+@pytest.fixture(scope="module")
+def server(broker):
+    """The flag for the broker, where something lies: topics with configurations, records with keys, a group."""
+    flag = ("--bootstrap-server", broker.address)
+    for topic, more in [("plain", ()), ("set.own", ("--config", "retention.ms=86400000", "--config", "cleanup.policy=compact"))]:
+        made = ours("topics", *flag, "--create", "--topic", topic, "--partitions", "3", *more)
+        assert made.code == 0 and f"Created topic {topic}." in made.out, made
+    text = "".join(f"key-{n}:value {n}\n" for n in range(20))
+    keyed = ("--reader-property", "parse.key=true", "--reader-property", "key.separator=:")
+    for topic in ("plain", "set.own"):
+        sent = ours("console-producer", *flag, "--topic", topic, *keyed, input=text)
+        assert (sent.code, sent.err) == (0, ""), sent
+    read = ours(
+        "console-consumer", *flag, "--topic", "plain", "--group", "readers", "--from-beginning", "--max-messages", "20",
+        "--timeout-ms", "20000",
+    )
+    assert sorted(read.out.splitlines()) == sorted(f"value {n}" for n in range(20)), read
+    return flag
+
+
+def compare(kafka, server, name, argv, unordered=False, errors=False):
+    """That both print the same; returns how long they took."""
+    theirs = kafka.run(name, *server, *argv)
+    mine = ours(name, *server, *argv)
+    shape = (lambda text: sorted(text.splitlines())) if unordered else (lambda text: text)
+    line = f"{name} {' '.join(argv)}"
+    assert mine.code == theirs.code, (line, mine, theirs)
+    assert shape(mine.out) == shape(theirs.out), (line, mine.err)
+    if errors:
+        assert mine.err.strip() == theirs.err.strip(), line
+    return line, theirs.ms, mine.ms
+
+
+READING = [
+    ("topics", ["--list"]),
+    ("topics", ["--list", "--exclude-internal"]),
+    ("topics", ["--describe", "--topic", "plain"]),
+    ("topics", ["--describe", "--topic", "set.own"]),
+    ("topics", ["--describe", "--topic", "set.own", "--topics-with-overrides"]),
+    ("topics", ["--describe", "--under-replicated-partitions"]),
+    ("topics", ["--describe", "--topic", "plain", "--at-min-isr-partitions"]),
+    ("topics", ["--describe", "--unavailable-partitions"]),
+    ("topics", ["--describe", "--topic", "none"]),
+    ("topics", ["--describe", "--topic", "none", "--if-exists"]),
+    ("topics", ["--create", "--topic", "plain"]),
+    ("topics", ["--create", "--topic", "plain", "--if-not-exists"]),
+    ("topics", ["--create", "--topic", "bad name"]),
+    ("topics", ["--create", "--topic", "new", "--replication-factor", "0"]),
+    ("topics", ["--create", "--topic", "new", "--config", "nonsense"]),
+    ("topics", ["--alter", "--topic", "plain", "--partitions", "2"]),
+    ("topics", ["--delete", "--topic", "none"]),
+    ("get-offsets", []),
+    ("get-offsets", ["--topic", "plain", "--time", "-2"]),
+    ("get-offsets", ["--topic-partitions", "plain:0-2,set.own:2", "--time", "latest"]),
+    ("get-offsets", ["--topic", "none"]),
+    ("get-offsets", ["--time", "soon"]),
+    ("configs", ["--describe", "--topic", "set.own"]),
+    ("configs", ["--describe", "--topic", "set.own", "--all"]),
+    ("configs", ["--describe", "--topic", "none"]),
+    ("configs", ["--describe", "--entity-type", "brokers", "--entity-name", "1"]),
+    ("configs", ["--describe", "--entity-type", "brokers", "--entity-default"]),
+    ("configs", ["--describe", "--broker", "7"]),
+    ("configs", ["--describe", "--entity-type", "bogus"]),
+    ("configs", ["--describe"]),
+    ("configs", ["--alter", "--topic", "plain"]),
+    ("configs", ["--alter", "--topic", "none", "--add-config", "retention.ms=5"]),
+    ("configs", ["--alter", "--topic", "plain", "--add-config", "nonsense=5"]),
+    ("consumer-groups", ["--list"]),
+    ("consumer-groups", ["--list", "--state"]),
+    ("consumer-groups", ["--list", "--state", "stable"]),
+    ("consumer-groups", ["--list", "--type"]),
+    ("consumer-groups", ["--describe", "--group", "readers"]),
+    ("consumer-groups", ["--describe", "--group", "readers", "--verbose"]),
+    ("consumer-groups", ["--describe", "--group", "readers", "--members"]),
+    ("consumer-groups", ["--describe", "--group", "readers", "--members", "--verbose"]),
+    ("consumer-groups", ["--describe", "--group", "readers", "--state"]),
+    ("consumer-groups", ["--describe", "--group", "readers", "--state", "--verbose"]),
+    ("consumer-groups", ["--describe", "--all-groups"]),
+    ("consumer-groups", ["--describe", "--group", "none"]),
+    ("consumer-groups", ["--describe"]),
+    ("consumer-groups", ["--reset-offsets", "--group", "readers", "--topic", "none", "--to-earliest", "--dry-run"]),
+    ("consumer-groups", ["--delete-offsets", "--group", "none", "--topic", "plain"]),
+    ("consumer-groups", ["--delete", "--group", "none"]),
+    ("groups", ["--list"]),
+    ("groups", ["--list", "--consumer"]),
+    ("groups", ["--list", "--share"]),
+    ("groups", ["--list", "--group-type", "classic"]),
+    ("groups", ["--list", "--group-type", "bogus"]),
+    ("log-dirs", ["--describe", "--broker-list", "9"]),
+    ("log-dirs", ["--describe", "--topic-list", "none"]),
+    ("leader-election", ["--election-type", "preferred", "--topic", "plain", "--partition", "0"]),
+    ("leader-election", ["--election-type", "preferred", "--all-topic-partitions"]),
+    ("broker-api-versions", []),
+    ("console-consumer", ["--topic", "plain", "--partition", "1", "--offset", "0", "--max-messages", "2",
+                          "--formatter-property", "print.key=true", "--formatter-property", "print.offset=true",
+                          "--formatter-property", "print.partition=true", "--formatter-property", "print.timestamp=true",
+                          "--formatter-property", "print.headers=true", "--formatter-property", "key.separator=|"]),
+]
+#: those whose lines Kafka's tool prints in the order of a hash table
+UNORDERED = [
+    ("topics", ["--describe"]),
+    ("configs", ["--describe", "--entity-type", "topics"]),
+    ("consumer-groups", ["--reset-offsets", "--group", "readers", "--all-topics", "--to-earliest", "--dry-run"]),
+    ("consumer-groups", ["--reset-offsets", "--group", "readers", "--topic", "plain", "--shift-by", "-2", "--dry-run"]),
+    ("consumer-groups", ["--reset-offsets", "--group", "readers", "--topic", "plain:0,2", "--to-offset", "1", "--dry-run", "--export"]),
+    ("consumer-groups", ["--reset-offsets", "--group", "readers", "--topic", "plain", "--to-datetime",
+                         "2024-01-01T00:00:00.000", "--dry-run"]),
+    ("consumer-groups", ["--reset-offsets", "--group", "readers", "--topic", "plain", "--by-duration", "PT0S", "--dry-run"]),
+]
+
+
+def test_they_print_what_kafkas_tools_print(kafka, server):
+    took = [compare(kafka, server, name, argv) for name, argv in READING]
+    took += [compare(kafka, server, name, argv, unordered=True) for name, argv in UNORDERED]
+    for line, theirs, mine in took:
+        print(f"{theirs:7.0f} ms in a running JVM  {mine:6.1f} ms  {line}")
+
+
+def test_each_answers_in_milliseconds(server):
+    for name, argv in [
+        ("topics", ["--list"]),
+        ("topics", ["--describe"]),
+        ("configs", ["--describe", "--topic", "set.own"]),
+        ("consumer-groups", ["--describe", "--group", "readers"]),
+        ("get-offsets", []),
+    ]:
+        best = min(ours(name, *server, *argv, script=False).ms for _ in range(15))
+        print(f"{best:6.1f} ms  {name} {' '.join(argv)}")
+        assert best <= MS_MAX, (name, argv)
+
+
+def test_what_they_change_kafkas_tools_see(kafka, server):
+    def both(name, *argv):
+        """The same change by each, on topics and groups of names as long as each other."""
+        theirs = kafka.run(name, *server, *[word.replace("NAME", "java") for word in argv])
+        mine = ours(name, *server, *[word.replace("NAME", "rust") for word in argv])
+        assert (mine.code, mine.out.replace("rust", "java")) == (theirs.code, theirs.out), (name, argv, mine.err)
+
+    def same_state(name, *argv):
+        of = {by: kafka.run(name, *server, *[word.replace("NAME", by) for word in argv]).out for by in ("java", "rust")}
+        without_ids = {by: [word for word in text.replace(by, "NAME").split("\t") if "TopicId" not in word] for by, text in of.items()}
+        assert without_ids["java"] == without_ids["rust"]
+
+    both("topics", "--create", "--topic", "t-NAME", "--partitions", "2", "--config", "segment.ms=7")
+    both("topics", "--alter", "--topic", "t-NAME", "--partitions", "4")
+    both("configs", "--alter", "--topic", "t-NAME", "--add-config", "retention.ms=5,cleanup.policy=[compact,delete]")
+    both("configs", "--alter", "--topic", "t-NAME", "--delete-config", "segment.ms")
+    same_state("topics", "--describe", "--topic", "t-NAME")
+    same_state("configs", "--describe", "--topic", "t-NAME")
+    both("consumer-groups", "--reset-offsets", "--group", "g-NAME", "--topic", "plain:1", "--to-latest", "--execute")
+    same_state("consumer-groups", "--describe", "--group", "g-NAME")
+    both("consumer-groups", "--delete-offsets", "--group", "g-NAME", "--topic", "plain:1")
+    both("consumer-groups", "--delete", "--group", "g-NAME")
+    both("topics", "--delete", "--topic", "t-NAME")
+    assert not {"t-java", "t-rust"} & set(ours("topics", *server, "--list").out.splitlines())
+
+
+@pytest.mark.parametrize("codec", ["none", "gzip", "snappy", "lz4", "zstd"])
+def test_each_reads_what_the_other_wrote(kafka, server, codec):
+    text = "".join(f"h{n}:x\tkey-{n % 7}\tvalue {n}\n" for n in range(50)) + "NULL\tNULL\tnothing\nh:NULL\tk\tNULL\n"
+    writing = ("--compression-codec", codec, "--reader-property", "parse.key=true", "--reader-property",
+               "parse.headers=true", "--reader-property", "null.marker=NULL")
+    reading = ("--from-beginning", "--max-messages", "52", "--timeout-ms", "20000", *[
+        word for what in ("key", "headers", "partition", "offset") for word in ("--formatter-property", f"print.{what}=true")])
+    read = {}
+    for by, write in (("java", kafka.run), ("rust", ours)):
+        topic = f"{codec}-{by}"
+        assert ours("topics", *server, "--create", "--topic", topic, "--partitions", "3").code == 0
+        sent = write("console-producer", *server, "--topic", topic, *writing, input=text)
+        assert sent.code == 0, sent
+        read[by] = sorted(ours("console-consumer", *server, "--topic", topic, *reading).out.splitlines())
+        again = kafka.run("console-consumer", *server, "--topic", topic, *reading)
+        assert sorted(again.out.splitlines()) == read[by]
+    # Keys decide the partition; the record without one goes to any.
+    keyed = {by: [line for line in lines if "nothing" not in line and "Offset" in line] for by, lines in read.items()}
+    place = lambda lines: sorted((line.split("\t")[0], line.split("\t")[2:]) for line in lines)
+    assert place(keyed["java"]) == place(keyed["rust"])
+    assert len(keyed["rust"]) == 51
+
+
+def test_an_interrupted_consumer_commits_and_leaves_its_group(server):
+    command = [str(CORELOG), "console-consumer", *server, "--topic", "plain", "--group", "stopped", "--from-beginning"]
+    consumer = Running(command, "console-consumer")
+    try:
+        consumer.wait_until(lambda: len(consumer.lines) == 20, "20 records")
+        state = json.loads(ours("consumer-groups", *server, "--describe", "--group", "stopped", "--json").out)[0]
+        assert (state["state"], len(state["members"])) == ("Stable", 1), state
+        consumer.process.send_signal(signal.SIGINT)
+        assert consumer.process.wait(10) == 0
+    finally:
+        consumer.kill()
+    state = json.loads(ours("consumer-groups", *server, "--describe", "--group", "stopped", "--json").out)[0]
+    assert (state["state"], state["members"]) == ("Empty", []), state
+    assert [row["lag"] for row in state["offsets"]] == [0, 0, 0], state
+
+
+def test_two_members_share_a_group(server):
+    command = [str(CORELOG), "console-consumer", *server, "--topic", "plain", "--group", "shared"]
+    members = [Running(command, f"member {n}") for n in range(2)]
+    try:
+        def shares():
+            group = json.loads(ours("consumer-groups", *server, "--describe", "--group", "shared", "--json").out or "[]")
+            return sorted(len(member["assignment"]) for member in group[0]["members"]) if group else []
+
+        end = 40
+        while shares() != [1, 2] and end:
+            members[0].process.poll()
+            subprocess.run(["sleep", "0.5"], check=True)  # a rebalance tells nobody outside of the group
+            end -= 1
+        assert shares() == [1, 2]
+    finally:
+        for member in members:
+            member.kill()
+
+
+def test_wrong_lines_and_silent_brokers_end_with_1(server, tmp_path):
+    for name, argv, words in [
+        ("topics", [], "--bootstrap-server"),
+        ("topics", [*server, "--frob"], "--frob"),
+        ("topics", [*server, "--list", "--create"], "exactly one action"),
+        ("topics", ["--zookeeper", "zk:2181", "--list"], "--bootstrap-server"),
+        ("topics", [*server, "--create"], "topic"),
+        ("consumer-groups", [*server, "--list", "--group", "g"], "group"),
+        ("get-offsets", [*server, "--topic-partitions", "a", "--topic", "b"], "--topic-partitions"),
+        ("console-producer", [*server], "topic"),
+        ("console-producer", [*server, "--topic", "t", "--line-reader", "org.example.Mine"], "JVM"),
+        ("console-consumer", [*server], "topic"),
+        ("console-consumer", [*server, "--topic", "t", "--offset", "3"], "partition is required"),
+        ("console-consumer", [*server, "--topic", "t", "--formatter", "org.example.Mine"], "JVM"),
+    ]:
+        said = ours(name, *argv)
+        assert said.code == 1 and words in said.err, (name, argv, said)
+    hurry = tmp_path / "hurry.properties"
+    hurry.write_text("default.api.timeout.ms=300\n")
+    silent = ours("topics", "--bootstrap-server", "127.0.0.1:9", "--list", "--command-config", str(hurry))
+    assert silent.code == 1 and silent.out.startswith("Error while executing topic command : Timed out"), silent
+    assert "trying on" in silent.err
+
+
+def test_json_and_old_flags(server):
+    listed = json.loads(ours("topics", "--broker-list", server[1], "--list", "--json").out)
+    assert {"plain", "set.own"} <= {topic["name"] for topic in listed}
+    records = ours("console-consumer", *server, "--topic", "plain", "--partition", "0", "--offset", "earliest", "--json",
+                   "--max-messages", "1", "--timeout-ms", "5000")
+    assert json.loads(records.out)["topic"] == "plain"
+    warned = ours("console-consumer", *server, "--topic", "plain", "--partition", "0", "--offset", "0", "--max-messages",
+                  "1", "--property", "print.key=true")
+    assert warned.out.startswith("Option --property is deprecated"), warned
