@@ -42,6 +42,11 @@ impl Appending {
         self.queued.is_some()
     }
 
+    /// True where the coordinator of its transaction has to be asked first.
+    pub fn is_unsure(&self) -> bool {
+        self.outcome.guard.is_some()
+    }
+
     /// The answer, once it is due.
     pub async fn finish(mut self) -> AppendOutcome {
         match self.queued.take() {

@@ -45,8 +45,8 @@ impl Shard {
         if appending.is_accepted() {
             stats.batches_appended.set(stats.batches_appended.get() + 1);
             self.mark_dirty(partition);
-        } else if appending.is_queued() {
-            // Counted when it has had its turn.
+        } else if appending.is_queued() || appending.is_unsure() {
+            // Counted when it has had its turn, or the transaction's coordinator has been asked.
             return;
         } else {
             stats.produces_failed.set(stats.produces_failed.get() + 1);

@@ -365,25 +365,3 @@ fn what_is_wrong_is_refused_with_its_error() {
     };
     assert_eq!((told(nobody), told(topic_id)), ((100, -1), (0, 1)));
 }
-
-#[test]
-fn share_groups_have_no_coordinator_yet() {
-    let broker = Broker::start();
-    if !broker.is_corelog() {
-        return;
-    }
-    for (key_type, version) in [(2, 6)] {
-        let mut request = FindCoordinatorRequest { key_type, ..Default::default() };
-        match version {
-            1 => request.key = "t".into(),
-            _ => request.coordinator_keys = vec!["t".into()],
-        }
-        let answer: FindCoordinatorResponse = broker.connect().call(&request, version);
-        let (error, message) = match answer.coordinators.first() {
-            Some(found) => (found.error_code, found.error_message.clone()),
-            None => (answer.error_code, answer.error_message.clone()),
-        };
-        assert_eq!(error, 42);
-        assert!(message.is_some_and(|m| !m.is_empty()));
-    }
-}
