@@ -20,7 +20,8 @@ impl Groups {
     /// The first `groups_max` groups with at most `offsets_max` committed offsets each.
     pub fn survey(&self, groups_max: usize, offsets_max: usize) -> Vec<GroupFacts> {
         let classic = self.groups.values().map(|g| (&g.id, g.state().name(), g.members().len()));
-        let facts = classic.map(|(id, state, members)| GroupFacts {
+        let consumers = self.consumers.values().map(|g| (&g.id, g.state().name(), g.members().len()));
+        let facts = classic.chain(consumers).map(|(id, state, members)| GroupFacts {
             id: id.clone(),
             state,
             members,
