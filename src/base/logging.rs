@@ -18,9 +18,11 @@ pub const LEVELS: [&str; 6] = ["DEBUG", "ERROR", "FATAL", "INFO", "TRACE", "WARN
 /// The parts of the broker that write to the log.
 const LOGGERS: &[&str] = &[
     "corelog",
+    "corelog.admin",
     "corelog.api",
     "corelog.base",
     "corelog.broker",
+    "corelog.commands",
     "corelog.coordinator",
     "corelog.log",
     "corelog.metadata",

@@ -102,7 +102,7 @@ fn groups_of_other_kinds_and_unknown_records_are_passed_over() {
     let now = w.now;
     // ShareGroupMetadataKey (11) of group "k848", a streams record (20), an unknown one, garbage.
     let share_group = Bytes::from_static(b"\x00\x0b\x00\x04k848");
-    let value = Bytes::from_static(b"\x00\x00\x00\x00\x00\x05\x00");
+    let value = Bytes::from_static(b"\x00\x00\x00\x00\x00\x05\x00\x00\x00\x00\x00\x00\x00\x00\x00");
     w.groups.replay(Offset(90), ProducerId::NONE, &share_group, Some(&value), now);
     for key in [&b"\x00\x14\x00\x01s\x00\x01m"[..], b"\x7f\xff", b"\x00", b"\x00\x01\x00\x09cut"] {
         let key = Bytes::copy_from_slice(key);
