@@ -139,7 +139,7 @@ class Sequence:
         records = [(self.pick(None, b"k"), self.pick(None, b"v", b"value")) for _ in range(self.pick(1, 1, 3))]
         data = batch(records)
         if self.rarely(0.15):
-            data = self.pick(b"", data[:-1], data[:20] + b"\xff" + data[21:], data + data, batch(records, attributes=0x20), batch(records, count=9), None)
+            data = self.pick(b"", data[:-1], data[:20] + b"\xff" + data[21:], data + data, batch(records, attributes=0x20), batch(records, count=9))
         elif self.rarely(0.2):
             data = batch(records, producer_id=Name("producer", 0), producer_epoch=0, sequence=0) if False else data
         version = self.version(0)

@@ -36,7 +36,7 @@ class Names:
 
     def read(self, key, answer):
         """Learns from an answer."""
-        if answer is None:
+        if answer is None or "no answer" in answer:
             return
         if key in (3, 19, 75):
             for topic in answer["Topics"]:

@@ -12,6 +12,8 @@ CHANGING = {10, 19, 20, 33, 37, 44, 43, 45, 49, 51, 57}
 #: A topic that Metadata creates is there some time after the answer, on either broker.
 CREATED_LATER = (3, 5)
 CLOSED = "closed"
+#: seconds: some requests Apache Kafka never answers, as it fails inside
+PATIENCE = 8
 NOT_LEADER = 6
 
 
@@ -66,7 +68,7 @@ class Side:
         """The answers, normal; a request that ends the connection is answered `closed`, the next has a new one."""
         names, answers, connection = Names(), [], None
         for key, version, body in requests:
-            connection = connection or Connection(self.address)
+            connection = connection or Connection(self.address, timeout=PATIENCE)
             try:
                 answer = connection.ask(key, version, **names.resolve(body))
                 for _ in range(20 if self.follows else 0):
