@@ -15,3 +15,4 @@ mod produce_errors;
 mod raw_batch;
 mod served;
 mod support;
+mod transactions;
