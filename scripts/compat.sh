@@ -28,7 +28,7 @@ suite() { # SUITE: pytest of one file, its outcomes kept beside the other broker
   old-clients) file=scenarios/test_old_clients.py ;;
   *) file=compat/test_${1//-/_}.py ;;
   esac
-  (cd tests && "$tools/venv/bin/python" -m pytest "$file" --timeout 3000 --junitxml "$results/$BROKER-$1.xml")
+  (cd tests && "$tools/venv/bin/python" -m pytest "$file" --timeout 3000 --basetemp "$target/compat-tmp" --junitxml "$results/$BROKER-$1.xml")
 }
 table() { python3 tests/compat/table.py "$results" docs/COMPATIBILITY.md; }
 
