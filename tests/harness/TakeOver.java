@@ -193,7 +193,6 @@ public class TakeOver {
             System.out.println("scram " + new TreeMap<>(admin.describeUserScramCredentials().all().get()));
             System.out.println("features " + new TreeMap<>(admin.describeFeatures().featureMetadata().get().finalizedFeatures()));
             if (modern) {
-                offsets(admin, "modern-group");
                 System.out.println(admin.describeConsumerGroups(List.of("modern-group")).all().get().get("modern-group").type());
             }
         }
