@@ -2,7 +2,6 @@
 every step, and from Apache Kafka to corelog and back while they run."""
 
 import os
-import random
 import re
 import time
 
@@ -42,19 +41,16 @@ def test_java_clients_commit_abort_are_fenced_and_find_their_offsets(make_broker
     assert scenes_of(make_broker(**QUICK).start().address) == 9
 
 
-def test_a_transaction_is_whole_after_kill_9(make_broker):
+def test_a_transaction_is_whole_after_kill_9(make_broker, seed):
     """A producer goes on through the restarts. What it was told is so, and each transaction is in all three partitions
     or in none."""
-    seed = int(os.environ.get("SEED", random.SystemRandom().randrange(1 << 30)))
-    print(f"SEED={seed}")
-    rng = random.Random(seed)
     broker = make_broker(**QUICK).start()
     load = Running(transactions(broker.address, "load"), "transactions")
     load.wait_for_line("committed", 60)
     for _ in range(40 if ALL else 4):
         seen = len(load.lines)
-        load.wait_until(lambda: len(load.lines) > seen + rng.randrange(1, 12), "transactions end", 60)
-        time.sleep(rng.random() * 0.02)  # anywhere in a transaction: that is what is tried
+        load.wait_until(lambda: len(load.lines) > seen + seed.randrange(1, 12), "transactions end", 60)
+        time.sleep(seed.random() * 0.02)  # anywhere in a transaction: that is what is tried
         broker.kill()
         broker.start()
     seen = len(load.lines)
