@@ -41,6 +41,9 @@ class Names:
         if key in (3, 19, 75):
             for topic in answer["Topics"]:
                 self.learn("topic", topic["Name"], topic.get("TopicId"))
+        elif key == 20:
+            for topic in answer["Responses"]:
+                self.learn("topic", topic["Name"], topic.get("TopicId"))
         elif key in (11, 68):
             self.learn("member", 0, answer["MemberId"])
         elif key == 22:
