@@ -139,15 +139,26 @@ public class TakeOver {
         }
     }
 
-    /** Every group with its kind, its offsets, and the epochs of those of the new protocol. */
+    /** Every group with its kind, its offsets, and the epochs of those of the new protocol. This file also compiles
+     * against 3.9.1, which knows none of these methods. */
     static void groups(Admin admin) throws Exception {
-        var listed = admin.listGroups().all().get().stream().collect(java.util.stream.Collectors.toMap(GroupListing::groupId, g -> g));
-        for (var group : new TreeMap<>(listed).values()) {
-            System.out.println(group.groupId() + " " + group.type() + " " + group.groupState() + " " + group.protocol());
-            offsets(admin, group.groupId());
-            var described = admin.describeConsumerGroups(List.of(group.groupId())).all().get().get(group.groupId());
-            System.out.println(described.type() + " " + described.groupEpoch() + " " + described.targetAssignmentEpoch() + " " + described.members());
+        Map<String, Object> listed = new TreeMap<>();
+        for (var group : (Collection<?>) future(ask(ask(admin, "listGroups"), "all"))) listed.put((String) ask(group, "groupId"), group);
+        for (var entry : listed.entrySet()) {
+            Object id = entry.getKey(), group = entry.getValue();
+            System.out.println(id + " " + ask(group, "type") + " " + ask(group, "groupState") + " " + ask(group, "protocol"));
+            offsets(admin, entry.getKey());
+            var described = admin.describeConsumerGroups(List.of(entry.getKey())).all().get().get(id);
+            System.out.println(ask(described, "type") + " " + ask(described, "groupEpoch") + " " + ask(described, "targetAssignmentEpoch") + " " + described.members());
         }
+    }
+
+    static Object ask(Object whom, String method) throws Exception {
+        return whom.getClass().getMethod(method).invoke(whom);
+    }
+
+    static Object future(Object future) throws Exception {
+        return ((org.apache.kafka.common.KafkaFuture<?>) future).get();
     }
 
     static void offsets(Admin admin, String group) throws Exception {

@@ -55,10 +55,11 @@ def test_kill_9_loses_no_committed_offset_and_no_created_topic(make_broker, seed
         topic = f"made-before-kill-{n}"
         clients.create_topic(broker, topic, partitions=2)
         clients.rdk_produce(broker, topic, [(None, str(m)) for m in range(100)])
-        offset = seed.randrange(1, 100)
         consumer = KafkaConsumer(bootstrap_servers=broker.address, group_id=f"g{n}", enable_auto_commit=False)
         partition = TopicPartition(topic, 0)
         consumer.assign([partition])
+        # Beyond the log's end it would be the end after a crash.
+        offset = seed.randint(0, consumer.end_offsets([partition])[partition])
         consumer.commit({partition: OffsetAndMetadata(offset, "note", -1)})
         broker.kill()
         broker.start()
