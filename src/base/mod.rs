@@ -5,6 +5,7 @@ pub mod error_code;
 pub mod histogram;
 pub mod ids;
 pub mod java_hash;
+pub mod java_text;
 pub mod local;
 pub mod logging;
 pub mod scram;

@@ -1,6 +1,6 @@
 //! What a record's key and value are, as text.
 
-use crate::base::varint;
+use crate::base::{java_text, varint};
 use crate::protocol::json::Json;
 use crate::protocol::shape::Shape;
 use crate::protocol::{DecodeError, MessageKind};
@@ -102,7 +102,7 @@ impl From<DecodeError> for Unread {
 
 /// As Java makes a string of bytes: what is no UTF-8 becomes a replacement character.
 fn text(bytes: &[u8]) -> Vec<u8> {
-    String::from_utf8_lossy(bytes).into_owned().into_bytes()
+    java_text::decode(bytes).into_bytes()
 }
 
 fn prefixed(bytes: &[u8]) -> Result<(i16, Bytes), DecodeError> {

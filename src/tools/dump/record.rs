@@ -1,6 +1,7 @@
 //! One record as a line.
 
 use super::{DumpError, DumpRequest};
+use crate::base::java_text;
 use crate::protocol::json::Json;
 use crate::protocol::shape::Shape;
 use crate::record::control::EndTxnMarker;
@@ -53,7 +54,7 @@ fn metadata(path: &Path, header: &BatchHeader, record: &Record<'_>, out: &mut dy
         base => sequence_plus(base, record.offset_delta),
     };
     let size = |bytes: Option<&[u8]>| bytes.map_or(-1, |bytes| bytes.len() as i64);
-    let names: Vec<_> = record.headers.iter().map(|(name, _)| String::from_utf8_lossy(name)).collect();
+    let names: Vec<_> = record.headers.iter().map(|(name, _)| java_text::decode(name)).collect();
     write!(
         out,
         "| offset: {} {}: {timestamp} keySize: {} valueSize: {} sequence: {sequence} headerKeys: [{}]",
