@@ -1,8 +1,10 @@
 //! What a handler gives back.
 
-use crate::protocol::{self, DecodeError, EncodeError};
+use crate::log::FileRange;
+use crate::protocol::{self, DecodeError, EncodeError, Encoder};
 use crate::ring::file::File;
 use bytes::Bytes;
+use std::collections::VecDeque;
 
 /// The outcome of one request.
 pub enum Reply {
@@ -97,6 +99,28 @@ impl Response {
     pub fn of<M: protocol::Message>(message: &M, version: i16) -> Result<Self, Close> {
         let bytes = protocol::encode_to_bytes(message, version).map_err(Close::Unencodable)?;
         Ok(Self { parts: vec![Part::Bytes(bytes)] })
+    }
+
+    /// Encodes a message whose records are file ranges, in the order of the message's gaps.
+    pub fn with_files<M: protocol::Message>(
+        message: &M,
+        version: i16,
+        mut files: VecDeque<FileRange>,
+    ) -> Result<Self, Close> {
+        let mut encoder = Encoder::default();
+        message.encode(&mut encoder, version).map_err(Close::Unencodable)?;
+        let mut parts = Vec::with_capacity(files.len() * 2 + 1);
+        for part in encoder.finish() {
+            match part {
+                protocol::Part::Bytes(bytes) => parts.push(Part::Bytes(bytes)),
+                protocol::Part::Gap(len) => {
+                    if let Some(FileRange { file, position, .. }) = files.pop_front() {
+                        parts.push(Part::File { file, position, len });
+                    }
+                }
+            }
+        }
+        Ok(Self { parts })
     }
 
     /// Length of all parts in bytes.

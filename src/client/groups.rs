@@ -264,25 +264,8 @@ impl Cluster {
     /// # Errors
     /// Also the first partition's that was refused.
     pub fn commit_for_group(&mut self, id: &str, offsets: &BTreeMap<TopicPartition, i64>) -> Result<(), ClientError> {
-        let mut topics: BTreeMap<&str, Vec<OffsetCommitRequestPartition>> = BTreeMap::new();
-        for (at, offset) in offsets {
-            topics.entry(&*at.topic).or_default().push(OffsetCommitRequestPartition {
-                partition_index: at.partition,
-                committed_offset: *offset,
-                committed_metadata: Some("".into()),
-                ..Default::default()
-            });
-        }
-        let topic = |(name, partitions): (&str, _)| OffsetCommitRequestTopic {
-            name: name.into(),
-            partitions,
-            ..Default::default()
-        };
-        let request = OffsetCommitRequest {
-            group_id: id.into(),
-            topics: topics.into_iter().map(topic).collect(),
-            ..Default::default()
-        };
+        let request =
+            OffsetCommitRequest { group_id: id.into(), topics: topics_to_commit(offsets), ..Default::default() };
         self.ask_coordinator(Coordinates::Group, id, &request, |answer| {
             let mut partitions = answer.topics.iter().flat_map(|topic| &topic.partitions);
             partitions.try_for_each(|partition| ClientError::check(partition.error_code, None))
@@ -337,6 +320,25 @@ fn kafka_case(text: &str) -> String {
         Some((first, rest)) => first.to_ascii_uppercase() + rest,
         None => text.to_owned(),
     }
+}
+
+/// `topics` of an OffsetCommit.
+pub(super) fn topics_to_commit(offsets: &BTreeMap<TopicPartition, i64>) -> Vec<OffsetCommitRequestTopic> {
+    let mut topics: BTreeMap<&str, Vec<OffsetCommitRequestPartition>> = BTreeMap::new();
+    for (at, offset) in offsets {
+        topics.entry(&*at.topic).or_default().push(OffsetCommitRequestPartition {
+            partition_index: at.partition,
+            committed_offset: *offset,
+            committed_metadata: Some("".into()),
+            ..Default::default()
+        });
+    }
+    let topic = |(name, partitions): (&str, _)| OffsetCommitRequestTopic {
+        name: name.into(),
+        partitions,
+        ..Default::default()
+    };
+    topics.into_iter().map(topic).collect()
 }
 
 #[cfg(test)]

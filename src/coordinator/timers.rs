@@ -52,6 +52,11 @@ impl<T: Clone + Eq + Hash + Ord> Timers<T> {
         self.by_key.contains_key(timer)
     }
 
+    /// How many deadlines are set.
+    pub fn len(&self) -> usize {
+        self.by_key.len()
+    }
+
     /// Forgets everything.
     pub fn clear(&mut self) {
         self.by_key.clear();
@@ -70,7 +75,7 @@ mod tests {
         timers.schedule(a, Instant(10));
         timers.schedule(b, Instant(20));
         timers.schedule(a, Instant(30));
-        assert_eq!(timers.next(), Some(Instant(20)));
+        assert_eq!((timers.next(), timers.len()), (Some(Instant(20)), 2));
         assert_eq!(timers.pop_due(Instant(19)), None);
         assert_eq!(timers.pop_due(Instant(40)), Some(b));
         assert!(timers.is_set(&a) && !timers.is_set(&b));

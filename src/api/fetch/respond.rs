@@ -2,15 +2,14 @@
 
 use super::plan::Plan;
 use crate::api::RequestContext;
-use crate::api::reply::{Close, Part, Reply, Response};
+use crate::api::reply::{Reply, Response};
 use crate::base::{ErrorCode, Uuid};
-use crate::log::FileRange;
 use crate::partition::Fetched;
 use crate::protocol::messages::FetchResponse;
 use crate::protocol::messages::fetch_response::{
     AbortedTransaction, EpochEndOffset, FetchableTopicResponse, LeaderIdAndEpoch, NodeEndpoint, PartitionData,
 };
-use crate::protocol::{self, Encoder, Message, Records, Str};
+use crate::protocol::{Records, Str};
 use crate::shard::fetch_session::Key;
 use bytes::Bytes;
 use std::collections::VecDeque;
@@ -59,7 +58,7 @@ pub fn answer(ctx: &RequestContext, plan: Plan, mut answers: Vec<Fetched>, max_b
             .collect();
     }
     ctx.count_errors(&response);
-    match encode(&response, ctx.api_version, files) {
+    match Response::with_files(&response, ctx.api_version, files) {
         Ok(response) => Reply::Send(response),
         Err(close) => Reply::Close(close),
     }
@@ -155,21 +154,4 @@ fn push(responses: &mut Vec<FetchableTopicResponse>, key: &Key, partition: Parti
             partitions: vec![partition],
         }),
     }
-}
-
-fn encode(response: &FetchResponse, version: i16, mut files: VecDeque<FileRange>) -> Result<Response, Close> {
-    let mut encoder = Encoder::default();
-    response.encode(&mut encoder, version).map_err(Close::Unencodable)?;
-    let mut parts = Vec::with_capacity(files.len() * 2 + 1);
-    for part in encoder.finish() {
-        match part {
-            protocol::Part::Bytes(bytes) => parts.push(Part::Bytes(bytes)),
-            protocol::Part::Gap(len) => {
-                if let Some(FileRange { file, position, .. }) = files.pop_front() {
-                    parts.push(Part::File { file, position, len });
-                }
-            }
-        }
-    }
-    Ok(Response { parts })
 }

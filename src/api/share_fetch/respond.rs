@@ -1,13 +1,12 @@
 //! The answer of a share fetch: headers from memory, records as file ranges in the gaps.
 
 use crate::api::RequestContext;
-use crate::api::reply::{Close, Part, Reply, Response};
+use crate::api::reply::{Reply, Response};
 use crate::api::share_member::told;
 use crate::base::{ErrorCode, TopicIdPartition};
-use crate::log::FileRange;
+use crate::protocol::Records;
 use crate::protocol::messages::ShareFetchResponse;
 use crate::protocol::messages::share_fetch_response::{AcquiredRecords, PartitionData, ShareFetchableTopicResponse};
-use crate::protocol::{self, Encoder, Message, Records};
 use crate::shard::share::{ShareError, ShareFetched};
 use bytes::Bytes;
 use std::collections::{HashMap, VecDeque};
@@ -47,7 +46,7 @@ pub fn answer(
         tell_outcome(&mut data, Some(outcome));
         push(&mut response.responses, id, data);
     }
-    match encode(&response, ctx.api_version, files) {
+    match Response::with_files(&response, ctx.api_version, files) {
         Ok(response) => Reply::Send(response),
         Err(close) => Reply::Close(close),
     }
@@ -87,21 +86,4 @@ fn push(responses: &mut Vec<ShareFetchableTopicResponse>, id: TopicIdPartition, 
         Some(last) if last.topic_id == id.topic_id => last.partitions.push(data),
         _ => responses.push(ShareFetchableTopicResponse { topic_id: id.topic_id, partitions: vec![data] }),
     }
-}
-
-fn encode(response: &ShareFetchResponse, version: i16, mut files: VecDeque<FileRange>) -> Result<Response, Close> {
-    let mut encoder = Encoder::default();
-    response.encode(&mut encoder, version).map_err(Close::Unencodable)?;
-    let mut parts = Vec::with_capacity(files.len() * 2 + 1);
-    for part in encoder.finish() {
-        match part {
-            protocol::Part::Bytes(bytes) => parts.push(Part::Bytes(bytes)),
-            protocol::Part::Gap(len) => {
-                if let Some(FileRange { file, position, .. }) = files.pop_front() {
-                    parts.push(Part::File { file, position, len });
-                }
-            }
-        }
-    }
-    Ok(Response { parts })
 }

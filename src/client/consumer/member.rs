@@ -5,12 +5,11 @@ use crate::base::{ErrorCode, Instant, TopicPartition};
 use crate::client::ask::Ask;
 use crate::client::cluster::{At, Cluster, Coordinates};
 use crate::client::error::ClientError;
-use crate::client::groups::read_assignment;
+use crate::client::groups::{read_assignment, topics_to_commit};
 use crate::protocol::messages::consumer_protocol_assignment::TopicPartition as AssignedTopic;
 use crate::protocol::messages::join_group_request::JoinGroupRequestProtocol;
 use crate::protocol::messages::join_group_response::JoinGroupResponseMember;
 use crate::protocol::messages::leave_group_request::MemberIdentity;
-use crate::protocol::messages::offset_commit_request::{OffsetCommitRequestPartition, OffsetCommitRequestTopic};
 use crate::protocol::messages::sync_group_request::SyncGroupRequestAssignment;
 use crate::protocol::messages::{
     ConsumerProtocolAssignment, ConsumerProtocolSubscription, HeartbeatRequest, JoinGroupRequest, JoinGroupResponse,
@@ -249,26 +248,12 @@ impl Member {
         if offsets.is_empty() || self.generation < 0 {
             return Ok(());
         }
-        let mut topics: BTreeMap<&str, Vec<OffsetCommitRequestPartition>> = BTreeMap::new();
-        for (at, offset) in offsets {
-            topics.entry(&*at.topic).or_default().push(OffsetCommitRequestPartition {
-                partition_index: at.partition,
-                committed_offset: *offset,
-                committed_metadata: Some("".into()),
-                ..Default::default()
-            });
-        }
-        let topic = |(name, partitions): (&str, _)| OffsetCommitRequestTopic {
-            name: name.into(),
-            partitions,
-            ..Default::default()
-        };
         let request = OffsetCommitRequest {
             group_id: self.config.group.as_str().into(),
             generation_id_or_member_epoch: self.generation,
             member_id: self.id.clone(),
             group_instance_id: self.instance_id(),
-            topics: topics.into_iter().map(topic).collect(),
+            topics: topics_to_commit(offsets),
             ..Default::default()
         };
         cluster.call(|cluster| {

@@ -123,26 +123,53 @@ impl Groups {
 }
 
 fn validate(group: &ClassicGroup, request: &OffsetCommitRequest) -> Result<(), ErrorCode> {
-    let generation = request.generation_id_or_member_epoch;
-    if group.state() == State::Dead {
-        return Err(ErrorCode::CoordinatorNotAvailable);
-    }
-    // Administrators and consumers that assign partitions themselves have no generation.
-    if generation < 0 && group.state() == State::Empty {
-        return Ok(());
-    }
-    if generation >= 0 || !request.member_id.is_empty() || request.group_instance_id.is_some() {
-        group.validate_member(&request.member_id, request.group_instance_id.as_deref())?;
-        if generation != group.generation {
-            return Err(ErrorCode::IllegalGeneration);
-        }
-    } else if group.state() != State::Empty {
+    let committer = Committer {
+        generation: request.generation_id_or_member_epoch,
+        member_id: &request.member_id,
+        instance_id: request.group_instance_id.as_deref(),
+    };
+    committer.validate(group)?;
+    if !committer.is_named() && group.state() != State::Empty {
         return Err(ErrorCode::UnknownMemberId);
     }
     if group.state() == State::CompletingRebalance {
         return Err(ErrorCode::RebalanceInProgress);
     }
     Ok(())
+}
+
+/// Who commits offsets to a classic group, as the request says it.
+pub(super) struct Committer<'a> {
+    pub(super) generation: i32,
+    pub(super) member_id: &'a str,
+    pub(super) instance_id: Option<&'a str>,
+}
+
+impl Committer<'_> {
+    /// Some request fields name a member. Administrators and consumers that assign partitions themselves have none.
+    fn is_named(&self) -> bool {
+        self.generation >= 0 || !self.member_id.is_empty() || self.instance_id.is_some()
+    }
+
+    /// Whether it is a member of the generation, where it says so and the group has any.
+    ///
+    /// # Errors
+    /// 15, 22, 25, 82.
+    pub(super) fn validate(&self, group: &ClassicGroup) -> Result<(), ErrorCode> {
+        if group.state() == State::Dead {
+            return Err(ErrorCode::CoordinatorNotAvailable);
+        }
+        if self.generation < 0 && group.state() == State::Empty {
+            return Ok(());
+        }
+        if self.is_named() {
+            group.validate_member(self.member_id, self.instance_id)?;
+            if self.generation != group.generation {
+                return Err(ErrorCode::IllegalGeneration);
+            }
+        }
+        Ok(())
+    }
 }
 
 fn committed_offset(

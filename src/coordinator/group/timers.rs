@@ -1,7 +1,6 @@
-//! Deadlines on the monotonic clock, by key; a key has at most one.
+//! What the deadlines of groups are for.
 
-use crate::base::Instant;
-use std::collections::{BTreeSet, HashMap};
+use crate::coordinator::timers;
 use std::sync::Arc;
 
 /// What a deadline is for.
@@ -26,76 +25,4 @@ pub enum Timer {
 }
 
 /// The deadlines of one coordinator.
-#[derive(Default)]
-pub struct Timers {
-    by_key: HashMap<Timer, Instant>,
-    by_time: BTreeSet<(Instant, Timer)>,
-}
-
-impl Timers {
-    /// Sets the deadline of `timer`, in place of an earlier one.
-    pub fn schedule(&mut self, timer: Timer, at: Instant) {
-        if let Some(old) = self.by_key.insert(timer.clone(), at) {
-            self.by_time.remove(&(old, timer.clone()));
-        }
-        self.by_time.insert((at, timer));
-    }
-
-    /// Forgets `timer`.
-    pub fn cancel(&mut self, timer: &Timer) {
-        if let Some(at) = self.by_key.remove(timer) {
-            self.by_time.remove(&(at, timer.clone()));
-        }
-    }
-
-    /// True while `timer` has a deadline.
-    pub fn contains(&self, timer: &Timer) -> bool {
-        self.by_key.contains_key(timer)
-    }
-
-    /// Takes the earliest timer that is due.
-    pub fn pop_due(&mut self, now: Instant) -> Option<Timer> {
-        if self.next()? > now {
-            return None;
-        }
-        let (_, timer) = self.by_time.pop_first()?;
-        self.by_key.remove(&timer);
-        Some(timer)
-    }
-
-    /// The earliest deadline.
-    pub fn next(&self) -> Option<Instant> {
-        self.by_time.first().map(|(at, _)| *at)
-    }
-
-    /// Forgets everything.
-    pub fn clear(&mut self) {
-        self.by_key.clear();
-        self.by_time.clear();
-    }
-
-    /// How many deadlines are set.
-    pub fn len(&self) -> usize {
-        self.by_key.len()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_key_has_one_deadline_and_they_come_in_order() {
-        let (a, b) = (Timer::Join("a".into()), Timer::Join("b".into()));
-        let mut timers = Timers::default();
-        timers.schedule(a.clone(), Instant(10));
-        timers.schedule(b.clone(), Instant(20));
-        timers.schedule(a.clone(), Instant(30));
-        assert_eq!((timers.next(), timers.len()), (Some(Instant(20)), 2));
-        assert_eq!(timers.pop_due(Instant(19)), None);
-        assert_eq!(timers.pop_due(Instant(40)), Some(b));
-        timers.cancel(&a);
-        assert_eq!(timers.pop_due(Instant(40)), None);
-        assert_eq!(timers.next(), None);
-    }
-}
+pub type Timers = timers::Timers<Timer>;

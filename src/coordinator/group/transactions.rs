@@ -2,10 +2,10 @@
 //! (`OffsetMetadataManager.commitTransactionalOffset`, `replayEndTransactionMarker`).
 
 use super::classic::ClassicGroup;
+use super::commit::Committer;
 use super::in_flight::{AnswerLater, Commit, Then};
 use super::offsets::{Key, OffsetAndMetadata};
 use super::request::{Caller, Request, TxnEnd, txn_commit_error};
-use super::state::State;
 use super::{Groups, Step};
 use crate::base::{ErrorCode, Offset, ProducerEpoch, ProducerId, TimestampMs, Uuid};
 use crate::coordinator::machine::{Batch, Token, append_error};
@@ -114,20 +114,8 @@ impl Groups {
 
 /// As of an OffsetCommit, but that the group's state does not matter, and that clients up to v2 name no member.
 fn validate(group: &ClassicGroup, request: &TxnOffsetCommitRequest) -> Result<(), ErrorCode> {
-    let generation = request.generation_id;
-    if group.state() == State::Dead {
-        return Err(ErrorCode::CoordinatorNotAvailable);
-    }
-    if generation < 0 && group.state() == State::Empty {
-        return Ok(());
-    }
-    if generation >= 0 || !request.member_id.is_empty() || request.group_instance_id.is_some() {
-        group.validate_member(&request.member_id, request.group_instance_id.as_deref())?;
-        if generation != group.generation {
-            return Err(ErrorCode::IllegalGeneration);
-        }
-    }
-    Ok(())
+    let instance_id = request.group_instance_id.as_deref();
+    Committer { generation: request.generation_id, member_id: &request.member_id, instance_id }.validate(group)
 }
 
 fn pending_offset(partition: &TxnOffsetCommitRequestPartition, now: TimestampMs) -> OffsetAndMetadata {

@@ -255,7 +255,7 @@ impl Groups {
     /// A rebalance is under way: the member has its rebalance timeout to join again.
     fn expect_rejoin(&mut self, id: &Arc<str>, member: &ConsumerMember, step: &Step) {
         let timer = Timer::Rejoin(id.clone(), member.id.clone());
-        if !self.timers.contains(&timer) {
+        if !self.timers.is_set(&timer) {
             self.timers.schedule(timer, step.now.mono.plus_ms(i64::from(member.rebalance_timeout_ms)));
         }
     }

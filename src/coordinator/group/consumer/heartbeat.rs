@@ -217,7 +217,7 @@ impl Groups {
             config: &self.config.consumer,
             assignment_interval_ms: i64::from(interval_ms),
             topics_since: self.topics_since,
-            resolving: self.timers.contains(&Timer::Regex(group.id.clone())),
+            resolving: self.timers.is_set(&Timer::Regex(group.id.clone())),
             now: step.now,
         }
     }
