@@ -4,7 +4,8 @@ use crate::protocol::{DecodeError, Decoder, Encoder, Message, Part};
 use bytes::{BufMut, Bytes, BytesMut};
 
 /// Type or version, then the fields. Names and blobs that came in by the wire fit the wire's
-/// lengths, so the encoder has nothing to object to; an empty result would be skipped as unreadable.
+/// lengths, so the encoder has nothing to object to; where it does, the result is empty, and the shell fails the
+/// append instead of writing what nobody could read.
 pub fn prefixed<M: Message>(number: i16, message: &M, version: i16) -> Bytes {
     let mut encoder = Encoder::with_capacity(64);
     encoder.i16(number);
@@ -21,7 +22,7 @@ pub fn prefixed<M: Message>(number: i16, message: &M, version: i16) -> Bytes {
     whole.freeze()
 }
 
-/// Reads a value: its version, then its fields.
+/// Reads a value: its version, then its fields. A version that came later is an error, as in Kafka.
 pub fn read_value<M: Message>(value: &Bytes) -> Result<M, DecodeError> {
     let mut decoder = Decoder::new(value.clone());
     let version = decoder.i16()?;

@@ -1,6 +1,6 @@
 //! Appends of one loop turn, packed into batches.
 
-use super::machine::{Append, AppendId, Batch};
+use super::machine::{Append, AppendId, Batch, Record};
 use crate::base::{ErrorCode, Offset, ProducerEpoch, ProducerId, TimestampMs};
 use crate::record::rebuild::{Packing, rebuild};
 use crate::record::{BatchBuilder, BatchHeader, BatchView, Compression};
@@ -15,7 +15,7 @@ pub type Outcome = Result<Offset, ErrorCode>;
 
 /// A batch and the appends inside it: which, and at which offset from the batch's first.
 pub struct Packed {
-    /// The batch.
+    /// The batch; empty where an append has a record that could not be encoded: it fails, in its turn.
     pub batch: Bytes,
     /// Whose it is.
     pub of: Batch,
@@ -35,6 +35,11 @@ pub fn pack(appends: Vec<Append>, now: TimestampMs, codec: Compression) -> Vec<P
     let mut packed = Vec::new();
     let mut open: Option<(BatchBuilder, Vec<(AppendId, i64)>)> = None;
     for append in appends {
+        if append.records.iter().any(unencoded) {
+            packed.extend(open.take().map(|(b, parts)| Packed { batch: finish(b, codec), of: Batch::Own, parts }));
+            packed.push(Packed { batch: Bytes::new(), of: append.batch, parts: vec![(append.id, 0)] });
+            continue;
+        }
         let size: usize =
             append.records.iter().map(|r| r.key.len() + r.value.as_ref().map_or(0, Bytes::len) + 32).sum();
         let own = append.batch == Batch::Own;
@@ -57,6 +62,12 @@ pub fn pack(appends: Vec<Append>, now: TimestampMs, codec: Compression) -> Vec<P
         packed.push(Packed { batch: finish(builder, codec), of: Batch::Own, parts });
     }
     packed
+}
+
+/// Keys begin with a type, values with a version: [`prefixed`](super::codec::prefixed) leaves nothing of what it
+/// cannot write, and at the next start such a record would be one that nobody can read.
+fn unencoded(record: &Record) -> bool {
+    record.key.is_empty() || record.value.as_ref().is_some_and(Bytes::is_empty)
 }
 
 fn finish(builder: BatchBuilder, codec: Compression) -> Bytes {
@@ -89,7 +100,6 @@ fn new_batch(batch: Batch, now: TimestampMs) -> BatchBuilder {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::coordinator::machine::Record;
     use crate::log::Verification;
     use crate::record::control::EndTxnMarker;
     use crate::record::{Records, batches};
@@ -139,6 +149,23 @@ mod tests {
             let expected = [none, (producer, epoch, true, false), (producer, epoch, true, true), none];
             assert_eq!(headers.iter().map(of).collect::<Vec<_>>(), expected);
             assert_eq!(headers.iter().map(|h| h.base_sequence()).collect::<Vec<_>>(), [0, 0, -1, 0]);
+        }
+    }
+
+    #[test]
+    fn a_record_that_could_not_be_encoded_fails_its_append_in_turn_and_is_not_written() {
+        let record = |key: &'static [u8], value: Option<&'static [u8]>| Record {
+            key: Bytes::from_static(key),
+            value: value.map(Bytes::from_static),
+        };
+        for bad in [record(b"", Some(b"v")), record(b"k", Some(b"")), record(b"", None)] {
+            let appends =
+                vec![append(1, 1, 10), Append::own(AppendId(2), vec![record(b"k", None), bad]), append(3, 1, 10)];
+            let packed = pack(appends, TimestampMs(5), Compression::None);
+            let ids: Vec<Vec<u64>> = packed.iter().map(|p| p.parts.iter().map(|(id, _)| id.0).collect()).collect();
+            assert_eq!(ids, [vec![1], vec![2], vec![3]]);
+            let empty: Vec<bool> = packed.iter().map(|p| p.batch.is_empty()).collect();
+            assert_eq!(empty, [false, true, false]);
         }
     }
 

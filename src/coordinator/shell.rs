@@ -366,7 +366,10 @@ impl<M: Machine> Coordinator<M> {
     fn write(&self, writing: &mut VecDeque<Writing>, now: Now) {
         let appends = std::mem::take(&mut self.state.borrow_mut().outbox);
         for packed in outbox::pack(appends, now.wall, self.config.compression) {
-            let outcome = self.log.append(packed.batch.clone(), packed.of);
+            let outcome: Pending<_> = match packed.batch.is_empty() {
+                true => Box::pin(std::future::ready(Err(ErrorCode::UnknownServerError))),
+                false => self.log.append(packed.batch.clone(), packed.of),
+            };
             writing.push_back(Writing { packed, outcome });
         }
     }

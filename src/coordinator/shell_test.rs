@@ -4,12 +4,12 @@ use super::group::{Answer, Caller, GroupConfig, Groups, Request};
 use super::machine::Batch;
 use super::{Coordinator, CoordinatorConfig, CoordinatorLog, Pending, Phase};
 use crate::base::local::{self, Receiver, Sender};
-use crate::base::{ErrorCode, LeaderEpoch, Offset, TopicPartition, Uuid};
+use crate::base::{ErrorCode, LeaderEpoch, Offset, ProducerEpoch, ProducerId, TimestampMs, TopicPartition, Uuid};
 use crate::protocol::messages::offset_commit_request::{OffsetCommitRequestPartition, OffsetCommitRequestTopic};
 use crate::protocol::messages::offset_fetch_request::OffsetFetchRequestGroup;
 use crate::protocol::messages::offset_fetch_response::OffsetFetchResponseGroup;
 use crate::protocol::messages::{OffsetCommitRequest, OffsetCommitResponse};
-use crate::record::{BatchHeader, Compression, batches};
+use crate::record::{BatchBuilder, BatchHeader, Compression, batches};
 use crate::ring::{clock, runtime};
 use bytes::{Bytes, BytesMut};
 use std::cell::{Cell, RefCell};
@@ -179,6 +179,32 @@ fn while_loading_requests_are_told_so() {
         before.resign(clock::now());
         let coordinator = start(&log);
         assert_eq!(error_of(commit(&coordinator, "g", 1)).await, ErrorCode::CoordinatorLoadInProgress as i16);
+    });
+}
+
+#[test]
+fn a_record_that_cannot_be_read_makes_the_coordinator_refuse_and_leaves_its_log_alone() {
+    runtime::block_on_test(async {
+        let log = Rc::new(MemoryLog::default());
+        let coordinator = active(&log).await;
+        assert_eq!(error_of(commit(&coordinator, "g", 1)).await, 0);
+        coordinator.resign(clock::now());
+        let unknown = BatchBuilder::new(Offset(0)).producer(ProducerId::NONE, ProducerEpoch(-1), 0);
+        let damaged = BatchBuilder::new(Offset(0)).producer(ProducerId::NONE, ProducerEpoch(-1), 0);
+        let batch = |mut builder: BatchBuilder, key: &[u8]| {
+            builder.append(TimestampMs(1), Some(key), Some(b"\x00\x01\x00"), &[]);
+            builder.build()
+        };
+        log.commit(&batch(unknown, b"\x00\x63\x00\x01g"));
+        let coordinator = active(&log).await;
+        assert_eq!((coordinator.phase(), fetch(&coordinator, "g").await), (Phase::Active, 1), "an unknown type");
+        coordinator.resign(clock::now());
+        log.commit(&batch(damaged, b"\x00\x02\x00\x01g"));
+        let end = log.end.get();
+        let coordinator = active(&log).await;
+        assert_eq!(coordinator.phase(), Phase::Resigned);
+        assert_eq!(error_of(commit(&coordinator, "g", 2)).await, ErrorCode::NotCoordinator as i16);
+        assert_eq!(log.end.get(), end, "nothing is written");
     });
 }
 

@@ -135,12 +135,23 @@ impl Shard {
             }
             kept
         });
+        if !self.is_unfenced() {
+            return;
+        }
         for (id, (epoch, partition)) in led {
             if !running.borrow().contains_key(&id) {
                 let coordinator = self.start_coordinator::<M>(&partition, epoch);
                 running.borrow_mut().insert(id, (epoch, coordinator));
             }
         }
+    }
+
+    /// True once this start of the broker is registered and unfenced. Until then the image tells of the start before:
+    /// after a kill it still leads, in epochs that end in a moment, and what was loaded for them would be loaded again.
+    fn is_unfenced(&self) -> bool {
+        let own = &self.shared.identity;
+        let image = self.image();
+        image.broker(own.node_id).is_some_and(|broker| broker.incarnation_id == own.incarnation_id && !broker.fenced)
     }
 
     fn start_coordinator<M: Hosted>(

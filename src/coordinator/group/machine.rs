@@ -28,9 +28,11 @@ impl Machine for Groups {
     fn replay(&mut self, entry: Entry, began: Now) -> Result<(), Unreadable> {
         match entry {
             Entry::Record { offset, producer, key, value } => self.replay(offset, producer, key, value, began),
-            Entry::Marker { producer, committed } => self.replay_marker(producer, committed),
+            Entry::Marker { producer, committed } => {
+                self.replay_marker(producer, committed);
+                Ok(())
+            }
         }
-        Ok(())
     }
 
     fn loaded(&mut self, _: LeaderEpoch, step: &mut Step) {

@@ -81,8 +81,6 @@ pub struct Groups {
     last_append: AppendId,
     /// Records of no use here, met while loading.
     passed_over: u64,
-    /// Those among them that cannot be read.
-    unreadable: u64,
 }
 
 impl Groups {
@@ -105,7 +103,6 @@ impl Groups {
             topics_since: -1,
             last_append: AppendId(0),
             passed_over: 0,
-            unreadable: 0,
         }
     }
 

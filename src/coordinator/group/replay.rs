@@ -11,18 +11,26 @@ use super::state::State;
 use super::timers::Timer;
 use super::{Groups, Step};
 use crate::base::{ErrorCode, Now, Offset, ProducerId, TimestampMs};
+use crate::coordinator::machine::Unreadable;
 use crate::protocol::messages::group_metadata_value::MemberMetadata;
 use crate::protocol::messages::{GroupMetadataValue, OffsetCommitValue};
 use bytes::Bytes;
 use std::sync::Arc;
 
-/// A damaged log is told of in this many lines.
-const UNREADABLE_LINES: u64 = 5;
-
 impl Groups {
-    /// Takes a record of the log. Unknown types are counted and passed over: they belong to kinds
-    /// of groups that are not served here. An unreadable record is passed over with a log line.
-    pub fn replay(&mut self, at: Offset, producer: ProducerId, key: &Bytes, value: Option<&Bytes>, now: Now) {
+    /// Takes a record of the log. Unknown types are counted and passed over, as Kafka does: they belong to kinds
+    /// of groups that are not served here, or to an upgrade that was taken back.
+    ///
+    /// # Errors
+    /// A record of a known type that cannot be read.
+    pub fn replay(
+        &mut self,
+        at: Offset,
+        producer: ProducerId,
+        key: &Bytes,
+        value: Option<&Bytes>,
+        now: Now,
+    ) -> Result<(), Unreadable> {
         match records::read(key, value) {
             Ok(Replayed::Offset(key, value)) => self.replay_offset(at, producer, key, value, now.wall),
             Ok(Replayed::Group(id, value)) => self.replay_group(id, value),
@@ -39,14 +47,9 @@ impl Groups {
                 }
             }
             Ok(Replayed::Other(_)) => self.passed_over += 1,
-            Err(error) => {
-                self.passed_over += 1;
-                self.unreadable += 1;
-                if self.unreadable <= UNREADABLE_LINES {
-                    tracing::warn!(offset = at.0, %error, "a record of __consumer_offsets is unreadable and passed over");
-                }
-            }
+            Err(error) => return Err(Unreadable { offset: at, why: error.to_string() }),
         }
+        Ok(())
     }
 
     /// A transaction's marker: its offsets count from here, or never.

@@ -135,7 +135,7 @@ fn an_offset_in_an_open_transaction_is_unstable() {
     w.commit("", -1, 1);
     let record = w.log.last().expect("a commit").clone();
     let now = w.now;
-    w.groups.replay(Offset(50), ProducerId(9), &record.key, record.value.as_ref(), now);
+    w.groups.replay(Offset(50), ProducerId(9), &record.key, record.value.as_ref(), now).expect("a whole record");
     let answer: OffsetFetchResponseGroup = w.now(Request::Fetch(World::fetch_request(), true));
     assert_eq!(answer.topics[0].partitions[0].error_code, 88);
     assert_eq!(w.offset(), 1);

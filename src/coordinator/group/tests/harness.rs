@@ -312,7 +312,8 @@ impl World {
     pub fn restart(&mut self) {
         let mut groups = Groups::new(self.config.clone());
         for (offset, record) in (0..).zip(&self.log) {
-            groups.replay(Offset(offset), ProducerId::NONE, &record.key, record.value.as_ref(), self.now);
+            let read = groups.replay(Offset(offset), ProducerId::NONE, &record.key, record.value.as_ref(), self.now);
+            read.expect("what was written can be read");
         }
         groups.on_metadata(&Arc::new(self.loader.image().clone()), &MetadataDelta::default());
         self.groups = groups;

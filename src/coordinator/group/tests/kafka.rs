@@ -135,13 +135,8 @@ fn compare(records: Vec<Record>) -> usize {
             Replayed::Group(id, None) => records::group_tombstone(&id),
             Replayed::Group(id, Some(value)) => {
                 let mut groups = Groups::new(Default::default());
-                groups.replay(
-                    Offset(at as i64),
-                    crate::base::ProducerId::NONE,
-                    &record.key,
-                    record.value.as_ref(),
-                    now,
-                );
+                let (at, producer) = (Offset(at as i64), crate::base::ProducerId::NONE);
+                groups.replay(at, producer, &record.key, record.value.as_ref(), now).expect("a whole record");
                 let group = groups.groups.get(&id).expect("the group");
                 if value.protocol_type.is_empty() {
                     assert_eq!(records::empty_group(group), record, "record {at}");
