@@ -4,7 +4,8 @@
 
 use super::RequestContext;
 use super::reply::Close;
-use crate::base::{BrokerId, ErrorCode, TopicIdPartition};
+use crate::base::{ErrorCode, TopicIdPartition};
+use crate::controller::check_manual_assignment;
 use crate::metadata::{MetadataImage, PartitionRegistration};
 use crate::protocol::messages::alter_partition_reassignments_request::{
     AlterPartitionReassignmentsRequest, ReassignablePartition,
@@ -21,6 +22,10 @@ pub async fn handle(
     ctx: &RequestContext,
     request: AlterPartitionReassignmentsRequest,
 ) -> Result<AlterPartitionReassignmentsResponse, Close> {
+    if request.topics.is_empty() {
+        // The defaults of the message, as Apache Kafka leaves them.
+        return Ok(AlterPartitionReassignmentsResponse { error_message: Some("".into()), ..Default::default() });
+    }
     let image = ctx.shard.image();
     let answer = |topic: &str, asked: &ReassignablePartition| {
         let known =
@@ -55,19 +60,7 @@ pub async fn handle(
 fn reassign(image: &MetadataImage, current: &PartitionRegistration, wanted: Option<&[i32]>) -> Result<(), Refused> {
     let invalid = |why: String| (ErrorCode::InvalidReplicaAssignment, Some(why));
     let Some(wanted) = wanted else { return Err((ErrorCode::NoReassignmentInProgress, None)) };
-    if wanted.is_empty() {
-        return Err(invalid("The manual partition assignment includes an empty replica list.".into()));
-    }
-    for (at, id) in wanted.iter().enumerate() {
-        if image.broker(BrokerId(*id)).is_none() {
-            let why =
-                format!("The manual partition assignment includes broker {id}, but no such broker is registered.");
-            return Err(invalid(why));
-        }
-        if wanted[..at].contains(id) {
-            return Err(invalid(format!("The manual partition assignment includes the broker {id} more than once.")));
-        }
-    }
+    check_manual_assignment(image, wanted, None).map_err(invalid)?;
     let same = current.replicas.iter().map(|id| id.0).eq(wanted.iter().copied());
     // Another broker that is registered here was in the cluster before this node stood alone: nobody copies to it.
     if same {

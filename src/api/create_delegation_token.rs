@@ -8,13 +8,19 @@ use crate::protocol::messages::{CreateDelegationTokenRequest, CreateDelegationTo
 /// Since this version the answer names who asked, too.
 const REQUESTER_FROM: i16 = 3;
 
+/// Who a connection is that proved nothing (`KafkaPrincipal.ANONYMOUS`).
+const ANONYMOUS: (&str, &str) = ("User", "ANONYMOUS");
+
 /// Answers one request.
 pub async fn handle(
     ctx: &RequestContext,
     request: CreateDelegationTokenRequest,
 ) -> Result<CreateDelegationTokenResponse, Close> {
-    let (kind, name) = ctx.connection.principal.split_once(':').unwrap_or(("User", "ANONYMOUS"));
+    let (kind, name) = ctx.connection.principal.split_once(':').unwrap_or(ANONYMOUS);
     let owner = request.owner_principal_name.filter(|owner| !owner.is_empty());
+    if owner.is_some() && ctx.api_version >= REQUESTER_FROM && request.owner_principal_type.is_none() {
+        return Ok(untyped_owner());
+    }
     let owner_kind = owner.as_ref().and(request.owner_principal_type);
     let tells_requester = ctx.api_version >= REQUESTER_FROM;
     let requester = |text: &str| if tells_requester { text.into() } else { Default::default() };
@@ -29,4 +35,20 @@ pub async fn handle(
         max_timestamp_ms: -1,
         ..Default::default()
     })
+}
+
+/// A name of no type is no principal: Apache Kafka fails inside, and answers with what it has of nobody.
+fn untyped_owner() -> CreateDelegationTokenResponse {
+    let (kind, name) = ANONYMOUS;
+    CreateDelegationTokenResponse {
+        error_code: ErrorCode::UnknownServerError.code(),
+        principal_type: kind.into(),
+        principal_name: name.into(),
+        token_requester_principal_type: kind.into(),
+        token_requester_principal_name: name.into(),
+        issue_timestamp_ms: -1,
+        expiry_timestamp_ms: -1,
+        max_timestamp_ms: -1,
+        ..Default::default()
+    }
 }

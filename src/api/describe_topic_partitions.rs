@@ -31,6 +31,7 @@ pub async fn handle(
         if cursor.partition_index < 0 || !all && !names.contains(&cursor.topic_name) {
             let refused = |name| DescribeTopicPartitionsResponseTopic {
                 topic_authorized_operations: i32::MIN,
+                is_internal: false,
                 ..failed(name, ErrorCode::InvalidRequest)
             };
             let topics = request.topics.iter().map(|topic| refused(topic.name.clone())).collect();

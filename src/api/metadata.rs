@@ -32,8 +32,8 @@ pub async fn handle(ctx: &RequestContext, request: MetadataRequest) -> Result<Me
     let mut topics = match named {
         None => image.topics().map(|topic| describe(ctx, view, topic)).collect(),
         Some(named) => match wrongly_named(named, ctx.api_version) {
-            true => return Ok(refused(named, ctx.api_version)),
-            false => asked(ctx, view, named, request.allow_auto_topic_creation),
+            Some(error) => return Ok(refused(named, error)),
+            None => asked(ctx, view, named, request.allow_auto_topic_creation),
         },
     };
     if request.include_topic_authorized_operations {
@@ -58,15 +58,20 @@ pub async fn handle(ctx: &RequestContext, request: MetadataRequest) -> Result<Me
     })
 }
 
-/// Versions 10 and 11 have the fields of later ones and not their meaning.
-fn wrongly_named(topics: &[MetadataRequestTopic], version: i16) -> bool {
-    version < IDS_FROM && topics.iter().any(|topic| topic.name.is_none() || !topic.topic_id.is_zero())
+/// Versions 10 and 11 have the fields of later ones and not their meaning. Later ones want names where no ids are: Apache
+/// Kafka fails inside.
+fn wrongly_named(topics: &[MetadataRequestTopic], version: i16) -> Option<ErrorCode> {
+    let (unnamed, by_id) = (topics.iter().any(|t| t.name.is_none()), topics.iter().any(|t| !t.topic_id.is_zero()));
+    match version < IDS_FROM {
+        true => (unnamed || by_id).then_some(ErrorCode::InvalidRequest),
+        false => (unnamed && !by_id).then_some(ErrorCode::UnknownServerError),
+    }
 }
 
-fn refused(topics: &[MetadataRequestTopic], version: i16) -> MetadataResponse {
+fn refused(topics: &[MetadataRequestTopic], error: ErrorCode) -> MetadataResponse {
     let topic = |asked: &MetadataRequestTopic| {
-        let name = asked.name.clone().or_else(|| (version < IDS_FROM).then(Str::new));
-        MetadataResponseTopic { name, topic_id: asked.topic_id, ..failed(None, ErrorCode::InvalidRequest) }
+        let name = asked.name.clone().unwrap_or_default();
+        MetadataResponseTopic { name: Some(name), topic_id: asked.topic_id, ..failed(None, error) }
     };
     MetadataResponse { topics: topics.iter().map(topic).collect(), ..Default::default() }
 }

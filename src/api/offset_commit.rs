@@ -6,11 +6,11 @@ use super::coordinate::{ask, caller};
 use super::reply::Close;
 use crate::base::{ErrorCode, Uuid};
 use crate::coordinator::group::Request;
-use crate::metadata::{MetadataImage, TopicImage};
+use crate::metadata::MetadataImage;
+use crate::protocol::Str;
 use crate::protocol::messages::offset_commit_request::OffsetCommitRequestTopic;
 use crate::protocol::messages::offset_commit_response::{OffsetCommitResponsePartition, OffsetCommitResponseTopic};
 use crate::protocol::messages::{OffsetCommitRequest, OffsetCommitResponse};
-use std::collections::VecDeque;
 
 /// Since this version topics have ids and no names.
 const TOPIC_IDS_FROM: i16 = 10;
@@ -19,57 +19,81 @@ const TOPIC_IDS_FROM: i16 = 10;
 pub async fn handle(ctx: &RequestContext, mut request: OffsetCommitRequest) -> Result<OffsetCommitResponse, Close> {
     let image = ctx.shard.image();
     let by_id = ctx.api_version >= TOPIC_IDS_FROM;
-    let mut topics = Vec::with_capacity(request.topics.len());
     let mut known = Vec::with_capacity(request.topics.len());
+    let mut answered = Answered { topics: Vec::new(), by_id };
     for topic in std::mem::take(&mut request.topics) {
-        let (answer, rest) = split(&image, topic, by_id);
-        topics.push(answer);
-        known.extend(rest);
+        known.extend(answered.split(&image, topic));
     }
     if !known.is_empty() {
         let group = request.group_id.clone();
         request.topics = known;
         let answer: OffsetCommitResponse = ask(ctx, &group, Request::Commit(caller(ctx), request)).await?;
-        let mut errors: VecDeque<i16> =
-            answer.topics.into_iter().flat_map(|t| t.partitions).map(|p| p.error_code).collect();
-        for slot in topics.iter_mut().flat_map(|t| &mut t.partitions).filter(|p| p.error_code == ASKED) {
-            slot.error_code = errors.pop_front().unwrap_or(ErrorCode::UnknownServerError.code());
-        }
+        answered.merge(answer.topics);
     }
-    topics.retain(|topic| !topic.partitions.is_empty());
-    Ok(OffsetCommitResponse { topics, ..OffsetCommitResponse::default() })
+    Ok(OffsetCommitResponse { topics: answered.topics, ..OffsetCommitResponse::default() })
 }
 
-/// Marks a partition whose answer comes from the coordinator; no error has this number.
-const ASKED: i16 = i16::MIN;
-
-/// The answer for a topic with the errors found here, and what of it the coordinator is to be asked.
-fn split(
-    image: &MetadataImage,
-    mut topic: OffsetCommitRequestTopic,
+/// What is answered so far: a topic once, in the order in which each was first told of.
+struct Answered {
+    topics: Vec<OffsetCommitResponseTopic>,
     by_id: bool,
-) -> (OffsetCommitResponseTopic, Option<OffsetCommitRequestTopic>) {
-    let found = if by_id { image.topic_by_id(&topic.topic_id) } else { image.topic_by_name(&topic.name) };
-    let missing = if by_id { ErrorCode::UnknownTopicId } else { ErrorCode::UnknownTopicOrPartition };
-    let exists = |partition: i32| found.is_some_and(|t: &std::sync::Arc<TopicImage>| t.partition(partition).is_some());
-    let partitions = topic.partitions.iter().map(|p| OffsetCommitResponsePartition {
-        partition_index: p.partition_index,
-        error_code: match found {
-            None => missing.code(),
-            Some(_) if exists(p.partition_index) => ASKED,
-            Some(_) => ErrorCode::UnknownTopicOrPartition.code(),
-        },
-    });
-    let answer = OffsetCommitResponseTopic {
-        name: if by_id { Default::default() } else { topic.name.clone() },
-        topic_id: if by_id { topic.topic_id } else { Uuid::ZERO },
-        partitions: partitions.collect(),
-    };
-    topic.partitions.retain(|p| exists(p.partition_index));
-    let rest = found.filter(|_| !topic.partitions.is_empty()).map(|found| OffsetCommitRequestTopic {
-        name: (&*found.name).into(),
-        topic_id: found.id,
-        ..topic
-    });
-    (answer, rest)
+}
+
+impl Answered {
+    fn topic(&mut self, name: &Str, topic_id: Uuid) -> &mut OffsetCommitResponseTopic {
+        let by_id = self.by_id;
+        let same = |t: &OffsetCommitResponseTopic| if by_id { t.topic_id == topic_id } else { t.name == *name };
+        let at = self.topics.iter().position(same).unwrap_or_else(|| {
+            self.topics.push(OffsetCommitResponseTopic {
+                name: if by_id { Default::default() } else { name.clone() },
+                topic_id: if by_id { topic_id } else { Uuid::ZERO },
+                partitions: Vec::new(),
+            });
+            self.topics.len() - 1
+        });
+        &mut self.topics[at]
+    }
+
+    fn refuse(&mut self, topic: &OffsetCommitRequestTopic, partitions: &[i32], error: ErrorCode) {
+        let refused = |index: &i32| OffsetCommitResponsePartition { partition_index: *index, error_code: error.code() };
+        self.topic(&topic.name, topic.topic_id).partitions.extend(partitions.iter().map(refused));
+    }
+
+    /// Answers what is not there; gives what of the topic the coordinator is to be asked.
+    fn split(
+        &mut self,
+        image: &MetadataImage,
+        mut topic: OffsetCommitRequestTopic,
+    ) -> Option<OffsetCommitRequestTopic> {
+        let found = if self.by_id { image.topic_by_id(&topic.topic_id) } else { image.topic_by_name(&topic.name) };
+        let Some(found) = found else {
+            let error = if self.by_id { ErrorCode::UnknownTopicId } else { ErrorCode::UnknownTopicOrPartition };
+            let all: Vec<i32> = topic.partitions.iter().map(|partition| partition.partition_index).collect();
+            self.refuse(&topic, &all, error);
+            return None;
+        };
+        let (there, missing): (Vec<_>, Vec<_>) = std::mem::take(&mut topic.partitions)
+            .into_iter()
+            .partition(|partition| found.partition(partition.partition_index).is_some());
+        if !missing.is_empty() {
+            let missing: Vec<i32> = missing.iter().map(|partition| partition.partition_index).collect();
+            self.refuse(&topic, &missing, ErrorCode::UnknownTopicOrPartition);
+        }
+        let known = OffsetCommitRequestTopic { name: (&*found.name).into(), topic_id: found.id, partitions: there };
+        (!known.partitions.is_empty()).then_some(known)
+    }
+
+    /// Adds what the coordinator answered. A topic that was asked twice stands there twice, unless something of the
+    /// request was refused before (`OffsetCommitResponse.Builder`).
+    fn merge(&mut self, topics: Vec<OffsetCommitResponseTopic>) {
+        let alone = self.topics.is_empty();
+        for OffsetCommitResponseTopic { name, topic_id, partitions } in topics {
+            if alone {
+                let (name, topic_id) = if self.by_id { (Str::default(), topic_id) } else { (name, Uuid::ZERO) };
+                self.topics.push(OffsetCommitResponseTopic { name, topic_id, partitions });
+            } else {
+                self.topic(&name, topic_id).partitions.extend(partitions);
+            }
+        }
+    }
 }

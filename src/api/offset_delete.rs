@@ -24,8 +24,10 @@ pub async fn handle(ctx: &RequestContext, mut request: OffsetDeleteRequest) -> R
                 error_code: ErrorCode::UnknownTopicOrPartition.code(),
             })
             .collect();
-        if !partitions.is_empty() {
-            unknown.push(OffsetDeleteResponseTopic { name: topic.name.clone(), partitions });
+        match unknown.iter_mut().find(|told| told.name == topic.name) {
+            Some(told) => told.partitions.extend(partitions),
+            None if known.is_some() && partitions.is_empty() => {}
+            None => unknown.push(OffsetDeleteResponseTopic { name: topic.name.clone(), partitions }),
         }
         topic.partitions.retain(|partition| exists(partition.partition_index));
     }

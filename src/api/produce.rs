@@ -8,9 +8,9 @@ use super::produce_in_transaction::{self as in_transaction, Unsure};
 use super::reply::{Close, Reply, Response};
 use crate::base::topic::is_internal;
 use crate::base::{ErrorCode, TopicIdPartition, TopicPartition};
-use crate::log::Verification;
+use crate::log::{Verification, check_produced};
 use crate::metadata::{MetadataImage, TopicImage};
-use crate::partition::{AppendAsk, AppendOutcome, RequiredAcks};
+use crate::partition::{AppendAsk, AppendOutcome, RequiredAcks, append_code};
 use crate::protocol::messages::produce_request::{PartitionProduceData, ProduceRequest, TopicProduceData};
 use crate::protocol::messages::produce_response::{
     BatchIndexAndErrorMessage, LeaderIdAndEpoch, NodeEndpoint, PartitionProduceResponse, ProduceResponse,
@@ -61,7 +61,7 @@ pub async fn handle(ctx: Rc<RequestContext>, body: Bytes) -> Reply {
     respond(&ctx, &request, &outcomes)
 }
 
-/// Partitions that are not there are told so also where nobody could wait for the others.
+/// Partitions that are not there, and what is no batch, are told so also where nobody could wait for the others.
 fn refuse_acks(ctx: &RequestContext, request: &ProduceRequest) -> Vec<AppendOutcome> {
     let image = ctx.shard.image();
     let mut refused = Vec::new();
@@ -74,7 +74,10 @@ fn refuse_acks(ctx: &RequestContext, request: &ProduceRequest) -> Vec<AppendOutc
                 Err(ErrorCode::InvalidTopicException) => ErrorCode::InvalidRequiredAcks,
                 Err(error) => error,
                 Ok(id) if image.partition(&id).is_none() => ErrorCode::UnknownTopicOrPartition,
-                Ok(_) => ErrorCode::InvalidRequiredAcks,
+                Ok(_) => match check_produced(&records_of(&partition)) {
+                    Ok(()) => ErrorCode::InvalidRequiredAcks,
+                    Err(error) => append_code(&error),
+                },
             };
             refused.push(AppendOutcome::failed(error));
         }

@@ -29,6 +29,7 @@ pub async fn handle(
 ) -> Result<TxnOffsetCommitResponse, Close> {
     let image = ctx.shard.image();
     let mut response = txn_commit_error(&request, ErrorCode::None);
+    response.topics.retain(|topic| !topic.partitions.is_empty() || image.topic_by_name(&topic.name).is_none());
     for topic in &mut response.topics {
         for partition in &mut topic.partitions {
             partition.error_code = match exists(&image, &topic.name, partition.partition_index) {

@@ -37,10 +37,19 @@ impl KeyDef {
     /// Reads `text` as a value of this key. The error names the key, the value and what is allowed;
     /// a password's value is not shown.
     pub fn parse(&self, text: &str) -> Result<Value, String> {
+        if self.has_empty_element(text) {
+            return Err(format!("Configuration '{}' values must not be empty.", self.name));
+        }
         parse(self.kind, &self.valid, text).map_err(|reason| {
             let shown = if self.sensitive() { "[hidden]" } else { text };
             format!("Invalid value {shown} for configuration {}: {reason}", self.name)
         })
+    }
+
+    /// `ConfigDef.ValidList`: between commas there has to be a name.
+    fn has_empty_element(&self, text: &str) -> bool {
+        let named = self.kind == ConfigType::List && matches!(self.valid, Valid::OneOf { .. });
+        named && !text.trim().is_empty() && text.split(',').any(|element| element.trim().is_empty())
     }
 
     /// The default as a value.

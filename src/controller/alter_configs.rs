@@ -94,8 +94,9 @@ fn alter(
 ) -> Result<Vec<MetadataRecord>, Refusal> {
     check_form(alteration)?;
     let kind = ResourceType::of(alteration.resource_type);
-    // Kafka has words for it where a broker's settings change.
-    if unknown_operation(alteration).is_some() && kind.is_some_and(|kind| kind != ResourceType::Broker) {
+    // Kafka has words for it where a broker's settings change, and looks first whether a logger is this node's.
+    let told_elsewhere = [ResourceType::Broker, ResourceType::BrokerLogger];
+    if unknown_operation(alteration).is_some() && kind.is_some_and(|kind| !told_elsewhere.contains(&kind)) {
         return Err(ErrorCode::UnknownServerError.into());
     }
     match kind {
@@ -158,6 +159,7 @@ fn check_loggers(alteration: &Alteration, node: BrokerId) -> Result<Vec<Metadata
             Err(invalid_request(format!("{what} operation is not allowed for the BROKER_LOGGER resource")))
         };
         match change.operation {
+            unknown if !(SET..=SUBTRACT).contains(&unknown) => return Err(ErrorCode::UnknownServerError.into()),
             APPEND => return not_allowed("APPEND"),
             SUBTRACT => return not_allowed("SUBTRACT"),
             _ if !logging::exists(logger) => return Err(invalid_config(format!("Logger {logger} does not exist!"))),
@@ -241,12 +243,12 @@ fn alter_group(
     context: AlterContext<'_>,
 ) -> Result<Vec<MetadataRecord>, Refusal> {
     let name = &*alteration.resource_name;
-    if name.is_empty() {
-        return Err(invalid_request("Default group resources are not allowed."));
-    }
     let old = image.config(ResourceType::Group, name);
     let new = changed(&old, alteration, Table::group(), no_list).map_err(invalid_config)?;
     check_lengths(&new)?;
+    if name.is_empty() {
+        return Err(invalid_request("Default group resources are not allowed."));
+    }
     group::validate(&new, &context.config.settings).map_err(invalid_config)?;
     Ok(records(alteration, &old, &new))
 }

@@ -49,27 +49,15 @@ impl<'a> Placer<'a> {
         self.register(replicas).ok_or_else(|| refused("All chosen brokers are fenced.".into()))
     }
 
-    /// Places one partition where the request says.
-    pub fn place_manually(&mut self, replicas: &[i32], partition: i32) -> Result<PartitionRegistration, Refusal> {
+    /// Places one partition where the request says; `factor` is how many replicas the topic's other partitions have.
+    pub fn place_manually(
+        &mut self,
+        replicas: &[i32],
+        partition: i32,
+        factor: Option<usize>,
+    ) -> Result<PartitionRegistration, Refusal> {
         let refused = |text: String| Refusal::new(ErrorCode::InvalidReplicaAssignment, text);
-        if replicas.is_empty() {
-            return Err(refused("The manual partition assignment includes an empty replica list.".into()));
-        }
-        for (at, id) in replicas.iter().enumerate() {
-            if *id < 0 {
-                return Err(refused(format!("The manual partition assignment includes an invalid broker ID {id}.")));
-            }
-            if self.image.broker(BrokerId(*id)).is_none() {
-                return Err(refused(format!(
-                    "The manual partition assignment includes broker {id}, but no such broker is registered."
-                )));
-            }
-            if replicas[..at].contains(id) {
-                return Err(refused(format!(
-                    "The manual partition assignment includes the broker {id} more than once."
-                )));
-            }
-        }
+        check_manual_assignment(self.image, replicas, factor).map_err(refused)?;
         let replicas = replicas.iter().map(|id| BrokerId(*id)).collect();
         self.register(replicas).ok_or_else(|| {
             refused(format!(
@@ -121,6 +109,35 @@ fn count(image: &MetadataImage) -> HashMap<Uuid, usize> {
         *load.entry(*directory).or_default() += 1;
     }
     load
+}
+
+/// Why replicas that a request names cannot be (`ReplicationControlManager.validateManualPartitionAssignment`): the first
+/// reason in the order of the ids. `factor` is how many there have to be.
+pub fn check_manual_assignment(image: &MetadataImage, replicas: &[i32], factor: Option<usize>) -> Result<(), String> {
+    if replicas.is_empty() {
+        return Err("The manual partition assignment includes an empty replica list.".into());
+    }
+    let mut sorted = replicas.to_vec();
+    sorted.sort_unstable();
+    let mut previous = None;
+    for id in sorted {
+        if image.broker(BrokerId(id)).is_none() {
+            return Err(format!(
+                "The manual partition assignment includes broker {id}, but no such broker is registered."
+            ));
+        }
+        if previous.replace(id) == Some(id) {
+            return Err(format!("The manual partition assignment includes the broker {id} more than once."));
+        }
+    }
+    match factor {
+        Some(factor) if factor != replicas.len() => Err(format!(
+            "The manual partition assignment includes a partition with {} replica(s), but this is not consistent with \
+             previous partitions, which have {factor} replica(s).",
+            replicas.len()
+        )),
+        _ => Ok(()),
+    }
 }
 
 fn is_active(broker: &BrokerRegistration) -> bool {

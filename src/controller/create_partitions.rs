@@ -88,14 +88,7 @@ fn add(
                         given.len()
                     ))
                 })?;
-                if assignment.broker_ids.len() != factor {
-                    return Err(refused(format!(
-                        "The manual partition assignment includes a partition with {} replica(s), but this is not \
-                         consistent with previous partitions, which have {factor} replica(s).",
-                        assignment.broker_ids.len()
-                    )));
-                }
-                placer.place_manually(&assignment.broker_ids, present + index)?
+                placer.place_manually(&assignment.broker_ids, present + index, Some(factor))?
             }
         };
         records.push(partition.record(topic.id, present + index, version).into());

@@ -185,15 +185,8 @@ fn place_manually(topic: &CreatableTopic, placer: &mut Placer<'_>) -> Result<Vec
         if placed.contains_key(&index) {
             return Err(refused(format!("Found multiple manual partition assignments for partition {index}")));
         }
-        let partition = placer.place_manually(&assignment.broker_ids, index)?;
-        let replicas = partition.replicas.len();
-        if *factor.get_or_insert(replicas) != replicas {
-            return Err(refused(format!(
-                "The manual partition assignment includes a partition with {replicas} replica(s), but this is not \
-                 consistent with previous partitions, which have {} replica(s).",
-                factor.unwrap_or_default()
-            )));
-        }
+        let partition = placer.place_manually(&assignment.broker_ids, index, factor)?;
+        factor = Some(partition.replicas.len());
         placed.insert(index, partition);
     }
     let in_order = (0..placed.len() as i32).map(|index| placed.remove(&index));

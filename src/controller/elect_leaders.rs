@@ -18,6 +18,10 @@ enum Election {
 
 /// Elects leaders for the partitions named, or for all; those of all that need none are left out of the answer.
 pub fn elect_leaders(image: &MetadataImage, request: &ElectLeadersRequest) -> Decision<ElectLeadersResponse> {
+    // Nothing asked for is nothing wrong, whatever the type.
+    if request.topic_partitions.as_ref().is_some_and(Vec::is_empty) {
+        return Decision::unchanged(ElectLeadersResponse::default());
+    }
     let election = match request.election_type {
         0 => Election::Preferred,
         1 => Election::Unclean,

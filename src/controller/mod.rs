@@ -19,6 +19,7 @@ mod topic_config;
 mod unregister_broker;
 
 pub use alter_configs::{AlterContext, Alteration, KeyChange, SET, alter_configs, apply_log_levels};
+pub use assignment::check_manual_assignment;
 pub use auto_create::{InternalTopics, creatable};
 pub use broker::{BrokerStart, assign_directory, change_log_dirs, register_broker, shut_down_broker, unfence_broker};
 pub use client_quotas::{QuotaEntity, alter_client_quotas};

@@ -19,8 +19,8 @@ pub fn alter_scram_credentials(
     image: &MetadataImage,
     request: &AlterUserScramCredentialsRequest,
 ) -> Decision<Vec<(Str, Result<(), Refusal>)>> {
-    let mut users: BTreeMap<Str, Result<MetadataRecord, Refusal>> = BTreeMap::new();
-    let mut put = |name: &Str, decided: Result<MetadataRecord, Refusal>| {
+    let mut users: BTreeMap<Str, Result<Change<'_>, Refusal>> = BTreeMap::new();
+    let mut put = |name: &Str, decided: Result<_, Refusal>| {
         let twice = "A user credential cannot be altered twice in the same request";
         match users.get_mut(name) {
             None => drop(users.insert(name.clone(), decided)),
@@ -39,9 +39,10 @@ pub fn alter_scram_credentials(
         put(&upsertion.name, supported.clone().and_then(|()| upsert(upsertion)));
     }
     let mut records = Vec::new();
-    let answer =
-        |(name, decided): (Str, Result<MetadataRecord, Refusal>)| (name, decided.map(|record| records.push(record)));
-    let response = users.into_iter().map(answer).collect();
+    let mut answer = |(name, decided): (Str, Result<Change<'_>, Refusal>)| {
+        (name, decided.and_then(record).map(|record| records.push(record)))
+    };
+    let response = users.into_iter().map(&mut answer).collect();
     Decision { records, response }
 }
 
@@ -53,17 +54,22 @@ fn check(name: &str, mechanism: i8) -> Result<Mechanism, Refusal> {
     Mechanism::from_id(mechanism).ok_or_else(unknown)
 }
 
-fn delete(image: &MetadataImage, deletion: &ScramCredentialDeletion) -> Result<MetadataRecord, Refusal> {
+/// What is right by itself; keys are derived once it is known that nothing else of the request stands against it.
+enum Change<'a> {
+    Delete(&'a ScramCredentialDeletion),
+    Upsert(Mechanism, &'a ScramCredentialUpsertion),
+}
+
+fn delete<'a>(image: &MetadataImage, deletion: &'a ScramCredentialDeletion) -> Result<Change<'a>, Refusal> {
     check(&deletion.name, deletion.mechanism)?;
     if !image.scram_credentials().any(|known| known.name == deletion.name && known.mechanism == deletion.mechanism) {
         let text = "Attempt to delete a user credential that does not exist";
         return Err(Refusal::new(ErrorCode::ResourceNotFound, text));
     }
-    let (name, mechanism) = (deletion.name.clone(), deletion.mechanism);
-    Ok(RemoveUserScramCredentialRecord { name, mechanism }.into())
+    Ok(Change::Delete(deletion))
 }
 
-fn upsert(upsertion: &ScramCredentialUpsertion) -> Result<MetadataRecord, Refusal> {
+fn upsert(upsertion: &ScramCredentialUpsertion) -> Result<Change<'_>, Refusal> {
     let mechanism = check(&upsertion.name, upsertion.mechanism)?;
     let unacceptable = |text: &str| Refusal::new(ErrorCode::UnacceptableCredential, text);
     if upsertion.iterations < ITERATIONS_MIN {
@@ -72,6 +78,17 @@ fn upsert(upsertion: &ScramCredentialUpsertion) -> Result<MetadataRecord, Refusa
     if upsertion.iterations > ITERATIONS_MAX {
         return Err(unacceptable("Too many iterations"));
     }
+    Ok(Change::Upsert(mechanism, upsertion))
+}
+
+fn record(change: Change<'_>) -> Result<MetadataRecord, Refusal> {
+    let (mechanism, upsertion) = match change {
+        Change::Delete(deletion) => {
+            let (name, mechanism) = (deletion.name.clone(), deletion.mechanism);
+            return Ok(RemoveUserScramCredentialRecord { name, mechanism }.into());
+        }
+        Change::Upsert(mechanism, upsertion) => (mechanism, upsertion),
+    };
     // Java's HMAC takes no empty key.
     let salted = &upsertion.salted_password;
     if salted.is_empty() {

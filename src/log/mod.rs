@@ -71,6 +71,7 @@ pub use dirs::{LogDirs, Wanted};
 pub use epochs::EpochEnd;
 pub use error::{AppendError, FaultKind, ReadError, RecordFault, WriteError};
 pub use flush::FlushJob;
+pub use produced::check_produced;
 pub use read::{FileRange, Read, ReadLookup, ReadPlan};
 pub use recover::{Recovery, UnrecoveredLog};
 pub use timestamp::{TimestampLookup, TimestampOffset};

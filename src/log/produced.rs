@@ -26,6 +26,11 @@ pub(super) fn one_batch(records: &[u8]) -> Result<BatchView<'_>, AppendError> {
     })
 }
 
+/// Why what a client sent is not the one batch that it must be; nothing of a log is asked for it.
+pub fn check_produced(records: &[u8]) -> Result<(), AppendError> {
+    one_batch(records).map(drop)
+}
+
 /// The size of the batch at the front of `bytes`; `None` where they are too few to hold it.
 fn next_size(bytes: &[u8]) -> Result<Option<usize>, AppendError> {
     let field = bytes.get(8..LOG_OVERHEAD).and_then(|field| field.first_chunk::<4>());

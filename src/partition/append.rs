@@ -85,8 +85,11 @@ impl Partition {
     pub(super) fn may_append_ask(&self, ask: &AppendAsk) -> Result<(), Appending> {
         let state = self.state.borrow();
         if let Err(error) = self.may_append(&state, ask.acks) {
-            let current_leader = state.current_leader();
-            return Err(Appending::failed(AppendOutcome { current_leader, ..AppendOutcome::failed(error) }));
+            let current_leader = state.current_leader(error);
+            // Too few replicas are found in sync only when the partition is there to look at.
+            let log_start_offset = if error == ErrorCode::NotEnoughReplicas { state.log.start_offset().0 } else { -1 };
+            let refused = AppendOutcome { current_leader, log_start_offset, ..AppendOutcome::failed(error) };
+            return Err(Appending::failed(refused));
         }
         if ask.version < ZSTD_FROM && is_zstd(&ask.records) {
             return Err(Appending::failed(AppendOutcome::failed(ErrorCode::UnsupportedCompressionType)));
@@ -108,7 +111,7 @@ impl Partition {
                 };
                 Appending { outcome, waiting: waiting.flatten(), queued: None }
             }
-            Err(error) => Appending::failed(append_outcome(&error, &self.name)),
+            Err(error) => Appending::failed(append_outcome(&error, &self.name, state.log.start_offset())),
         }
     }
 
@@ -130,7 +133,7 @@ impl Partition {
                 let waiting = wait(&mut state, info.last_offset.plus(1), deadline, RequiredAcks::All);
                 Appending { outcome: outcome(&info), waiting, queued: None }
             }
-            Err(error) => Appending::failed(append_outcome(&error, &self.name)),
+            Err(error) => Appending::failed(append_outcome(&error, &self.name, state.log.start_offset())),
         }
     }
 

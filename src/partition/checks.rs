@@ -98,8 +98,13 @@ impl Partition {
                 Ok(()) => self.append_checked(&queued.ask, checked, now),
                 Err(refused) => refused,
             },
-            Err(error) => Appending::failed(append_outcome(&error, &self.name)),
+            Err(error) => self.refused(&error),
         }
+    }
+
+    fn refused(&self, error: &AppendError) -> Appending {
+        let log_start = self.with_log(|log| log.start_offset());
+        Appending::failed(append_outcome(error, &self.name, log_start))
     }
 
     /// Checks what is quickly checked and appends it; `None` where the check takes longer.
@@ -110,7 +115,7 @@ impl Partition {
         let checked = self.with_log(|log| log.check(ask.records.clone(), now.wall));
         match checked {
             Ok(checked) => Some(self.append_checked(ask, checked, now)),
-            Err(Refusal::Append(error)) => Some(Appending::failed(append_outcome(&error, &self.name))),
+            Err(Refusal::Append(error)) => Some(self.refused(&error)),
             Err(Refusal::TooMuch) => None,
         }
     }

@@ -1,7 +1,7 @@
 //! From the log's errors to Kafka's codes, exhaustively.
 
 use super::ask::AppendOutcome;
-use crate::base::{ErrorCode, TopicPartition};
+use crate::base::{ErrorCode, Offset, TopicPartition};
 use crate::log::{AppendError, ReadError, RecordFault};
 
 /// The code a producer is told.
@@ -27,8 +27,35 @@ pub const fn append_code(error: &AppendError) -> ErrorCode {
     }
 }
 
-/// What a producer is told of a batch that `partition` refused.
-pub fn append_outcome(error: &AppendError, partition: &TopicPartition) -> AppendOutcome {
+/// True where the batch was looked at by the log itself: the answer has the log's start (`appendToLocalLog` of Kafka's
+/// `ReplicaManager` leaves it out of the others).
+const fn tells_log_start(error: &AppendError) -> bool {
+    match error {
+        AppendError::InvalidBatch(_)
+        | AppendError::InvalidRecords(_)
+        | AppendError::NullKeys(_)
+        | AppendError::InvalidTimestamps(_)
+        | AppendError::OutOfOrderSequence { .. }
+        | AppendError::InvalidProducerEpoch { .. }
+        | AppendError::InvalidTxnState(_)
+        | AppendError::TransactionCoordinatorFenced { .. }
+        | AppendError::Unexpected(_)
+        | AppendError::OffsetsOutOfOrder
+        | AppendError::UnexpectedOffset { .. } => true,
+        AppendError::Malformed(_)
+        | AppendError::CorruptCrc { .. }
+        | AppendError::TooLarge { .. }
+        | AppendError::LargerThanSegment { .. }
+        | AppendError::UnsupportedMagic(_)
+        | AppendError::NotOneBatch(_)
+        | AppendError::Unverified(_)
+        | AppendError::Offline
+        | AppendError::DiskFull => false,
+    }
+}
+
+/// What a producer is told of a batch that `partition`, whose log begins at `log_start`, refused.
+pub fn append_outcome(error: &AppendError, partition: &TopicPartition, log_start: Offset) -> AppendOutcome {
     let name = partition.to_string();
     let told = |f: &RecordFault| (f.index, f.message(&name));
     let mut message = error.to_string();
@@ -42,7 +69,14 @@ pub fn append_outcome(error: &AppendError, partition: &TopicPartition) -> Append
         _ => Vec::new(),
     };
     let guard = if let AppendError::Unverified(guard) = error { Some(*guard) } else { None };
-    AppendOutcome { record_errors, message: Some(message), guard, ..AppendOutcome::failed(append_code(error)) }
+    let log_start_offset = if tells_log_start(error) { log_start.0 } else { -1 };
+    AppendOutcome {
+        record_errors,
+        message: Some(message),
+        guard,
+        log_start_offset,
+        ..AppendOutcome::failed(append_code(error))
+    }
 }
 
 /// As Java prints them.

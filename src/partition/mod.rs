@@ -32,6 +32,7 @@ pub use append::Appending;
 pub use ask::{AppendAsk, AppendOutcome, Fetched, ReadAsk, Reader, RequiredAcks};
 pub use checks::{CheckStep, QueuedAppend};
 pub use counts::Counts;
+pub use error::append_code;
 pub use facts::PartitionFacts;
 pub use lookup::{EpochAnswer, OffsetAnswer, OffsetAsk};
 pub use watch::{Watch, Watches};

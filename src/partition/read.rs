@@ -67,7 +67,7 @@ impl Partition {
     fn begin_read(&self, ask: &ReadAsk, at_least_one: bool) -> Begin {
         let state = self.state.borrow();
         if let Err(error) = state.check_leader(ask.current_leader_epoch) {
-            let current_leader = state.current_leader();
+            let current_leader = state.current_leader(error);
             return Begin::Answer(Fetched { current_leader, ..Fetched::failed(error) });
         }
         if let Reader::Replica { id, .. } = ask.reader

@@ -49,9 +49,10 @@ impl State {
         self.registration.as_ref().map_or(LeaderEpoch::UNKNOWN, |r| r.leader_epoch)
     }
 
-    /// Leader and epoch, for clients that asked the wrong node or with the wrong epoch.
-    pub fn current_leader(&self) -> Option<(BrokerId, LeaderEpoch)> {
-        self.registration.as_ref().map(|r| (r.leader, r.leader_epoch))
+    /// Leader and epoch, for clients that asked the wrong node or with an old epoch: `error` says which.
+    pub fn current_leader(&self, error: ErrorCode) -> Option<(BrokerId, LeaderEpoch)> {
+        let told = matches!(error, ErrorCode::NotLeaderOrFollower | ErrorCode::FencedLeaderEpoch);
+        self.registration.as_ref().filter(|_| told).map(|r| (r.leader, r.leader_epoch))
     }
 
     /// The one place where a request's leader epoch is checked (KIP-320): 74 older, 75 newer, 6

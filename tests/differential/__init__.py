@@ -1,9 +1,10 @@
 """The same random requests to Apache Kafka and to corelog, the answers compared field by field (scripts/differential.sh).
 
-`generate` makes sequences of requests; what one broker gave out (topic ids, member ids, producer ids) stands in them by
-name, and `names` puts in each broker's own. `normal` takes out of an answer what may differ. `differences` lists what
-differs on purpose, each with its reason. `recorded` holds what Apache Kafka answered to the sequences of the short form,
-which asks corelog alone.
+`generate` makes sequences of requests (`scripted` those of a protocol in its order); what one broker gave out (topic ids,
+member ids, producer ids) stands in them by name, and `names` puts in each broker's own. `side` asks one broker, and takes
+away afterwards what a sequence made. `normal` takes out of an answer what may differ. `differences` lists what differs on
+purpose, each with its reason. `pairs` are the processes that ask side by side, each of a broker pair of its own.
+`recorded` holds what Apache Kafka answered to the sequences of the short form, which asks corelog alone.
 """
 
 PROPERTIES = {
@@ -13,4 +14,6 @@ PROPERTIES = {
     "share.coordinator.state.topic.num.partitions": 3,
     # The records are of the past.
     "log.retention.ms": -1,
+    # Apache Kafka's controller waits so long for more to write at once.
+    "controller.quorum.append.linger.ms": 0,
 }

@@ -9,7 +9,7 @@ from .normal import difference
 class Comparison:
     def __init__(self, told_per_key=3):
         self.told_per_key = told_per_key
-        self.asked, self.explained, self.unexplained, self.told = Counter(), Counter(), Counter(), []
+        self.asked, self.explained, self.unexplained, self.untold = Counter(), Counter(), Counter(), []
 
     def add(self, label, requests, expected, found):
         for (key, version, body), a, b in zip(requests, expected, found, strict=True):
@@ -21,7 +21,13 @@ class Comparison:
             elif parted:
                 self.unexplained[key] += 1
                 if self.unexplained[key] <= self.told_per_key:
-                    self.told.append(f"sequence {label}: key {key} v{version} {body!r:.700}\n  {parted}")
+                    self.untold.append(f"sequence {label}: key {key} v{version} {body!r:.700}\n  {parted}")
+
+    def tell(self):
+        """Prints what was found since the last time."""
+        for told in self.untold:
+            print(told, flush=True)
+        self.untold = []
 
     def summary(self, sequences):
         lines = [f"{times:6} x {why}" for why, times in self.explained.most_common()]

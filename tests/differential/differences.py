@@ -13,9 +13,16 @@ class Known(NamedTuple):
     asked: str = ""
 
 
+HASHED = "a resource that is wrong in two ways: which one is told is chance (a hash table's order)"
+REFUSAL = r"""["'](Can't|Invalid value|Configuration|Unknown|Error due|Null value).*"""
+
 KNOWN = [
     Known(75, r"no answer", "Apache Kafka fails inside and never answers"),
     Known(49, r"Entries", "an entity that is wrong in two ways: which one is told is chance (a hash table's order)", "foo.*|''"),
+    *(Known(key, rf"ErrorMessage: {REFUSAL}, {REFUSAL}", HASHED, r"\}, \{'Name'") for key in (33, 44)),
+    Known(44, r"ErrorCode: (40, -1|-1, 40)$", HASHED, r"ConfigOperation.*\}, \{'Name'.*ConfigOperation"),
+    Known(0, r"ErrorMessage: None, '", "corelog says why a batch is refused where Apache Kafka says nothing"),
+    Known(32, r"Documentation: ", "what a setting means, in our own words"),
 ]
 
 

@@ -7,13 +7,22 @@ from pathlib import Path
 
 from .generate import Sequence
 
+#: sequences that find what the others before them made
+CHUNK = 10
+
 FILE = Path(__file__).with_name("recorded.json.gz")
 
 
-def sequences(seed, first, count, versions):
+def sequences(seed, numbers, versions):
     """`(number, requests)`; each is made of its number alone."""
-    for number in range(first, first + count):
+    for number in numbers:
         yield number, Sequence(random.Random(f"{seed}/{number}"), number, versions).make().requests
+
+
+def chunks(seed, numbers, versions):
+    """All sequences, in the pieces after which the broker is tidied."""
+    for at in range(0, len(numbers), CHUNK):
+        yield list(sequences(seed, numbers[at : at + CHUNK], versions))
 
 
 def write(seed, versions, answers):
@@ -23,9 +32,9 @@ def write(seed, versions, answers):
 
 
 def read():
-    """The versions it was recorded with, and each sequence: `(number, requests, answers)`."""
+    """The versions it was recorded with, and of each chunk its sequences and what Apache Kafka answered to them."""
     with gzip.open(FILE) as file:
         recorded = json.load(file)
-    versions = {int(key): tuple(range_) for key, range_ in recorded["versions"].items()}
-    made = sequences(recorded["seed"], 0, len(recorded["answers"]), versions)
-    return versions, [(number, requests, answers) for (number, requests), answers in zip(made, recorded["answers"])]
+    versions, answers = {int(key): tuple(range_) for key, range_ in recorded["versions"].items()}, iter(recorded["answers"])
+    made = chunks(recorded["seed"], range(len(recorded["answers"])), versions)
+    return versions, [(chunk, [next(answers) for _ in chunk]) for chunk in made]

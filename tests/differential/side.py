@@ -2,7 +2,7 @@
 
 import time
 
-from harness.wire import Connection, encode
+from harness.wire import Connection
 
 from .names import Names
 from .normal import normal
@@ -25,9 +25,13 @@ def has_error(answer, code):
 
 class Side:
     def __init__(self, address, follows=False):
-        """`follows`: the node's broker learns later what its controller has decided (Apache Kafka)."""
+        """`follows`: the node's broker learns later what its controller has decided (Apache Kafka); the controller
+        listens at the port after the broker's."""
         self.address, self.follows = address, follows
         self.control = Connection(address)
+        if follows:
+            host, port = address.rsplit(":", 1)
+            self.controller = Connection(f"{host}:{int(port) + 1}")
 
     def versions(self):
         answer = self.control.ask(18, 3, ClientSoftwareName="differential", ClientSoftwareVersion="1")
@@ -55,7 +59,7 @@ class Side:
         """Waits until the broker has applied what the controller has written."""
         if not self.follows:
             return
-        end = self.control.ask(55, 0, Topics=[dict(TopicName="__cluster_metadata", Partitions=[dict(PartitionIndex=0)])])
+        end = self.controller.ask(55, 0, Topics=[dict(TopicName="__cluster_metadata", Partitions=[dict(PartitionIndex=0)])])
         end = end["Topics"][0]["Partitions"][0]["HighWatermark"]
         for _ in range(2000):
             if self.control.ask(18, 3, ClientSoftwareName="d", ClientSoftwareVersion="1")["FinalizedFeaturesEpoch"] >= end - 1:
@@ -95,8 +99,19 @@ class Side:
             connection.close()
         return answers
 
+    def run_all(self, chunk):
+        """Of each sequence the answers; afterwards the broker is as it was."""
+        answers = [self.run(requests) for _, requests in chunk]
+        self.tidy()
+        return answers
 
-def writable(key, version, body):
-    """True where a request can be written at all."""
-    encode(key, version, Names().resolve(body))
-    return True
+    def tidy(self):
+        """Takes away the topics and groups that sequences have made."""
+        topics = self.control.ask(3, 9, Topics=None)["Topics"]
+        names = [topic["Name"] for topic in topics if not topic["IsInternal"]]
+        groups = [group["GroupId"] for group in self.control.ask(16, 3)["Groups"] if not group["GroupId"].startswith("prepare")]
+        if groups:
+            self.control.ask(42, 1, GroupsNames=groups)
+        if names:
+            self.control.ask(20, 5, TopicNames=names, TimeoutMs=10_000)
+            self.catch_up()
