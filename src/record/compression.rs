@@ -94,8 +94,19 @@ pub fn unpack(compression: Compression, body: &[u8], bytes_max: usize) -> Result
         return Ok(Cow::Borrowed(body));
     }
     let mut out = Vec::new();
-    let taken = reader(compression, body)?.take(bytes_max as u64 + 1).read_to_end(&mut out)?;
-    if taken > bytes_max { Err(DecompressError::TooLarge { bytes_max }) } else { Ok(Cow::Owned(out)) }
+    unpack_into(compression, body, bytes_max, &mut out)?;
+    Ok(Cow::Owned(out))
+}
+
+/// Appends all of `body`, unpacked, to `out`: at most `bytes_max` bytes.
+pub fn unpack_into(
+    compression: Compression,
+    body: &[u8],
+    bytes_max: usize,
+    out: &mut Vec<u8>,
+) -> Result<(), DecompressError> {
+    let taken = reader(compression, body)?.take(bytes_max as u64 + 1).read_to_end(out)?;
+    if taken > bytes_max { Err(DecompressError::TooLarge { bytes_max }) } else { Ok(()) }
 }
 
 /// A stream of the unpacked bytes of `body`; memory stays within one block or window of the codec.

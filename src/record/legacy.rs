@@ -1,12 +1,15 @@
 //! Message formats 0 and 1 (`LegacyRecord`), which segments written before Kafka 0.11 or for old clients may
-//! still hold. They are recognised, measured and checked, not looked into.
+//! still hold. They are recognised, measured and checked here; [`super::legacy_records`] looks into them.
 
+use super::compression::Compression;
 use super::header::MAGIC_AT;
 use crate::base::{Offset, TimestampMs};
 
 /// The smallest entry: offset, size, CRC, magic, attributes, key length, value length.
 const ENTRY_MIN_V0: usize = 26;
 const ENTRY_MIN_V1: usize = 34;
+
+const LOG_APPEND_TIME_BIT: i8 = 8;
 
 /// One entry of a message set: a record, or a compressed wrapper around several.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,6 +22,8 @@ pub struct LegacyEntry {
     pub timestamp: TimestampMs,
     /// Bytes of the whole entry.
     pub size: usize,
+    /// Codec in bits 0 to 2, in format 1 who dated it in bit 3.
+    pub attributes: i8,
 }
 
 /// Why bytes are no sound entry.
@@ -59,7 +64,18 @@ impl LegacyEntry {
             magic,
             timestamp: TimestampMs(timestamp),
             size: whole.ok_or(LegacyError::BadSize(size))?,
+            attributes: bytes.get(MAGIC_AT + 1).copied().unwrap_or_default() as i8,
         })
+    }
+
+    /// How the entries inside a wrapper are packed; `None` for a number nobody defined.
+    pub fn compression(&self) -> Option<Compression> {
+        Compression::from_id(i16::from(self.attributes & 7))
+    }
+
+    /// The broker dated it (`LogAppendTime`): what is inside a wrapper has the wrapper's time then.
+    pub fn is_log_append_time(&self) -> bool {
+        self.magic == 1 && self.attributes & LOG_APPEND_TIME_BIT != 0
     }
 
     /// Reads a whole entry and verifies its CRC-32.

@@ -57,6 +57,9 @@ pub struct Headers<'a> {
 }
 
 impl<'a> Headers<'a> {
+    /// No headers.
+    pub const NONE: Headers<'static> = Headers { count: 0, bytes: &[] };
+
     /// How many there are.
     pub fn len(&self) -> usize {
         self.count as usize

@@ -1,6 +1,7 @@
 //! What compaction makes of a batch (`MemoryRecords.filterTo`): the same batch with fewer records, with a delete
 //! horizon, or empty. Offsets, sequence numbers, producer and leader epoch stay as they were.
 
+use super::Compression;
 use super::batch::BatchView;
 use super::compress::compress;
 use super::header::{
@@ -35,7 +36,7 @@ pub fn rewrite(
     out: &mut Vec<u8>,
 ) -> io::Result<()> {
     let header = batch.header();
-    let codec = header.compression().unwrap_or(super::Compression::None);
+    let codec = header.compression().unwrap_or(Compression::None);
     let first = kept.first().map_or(TimestampMs::NONE, |record| timestamp_of(header, record));
     let base_timestamp = horizon.unwrap_or(first);
     let mut max_timestamp = TimestampMs::NONE;
@@ -45,9 +46,6 @@ pub fn rewrite(
         max_timestamp = max_timestamp.max(timestamp);
         put_record(record, timestamp.0.wrapping_sub(base_timestamp.0), scratch);
     }
-    let at = out.len();
-    out.resize(at + HEADER_LEN, 0);
-    compress(codec, None, scratch, out)?;
     let horizon_bit = if horizon.is_some() { DELETE_HORIZON_BIT } else { 0 };
     let fields = HeaderFields {
         attributes: kept_attributes(header) | (header.attributes() & COMPRESSION_MASK) | horizon_bit,
@@ -56,6 +54,14 @@ pub fn rewrite(
         count: i32::try_from(kept.len()).unwrap_or(i32::MAX),
         ..fields_of(header)
     };
+    put_batch(fields, codec, scratch, out)
+}
+
+/// Appends a batch with these records, which `codec` packs.
+pub(super) fn put_batch(fields: HeaderFields, codec: Compression, records: &[u8], out: &mut Vec<u8>) -> io::Result<()> {
+    let at = out.len();
+    out.resize(at + HEADER_LEN, 0);
+    compress(codec, None, records, out)?;
     finish(fields, at, out);
     Ok(())
 }
@@ -99,7 +105,8 @@ fn finish(fields: HeaderFields, at: usize, out: &mut [u8]) {
     }
 }
 
-fn put_record(record: &Record<'_>, timestamp_delta: i64, out: &mut Vec<u8>) {
+/// Appends one record.
+pub(super) fn put_record(record: &Record<'_>, timestamp_delta: i64, out: &mut Vec<u8>) {
     let headers = record.headers.raw();
     let len = 1
         + varint::len_i64(timestamp_delta)

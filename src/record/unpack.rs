@@ -10,6 +10,7 @@ pub(super) const XERIAL_MAGIC: [u8; 8] = [0x82, b'S', b'N', b'A', b'P', b'P', b'
 const XERIAL_HEADER_LEN: usize = 16;
 /// What a gzip member begins with: magic and the method "deflate".
 const GZIP_MAGIC: [u8; 3] = [0x1f, 0x8b, 8];
+const LZ4_CONTENT_SIZE: u8 = 0x08;
 const LZ4_MAGIC: [u8; 4] = 0x184D_2204u32.to_le_bytes();
 
 fn corrupt(why: &'static str) -> io::Error {
@@ -98,12 +99,22 @@ impl Read for SnappyReader<'_> {
     }
 }
 
+/// An lz4 frame with the checksum of its flags put right: Kafka's clients of format 0 took it over the magic as well.
+pub(super) fn lz4_with_true_flags_checksum(body: &[u8]) -> io::Result<Vec<u8>> {
+    let cut = || corrupt("an lz4 frame is cut off");
+    let flags = *body.get(4).ok_or_else(cut)?;
+    let end = if flags & LZ4_CONTENT_SIZE == 0 { 6 } else { 14 };
+    let mut mended = body.to_vec();
+    let sum = twox_hash::XxHash32::oneshot(0, body.get(4..end).ok_or_else(cut)?);
+    *mended.get_mut(end).ok_or_else(cut)? = (sum >> 8) as u8;
+    Ok(mended)
+}
+
 /// The first lz4 frame of `body`, its end mark included. What follows is left out, as Java does; a frame that does not
 /// end is refused, and one whose blocks depend on each other, which Java cannot read.
 pub(super) fn lz4_frame(body: &[u8]) -> io::Result<&[u8]> {
     const BLOCKS_INDEPENDENT: u8 = 0x20;
     const BLOCK_CHECKSUMS: u8 = 0x10;
-    const CONTENT_SIZE: u8 = 0x08;
     const CONTENT_CHECKSUM: u8 = 0x04;
     let cut = || corrupt("an lz4 frame is cut off");
     if !body.starts_with(&LZ4_MAGIC) {
@@ -114,7 +125,7 @@ pub(super) fn lz4_frame(body: &[u8]) -> io::Result<&[u8]> {
         return Err(corrupt("an lz4 frame with blocks that depend on each other"));
     }
     let trailer = if flags & BLOCK_CHECKSUMS == 0 { 0 } else { 4 };
-    let mut at = if flags & CONTENT_SIZE == 0 { 7 } else { 15 };
+    let mut at = if flags & LZ4_CONTENT_SIZE == 0 { 7 } else { 15 };
     loop {
         let size = body.get(at..).and_then(|rest| rest.first_chunk::<4>()).ok_or_else(cut)?;
         let size = (u32::from_le_bytes(*size) & 0x7fff_ffff) as usize;

@@ -11,7 +11,7 @@ use std::collections::HashMap;
 use std::io::Read;
 
 /// A batch that unpacks to more is not cleaned: nothing a producer may send comes near.
-const UNPACKED_MAX: u64 = 1 << 30;
+pub(super) const UNPACKED_MAX: u64 = 1 << 30;
 
 /// The last thing a producer wrote: it stays, or a restart would forget the producer's sequence or epoch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,8 +47,8 @@ pub struct Filter<'a> {
 /// Buffers that batches share.
 #[derive(Default)]
 pub struct Scratch {
-    unpacked: Vec<u8>,
-    made: Vec<u8>,
+    pub(super) unpacked: Vec<u8>,
+    pub(super) made: Vec<u8>,
 }
 
 /// What became of a batch.

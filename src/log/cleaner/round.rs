@@ -5,10 +5,11 @@
 use super::error::CleanError;
 use super::filter::{Filter, LastRecord, Scratch, records_of};
 use super::groups::group;
+use super::legacy::map_legacy;
 use super::map::OffsetMap;
 use super::output::Output;
 use super::range::Cleanable;
-use super::source::Source;
+use super::source::{Found, Source};
 use super::transactions::{Marker, Transactions};
 use crate::base::{Offset, TimestampMs};
 use crate::log::LogConfig;
@@ -85,6 +86,8 @@ struct Group {
     old: Vec<ClosedSegment>,
     at: usize,
     source: Option<Source>,
+    /// Tombstones in formats 0 and 1 of the current segment stay.
+    keep_legacy_tombstones: bool,
     output: Output,
 }
 
@@ -100,6 +103,8 @@ pub struct Round {
     transactions: Transactions,
     /// Segments with a transaction index, ascending; `None` until it was looked for.
     indexed: Option<Vec<Offset>>,
+    /// In segments last written before this, the tombstones of formats 0 and 1 go (`legacyDeleteHorizonMs`).
+    legacy_horizon: TimestampMs,
     scratch: Scratch,
     unpacked: Vec<u8>,
     kept: Vec<u8>,
@@ -121,6 +126,7 @@ impl Round {
             map,
             transactions: Transactions::default(),
             indexed: None,
+            legacy_horizon: TimestampMs(0),
             scratch: Scratch::default(),
             unpacked: Vec::new(),
             kept: Vec::new(),
@@ -163,7 +169,7 @@ impl Round {
         let mut done = 0;
         while done < bytes {
             let Some(segment) = left.front() else {
-                self.begin_cleaning();
+                self.begin_cleaning()?;
                 return Ok(done);
             };
             if source.is_none() {
@@ -182,22 +188,32 @@ impl Round {
             done += batch.size() as u64;
             self.stats.mapped_bytes += batch.size() as u64;
             let from = self.plan.range.first_dirty;
-            let fits = map_batch(&batch, from, &mut self.map, &mut self.transactions, &mut self.unpacked)
-                .map_err(|why| CleanError::uncleanable(base, why))?;
-            if !fits {
-                self.begin_cleaning();
+            let fits = match &batch {
+                Found::Batch(batch) => {
+                    map_batch(batch, from, &mut self.map, &mut self.transactions, &mut self.unpacked)
+                }
+                Found::Legacy(view) => map_legacy(view, from, &mut self.map, &mut self.unpacked),
+            };
+            if !fits.map_err(|why| CleanError::uncleanable(base, why))? {
+                self.begin_cleaning()?;
                 return Ok(done);
             }
         }
         Ok(done)
     }
 
-    fn begin_cleaning(&mut self) {
+    fn begin_cleaning(&mut self) -> Result<(), CleanError> {
+        let first_dirty = self.plan.range.first_dirty;
+        if let Some(clean) = self.plan.closed.iter().rev().find(|s| s.base < first_dirty) {
+            let written = modified(&self.plan, clean.base)?;
+            self.legacy_horizon = TimestampMs(written.0.saturating_sub(self.plan.config.delete_retention_ms));
+        }
         let upto = self.map.latest().plus(1);
         let segments: Vec<_> = self.plan.closed.iter().take_while(|s| s.base < upto).cloned().collect();
         let left = group(&segments, &self.plan.config, self.plan.range.end).into();
         self.transactions = Transactions::default();
         self.phase = Phase::Cleaning { left, group: None };
+        Ok(())
     }
 
     /// Writes groups anew (`Cleaner.cleanSegments`).
@@ -238,8 +254,9 @@ impl Round {
             let aborted = self.aborted_between(segment.base, next)?;
             self.transactions.add(aborted);
             let source = open_source(&self.plan, &segment)?;
+            let keep = modified(&self.plan, segment.base)? > self.legacy_horizon;
             if let Phase::Cleaning { group: Some(group), .. } = &mut self.phase {
-                group.source = Some(source);
+                (group.source, group.keep_legacy_tombstones) = (Some(source), keep);
             }
         }
         let Phase::Cleaning { group: Some(group), .. } = &mut self.phase else { return Ok(None) };
@@ -258,9 +275,13 @@ impl Round {
                 ended = true;
                 break;
             };
-            let outcome = filter
-                .batch(&batch, &mut self.transactions, &mut self.scratch, &mut self.kept)
-                .map_err(|why| CleanError::uncleanable(segment.base, why))?;
+            let outcome = match &batch {
+                Found::Batch(batch) => filter.batch(batch, &mut self.transactions, &mut self.scratch, &mut self.kept),
+                Found::Legacy(view) => {
+                    filter.legacy(view, group.keep_legacy_tombstones, &mut self.scratch, &mut self.kept)
+                }
+            };
+            let outcome = outcome.map_err(|why| CleanError::uncleanable(segment.base, why))?;
             read += batch.size() as u64;
             self.stats.records_before += outcome.records;
             self.stats.records_after += outcome.kept;
@@ -365,6 +386,11 @@ fn open_source(plan: &RoundPlan, segment: &ClosedSegment) -> Result<Source, Clea
     Ok(Source::new(segment.base, file, u64::from(segment.size), plan.window_bytes))
 }
 
+/// When a segment was last written.
+fn modified(plan: &RoundPlan, base: Offset) -> Result<TimestampMs, CleanError> {
+    fs::mtime_ms(&FileKind::Log.path(&plan.dir, base)).map(TimestampMs).map_err(CleanError::Read)
+}
+
 fn begin_group(plan: &RoundPlan, old: Vec<ClosedSegment>) -> Result<Group, CleanError> {
     let first = old.first().map_or(plan.active_base, |s| s.base);
     let mut cached = true;
@@ -375,7 +401,7 @@ fn begin_group(plan: &RoundPlan, old: Vec<ClosedSegment>) -> Result<Group, Clean
     }
     let interval = plan.config.index_interval_bytes;
     let output = Output::create(plan.dir.clone(), first, interval, plan.now, !cached)?;
-    Ok(Group { old, at: 0, source: None, output })
+    Ok(Group { old, at: 0, source: None, keep_legacy_tombstones: true, output })
 }
 
 /// The segments that have a transaction index with something in it.

@@ -2,10 +2,29 @@
 
 use super::error::CleanError;
 use crate::base::Offset;
-use crate::record::header::{HEADER_LEN, MAGIC_AT};
-use crate::record::legacy::is_legacy;
+use crate::record::header::HEADER_LEN;
+use crate::record::legacy::{LegacyEntry, is_legacy};
+use crate::record::legacy_records::LegacyView;
 use crate::record::{BatchHeader, BatchView};
 use crate::ring::file::File;
+
+/// One batch of a segment.
+pub enum Found<'a> {
+    /// In today's format.
+    Batch(BatchView<'a>),
+    /// In format 0 or 1.
+    Legacy(LegacyView<'a>),
+}
+
+impl Found<'_> {
+    /// Bytes of it.
+    pub fn size(&self) -> usize {
+        match self {
+            Self::Batch(batch) => batch.size(),
+            Self::Legacy(view) => view.entry.size,
+        }
+    }
+}
 
 /// One segment on its way through the cleaner.
 pub struct Source {
@@ -34,7 +53,7 @@ impl Source {
     }
 
     /// The next batch; `None` at the end.
-    pub fn next(&mut self) -> Result<Option<BatchView<'_>>, CleanError> {
+    pub fn next(&mut self) -> Result<Option<Found<'_>>, CleanError> {
         if self.position >= self.end {
             return Ok(None);
         }
@@ -53,20 +72,22 @@ impl Source {
         }
         let from = self.at;
         let (bytes, position) = (self.window.get(from..from + size).unwrap_or_default(), self.position);
-        let batch = match BatchView::parse_checked(bytes) {
-            Ok(batch) => batch,
-            Err(e) => return Err(broken_at(self.segment, position, &e.to_string())),
+        let found = if is_legacy(bytes) {
+            LegacyView::parse_checked(bytes).map(Found::Legacy).map_err(|e| format!("an entry of an old format: {e:?}"))
+        } else {
+            BatchView::parse_checked(bytes).map(Found::Batch).map_err(|e| e.to_string())
         };
+        let found = found.map_err(|why| broken_at(self.segment, position, &why))?;
         self.at += size;
         self.position += size as u64;
-        Ok(Some(batch))
+        Ok(Some(found))
     }
 
     /// The size of the batch at the position, when its head is in the window.
     fn size_here(&self) -> Option<usize> {
         let here = self.window.get(self.at..self.len)?;
-        if is_legacy(here) && here.len() > MAGIC_AT {
-            return None;
+        if is_legacy(here) {
+            return LegacyEntry::parse_head(here).ok().map(|entry| entry.size);
         }
         BatchHeader::of(here)?.size()
     }
@@ -83,9 +104,6 @@ impl Source {
         self.at = 0;
         if self.len < need.min(left) {
             return Err(self.broken("the file is shorter than the segment"));
-        }
-        if is_legacy(&self.window) {
-            return Err(self.broken("it holds records of the formats 0 or 1, which corelog does not compact"));
         }
         Ok(())
     }

@@ -7,6 +7,7 @@ use crate::log::files::FileKind;
 use crate::log::index::{Entry, TimeEntry};
 use crate::log::replace::ClosedSegment;
 use crate::record::HEADER_LEN;
+use crate::record::legacy::{LegacyEntry, is_legacy};
 use crate::ring::file::{File, OpenMode};
 use crate::ring::fs;
 use std::io;
@@ -35,6 +36,9 @@ impl SegmentTimes for FileTimes {
         let file = File::open(&FileKind::Log.path(&self.0, segment.base), OpenMode::Read)?;
         let mut bytes = [0; HEADER_LEN];
         file.read_at(&mut bytes, 0)?;
+        if is_legacy(&bytes) {
+            return Ok(LegacyEntry::parse_head(&bytes).map_or(TimestampMs::NONE, |entry| entry.timestamp));
+        }
         Ok(header_of(&bytes).map_or(TimestampMs::NONE, |header| header.max_timestamp()))
     }
 }

@@ -3,5 +3,6 @@
 mod support;
 
 mod crash;
+mod legacy;
 mod model;
 mod rules;
