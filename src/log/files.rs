@@ -61,9 +61,28 @@ pub const LEADER_EPOCH_CHECKPOINT: &str = "leader-epoch-checkpoint";
 pub const PARTITION_METADATA: &str = "partition.metadata";
 
 /// Writes `partition.metadata` (`PartitionMetadataFile`). Blocking. Not made durable: the log's first flush does that,
-/// so that a thousand partitions are created without as many fsyncs.
+/// so that a thousand partitions are created without as many fsyncs. Where a power cut comes first, the metadata says
+/// whose the directory is ([`is_partition_metadata_lost`]).
 pub fn write_partition_metadata(dir: &Path, topic_id: Uuid) -> io::Result<()> {
-    fs::write_replacing(&dir.join(PARTITION_METADATA), format!("version: 0\ntopic_id: {topic_id}\n").as_bytes())
+    fs::write_replacing(&dir.join(PARTITION_METADATA), partition_metadata(topic_id).as_bytes())
+}
+
+/// The same, and made durable.
+pub fn restore_partition_metadata(dir: &Path, topic_id: Uuid) -> io::Result<()> {
+    fs::write_atomic(&dir.join(PARTITION_METADATA), partition_metadata(topic_id).as_bytes())
+}
+
+fn partition_metadata(topic_id: Uuid) -> String {
+    format!("version: 0\ntopic_id: {topic_id}\n")
+}
+
+/// True when `partition.metadata` is there with nothing in it: a power cut came before it was flushed. Blocking.
+pub fn is_partition_metadata_lost(dir: &Path) -> io::Result<bool> {
+    match fs::read(&dir.join(PARTITION_METADATA)) {
+        Ok(bytes) => Ok(bytes.iter().all(|b| *b == 0)),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(e) => Err(e),
+    }
 }
 
 /// Reads `partition.metadata`; `None` when there is none, or a power cut left it empty. Blocking.

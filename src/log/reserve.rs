@@ -10,6 +10,8 @@ const RESERVE: &str = ".corelog-reserve";
 const RESERVE_BYTES_MAX: u64 = 4 << 20;
 /// Of the file system, where that is less.
 const RESERVE_PART: u64 = 64;
+/// What is written to prove that the device takes it.
+const PROOF_BYTES: usize = 4096;
 
 /// Holds the reserve of a log directory, if twice as much is free: else what is written next finds the disk full again.
 /// Blocking.
@@ -31,6 +33,24 @@ pub fn hold(dir: &Path) -> io::Result<()> {
     held
 }
 
+/// Holds the reserve and proves that the device takes what is written: it may have said that it is full while it failed.
+/// Blocking.
+///
+/// # Errors
+/// As [`hold`]; those of the sync say that the device has failed.
+pub fn hold_proved(dir: &Path) -> io::Result<()> {
+    hold(dir)?;
+    let path = dir.join(RESERVE);
+    let proved = File::open(&path, OpenMode::ReadWrite).and_then(|file| {
+        file.write_at(&[0; PROOF_BYTES], 0)?;
+        file.sync_data()
+    });
+    if proved.is_err() {
+        fs::remove_file(&path)?;
+    }
+    proved
+}
+
 /// Gives it up. Blocking.
 pub fn release(dir: &Path) -> io::Result<()> {
     fs::remove_file(&dir.join(RESERVE))
@@ -39,7 +59,21 @@ pub fn release(dir: &Path) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ring::{errno, fault};
     use std::os::unix::fs::MetadataExt;
+
+    #[test]
+    fn a_device_that_cannot_sync_is_not_full_but_failed() {
+        for code in [libc::ENOSPC, libc::EDQUOT, libc::EIO] {
+            let dir = tempfile::tempdir().unwrap();
+            fault::inject(dir.path(), fault::Op::Sync, code, 1);
+            hold(dir.path()).unwrap();
+            let error = hold_proved(dir.path()).unwrap_err();
+            assert!(!errno::is_disk_full(&error), "{error}");
+            assert!(std::fs::read_dir(dir.path()).unwrap().next().is_none(), "it is given up");
+            hold_proved(dir.path()).unwrap();
+        }
+    }
 
     #[test]
     fn blocks_are_held_and_given_up() {

@@ -4,6 +4,7 @@ use super::Partition;
 use super::ask::Reader;
 use super::error::read_code;
 use super::state::State;
+use super::unreadable::Place;
 use crate::base::{ErrorCode, LeaderEpoch, TimestampMs};
 use crate::log::timestamp::TimestampLookup;
 
@@ -78,6 +79,9 @@ impl Partition {
                 break found;
             }
         };
+        if found.is_ok() {
+            self.note_read(Place::Time(ask.timestamp));
+        }
         match found {
             Ok(Some(found)) => {
                 let state = self.state.borrow();
@@ -93,7 +97,10 @@ impl Partition {
                 }
             }
             Ok(None) => OffsetAnswer::NOTHING,
-            Err(error) => OffsetAnswer::failed(read_code(&error)),
+            Err(error) => {
+                self.note_failed(Place::Time(ask.timestamp), &error);
+                OffsetAnswer::failed(read_code(&error))
+            }
         }
     }
 

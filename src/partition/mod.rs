@@ -25,6 +25,7 @@ mod state;
 mod swap;
 #[cfg(test)]
 mod tests;
+mod unreadable;
 mod watch;
 
 pub use acks::AckResult;
@@ -69,6 +70,7 @@ pub struct Partition {
     flush_wanted: Cell<bool>,
     /// A flush by `flush.ms` is planned.
     flush_timer: Cell<bool>,
+    unreadable: unreadable::Unreadable,
     /// A compacted segment took the place of others, or failed to.
     replaced: Event,
 }
@@ -91,6 +93,7 @@ impl Partition {
             flushing: Cell::new(false),
             flush_wanted: Cell::new(false),
             flush_timer: Cell::new(false),
+            unreadable: unreadable::Unreadable::default(),
             replaced: Event::default(),
         }
     }

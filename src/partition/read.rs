@@ -4,8 +4,9 @@ use super::Partition;
 use super::ask::{Fetched, ReadAsk, Reader};
 use super::error::read_code;
 use super::state::State;
+use super::unreadable::Place;
 use crate::base::{ErrorCode, LeaderEpoch, Offset};
-use crate::log::{Read, ReadLookup, ReadPlan};
+use crate::log::{Read, ReadError, ReadLookup, ReadPlan};
 
 enum Begin {
     Answer(Fetched),
@@ -35,6 +36,7 @@ impl Partition {
                 Ok(plan) => plan,
                 Err(error) => return self.failed_read(ask.offset, &error),
             };
+            self.note_read(Place::Offset(ask.offset));
             self.with_log(|log| log.remember(&plan));
             let upto = Offset(fetched.last_stable_offset);
             let lookup = match ask.reader {
@@ -48,20 +50,34 @@ impl Partition {
             }
             return match aborted {
                 Ok(aborted) => with_records(Fetched { aborted: Some(aborted), ..fetched }, plan),
-                Err(error) => self.failed_read(ask.offset, &crate::log::ReadError::from(error)),
+                Err(error) => self.failed_read(ask.offset, &ReadError::from(error)),
             };
         }
     }
 
-    pub(super) fn failed_read(&self, offset: Offset, error: &crate::log::ReadError) -> Fetched {
+    pub(super) fn failed_read(&self, offset: Offset, error: &ReadError) -> Fetched {
         if offset < self.start_offset() {
             // Retention was faster: with file.delete.delay.ms=0 not even the file is left.
             return Fetched::failed(ErrorCode::OffsetOutOfRange);
         }
-        if !matches!(error, crate::log::ReadError::OutOfRange { .. }) {
-            tracing::error!("{}: {error}", self.name);
-        }
+        self.note_failed(Place::Offset(offset), error);
         Fetched::failed(read_code(error))
+    }
+
+    /// Says that the log cannot be read, the first time.
+    pub(super) fn note_failed(&self, place: Place, error: &ReadError) {
+        match error {
+            ReadError::OutOfRange { .. } => {}
+            _ if self.unreadable.failed(place) => tracing::error!("{} cannot be read: {error}", self.name),
+            _ => tracing::debug!("{} cannot be read: {error}", self.name),
+        }
+    }
+
+    /// Says that the log can be read again, the first time.
+    pub(super) fn note_read(&self, place: Place) {
+        if self.unreadable.read(place) {
+            tracing::info!("{} can be read again", self.name);
+        }
     }
 
     fn begin_read(&self, ask: &ReadAsk, at_least_one: bool) -> Begin {

@@ -27,6 +27,12 @@ pub fn is_disk_full(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::ENOSPC | libc::EDQUOT))
 }
 
+/// What a sync says. A full disk is what a *write* says: a sync that fails tells of bytes that were taken and are lost,
+/// whatever its reason, and the kernel tells it once. So [`is_disk_full`] is never true of it.
+pub(crate) fn of_sync(result: io::Result<()>) -> io::Result<()> {
+    result.map_err(|e| if is_disk_full(&e) { io::Error::other(format!("a sync failed: {e}")) } else { e })
+}
+
 /// No descriptor or memory left for another connection: accepting waits a while.
 pub fn is_out_of_descriptors(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM))

@@ -174,10 +174,13 @@ impl File {
     }
 
     /// `fdatasync`. Blocking.
+    ///
+    /// # Errors
+    /// As those of [`Self::fdatasync`].
     pub fn sync_data(&self) -> io::Result<()> {
         #[cfg(test)]
-        super::fault::check(&self.0.path, super::fault::Op::Sync)?;
-        self.0.file.sync_data()
+        errno::of_sync(super::fault::check(&self.0.path, super::fault::Op::Sync))?;
+        errno::of_sync(self.0.file.sync_data())
     }
 
     /// Fills `buffer` from `pos`; the number of bytes is short only at the end of the file. Blocking.
@@ -381,10 +384,11 @@ impl File {
     /// `fdatasync` through the ring: the shard goes on meanwhile.
     ///
     /// # Errors
-    /// After an error the bytes may be lost although a second try succeeds: the log dir must be given up.
+    /// After an error the bytes may be lost although a second try succeeds: the log dir must be given up. None of them
+    /// is [`errno::is_disk_full`].
     pub async fn fdatasync(&self) -> io::Result<()> {
         #[cfg(test)]
-        super::fault::check(&self.0.path, super::fault::Op::Sync)?;
+        errno::of_sync(super::fault::check(&self.0.path, super::fault::Op::Sync))?;
         let Some(core) = Core::try_with(Clone::clone) else { return self.sync_data() };
         loop {
             let entry = opcode::Fsync::new(types::Fd(self.fd())).flags(types::FsyncFlags::DATASYNC).build();
@@ -392,7 +396,7 @@ impl File {
             match errno::of(result) {
                 Ok(_) => return Ok(()),
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-                Err(e) => return Err(e),
+                Err(e) => return errno::of_sync(Err(e)),
             }
         }
     }

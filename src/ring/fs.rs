@@ -1,5 +1,6 @@
 //! Directories, small files, locks: blocking calls, for the blocking pool, recovery threads, start and stop.
 
+use super::errno;
 use super::patience::{while_held, while_scarce};
 use nix::fcntl::{FcntlArg, Flock, FlockArg, fcntl};
 use nix::sys::statfs;
@@ -70,7 +71,7 @@ pub fn write_atomic(path: &Path, content: &[u8]) -> io::Result<()> {
     let temporary = PathBuf::from(name);
     let mut file = while_scarce(|| fs::File::create(&temporary))?;
     file.write_all(content)?;
-    file.sync_all()?;
+    errno::of_sync(file.sync_all())?;
     drop(file);
     fs::rename(&temporary, path)?;
     sync_dir(parent(path))
@@ -89,8 +90,8 @@ pub fn write_replacing(path: &Path, content: &[u8]) -> io::Result<()> {
 /// Makes a file's content durable.
 pub fn sync_file(path: &Path) -> io::Result<()> {
     #[cfg(test)]
-    super::fault::check(path, super::fault::Op::Sync)?;
-    while_scarce(|| fs::File::open(path))?.sync_data()
+    errno::of_sync(super::fault::check(path, super::fault::Op::Sync))?;
+    errno::of_sync(while_scarce(|| fs::File::open(path))?.sync_data())
 }
 
 fn parent(path: &Path) -> &Path {
@@ -201,8 +202,8 @@ pub fn remove_dir_all(path: &Path) -> io::Result<()> {
 /// Makes a directory's entries durable.
 pub fn sync_dir(path: &Path) -> io::Result<()> {
     #[cfg(test)]
-    super::fault::check(path, super::fault::Op::Sync)?;
-    while_scarce(|| fs::File::open(path))?.sync_all()
+    errno::of_sync(super::fault::check(path, super::fault::Op::Sync))?;
+    errno::of_sync(while_scarce(|| fs::File::open(path))?.sync_all())
 }
 
 /// Whether something is there.
@@ -231,7 +232,7 @@ impl Lock {
     /// # Errors
     /// Also those of writing back any file there since the lock was taken.
     pub fn sync_file_system(&self) -> io::Result<()> {
-        Ok(nix::unistd::syncfs(&*self.0)?)
+        errno::of_sync(nix::unistd::syncfs(&*self.0).map_err(io::Error::from))
     }
 }
 

@@ -1,7 +1,10 @@
 //! A full disk: writes are refused, reads go on, retention runs at once and as often as there is no space, and writes
 //! resume by themselves.
 
-use super::{Shard, ShardIndex};
+use super::{CONTROLLER, Shard, ShardIndex};
+use crate::base::TopicIdPartition;
+use crate::base::local::join_all;
+use crate::log::dir::LogDir;
 use crate::log::reserve;
 use crate::partition::Partition;
 use crate::ring::{errno, runtime};
@@ -34,6 +37,24 @@ impl Shard {
         }
     }
 
+    /// A log could not be made or opened for want of space: it is as soon as there is some.
+    pub(super) fn waits_for_space(self: &Rc<Self>, id: TopicIdPartition, dir: &LogDir) {
+        self.without_space.borrow_mut().insert(id);
+        dir.health().set_full();
+        if dir.health().takes_care() {
+            self.care(dir.path());
+        }
+    }
+
+    /// Opens the logs that waited for space, on every core. True when none waits any more.
+    async fn reopen_everywhere(self: Rc<Self>) -> bool {
+        // No image is taken meanwhile: that opens and deletes logs as well.
+        let _turn = self.writer.turn.lock().await;
+        let cores = (0..self.shard_count()).map(ShardIndex);
+        let reopened = join_all(cores.map(|core| self.call(core, |shard| shard.reopen())).collect()).await;
+        reopened.into_iter().all(|done| done.unwrap_or(false))
+    }
+
     fn care(self: &Rc<Self>, dir: &Path) {
         tracing::error!("log dir {} is full: writes are refused until there is space", dir.display());
         let (shard, dir) = (self.clone(), dir.to_path_buf());
@@ -47,8 +68,12 @@ impl Shard {
                 }
                 runtime::sleep(LOOK_EVERY).await;
                 let path = dir.clone();
-                match runtime::blocking(move || reserve::hold(&path)).await {
-                    Ok(()) => return shard.has_space(&dir),
+                match runtime::blocking(move || reserve::hold_proved(&path)).await {
+                    Ok(()) if shard.call(CONTROLLER, |first| first.reopen_everywhere()).await.unwrap_or(true) => {
+                        return shard.has_space(&dir);
+                    }
+                    // Inodes may be what is wanting.
+                    Ok(()) => {}
                     Err(e) if errno::is_disk_full(&e) || errno::is_out_of_descriptors(&e) => {}
                     Err(e) => released = Err(e),
                 }

@@ -89,6 +89,7 @@ impl Shard {
             self.write_checkpoints().await;
         }
         self.offline.borrow_mut().retain(|id| !topics.contains(&id.topic_id));
+        self.without_space.borrow_mut().retain(|id| !topics.contains(&id.topic_id));
     }
 
     /// Renames the directory at once; its files go later, in the background.

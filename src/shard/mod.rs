@@ -78,6 +78,8 @@ pub struct Shard {
     live: RefCell<Arc<LiveSettings>>,
     partitions: RefCell<HashMap<TopicIdPartition, Rc<Partition>>>,
     offline: RefCell<HashSet<TopicIdPartition>>,
+    /// Of these those for whose logs there was no space.
+    without_space: RefCell<HashSet<TopicIdPartition>>,
     dirty: RefCell<Vec<Rc<Partition>>>,
     dirty_event: Event,
     sweeping: Cell<bool>,
@@ -135,6 +137,7 @@ impl Shard {
             live: RefCell::new(Arc::new(live)),
             partitions: RefCell::default(),
             offline: RefCell::default(),
+            without_space: RefCell::default(),
             dirty: RefCell::default(),
             dirty_event: Event::default(),
             sweeping: Cell::new(false),

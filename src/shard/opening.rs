@@ -4,10 +4,11 @@ use super::Shard;
 use crate::base::{TopicIdPartition, TopicPartition};
 use crate::config::TopicConfig;
 use crate::log::Log;
+use crate::log::dir::LogDir;
 use crate::log::dirs::Wanted;
 use crate::metadata::{MetadataDelta, MetadataImage, PartitionRegistration};
 use crate::partition::Partition;
-use crate::ring::runtime;
+use crate::ring::{errno, runtime};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -43,13 +44,35 @@ impl Shard {
                 Ok(log) => self.insert(gained, &settings, log),
                 Err(e) => {
                     let (id, name, _) = gained;
-                    tracing::error!("partition {name} cannot be opened: {e}");
-                    // Nobody checked its files: a clean stop of the others must not vouch for them.
-                    self.shared.log_dirs.of_partition(&name).into_iter().for_each(|dir| dir.leave_unclean());
+                    let dir = self.shared.log_dirs.of_partition(&name);
+                    if let Some(dir) = dir.filter(|_| errno::is_disk_full(&e)) {
+                        let text = format!("partition {name} waits for space: {e}");
+                        self.shared.log_limits.warn("waits-for-space", &text, self.now().mono);
+                        self.waits_for_space(id, dir);
+                    } else {
+                        tracing::error!("partition {name} cannot be opened: {e}");
+                        // Nobody checked its files: a clean stop of the others must not vouch for them.
+                        dir.into_iter().for_each(LogDir::leave_unclean);
+                    }
                     self.offline.borrow_mut().insert(id);
                 }
             }
         }
+    }
+
+    /// Opens what found no space before, now that there is some. True when nothing is left.
+    pub(super) async fn reopen(self: Rc<Self>) -> bool {
+        let waiting = std::mem::take(&mut *self.without_space.borrow_mut());
+        if waiting.is_empty() {
+            return true;
+        }
+        let (image, node) = (self.image(), self.shared.identity.node_id);
+        let all = MetadataDelta::all_of(&image);
+        let here = |(id, _, r): &Gained| waiting.contains(id) && r.replicas.contains(&node);
+        let gained = all.changed_partitions(&image).filter(here).collect();
+        self.open(&image, gained).await;
+        self.follow_leadership();
+        self.without_space.borrow().is_empty()
     }
 
     /// With each the settings of its topic, resolved once per topic: the partitions of one stand together.

@@ -1,8 +1,9 @@
 //! A core's part of stopping: no more requests, everything accepted written, logs closed.
 
 use super::Shard;
-use crate::base::{ErrorCode, Offset};
+use crate::base::{ErrorCode, Offset, TopicPartition};
 use crate::log::Log;
+use crate::log::dir::LogDir;
 use crate::partition::Partition;
 use crate::ring::runtime;
 use std::rc::Rc;
@@ -41,6 +42,14 @@ impl Shard {
     /// directory of one that is not let go of is left unclean.
     pub async fn release_logs(self: &Rc<Self>) -> Vec<(Log, Offset)> {
         let partitions: Vec<Rc<Partition>> = self.partitions.borrow_mut().drain().map(|(_, p)| p).collect();
+        // Their files were not looked at.
+        for id in self.without_space.take() {
+            let image = self.image();
+            let topic = image.topic_by_id(&id.topic_id);
+            let name = topic.map(|topic| TopicPartition::new(topic.name.clone(), id.partition));
+            let dir = name.and_then(|name| self.shared.log_dirs.of_partition(&name));
+            dir.into_iter().for_each(LogDir::leave_unclean);
+        }
         let mut logs = Vec::with_capacity(partitions.len());
         let mut tries = RELEASE_TRIES;
         for partition in partitions {

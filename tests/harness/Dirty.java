@@ -1,10 +1,17 @@
+import java.nio.ByteBuffer;
+import java.nio.file.*;
 import java.util.*;
 import org.apache.kafka.clients.producer.*;
+import org.apache.kafka.common.compress.Compression;
 import org.apache.kafka.common.header.internals.RecordHeader;
+import org.apache.kafka.common.record.TimestampType;
+import org.apache.kafka.common.record.internal.MemoryRecords;
+import org.apache.kafka.common.record.internal.MemoryRecordsBuilder;
 import org.apache.kafka.common.serialization.ByteArraySerializer;
 
 /** Writes what compaction has to deal with: random keys, tombstones, headers, every codec, plain, idempotent and
- *  transactional producers, aborts among them. Arguments: bootstrap, topic, seed, records. */
+ *  transactional producers, aborts among them; and segments in the formats 0 and 1. Arguments: bootstrap, topic, seed,
+ *  records, directory of the segments. */
 public class Dirty {
     public static void main(String[] a) throws Exception {
         Random random = new Random(Long.parseLong(a[2]));
@@ -49,5 +56,32 @@ public class Dirty {
             }
         }
         for (KafkaProducer<byte[], byte[]> producer : producers) producer.close();
+        old(random, Path.of(a[4]));
+    }
+
+    /** Ten segments as brokers before 0.11 wrote them: keys in every segment, tombstones, records without a key. */
+    static void old(Random random, Path directory) throws Exception {
+        Compression[] codecs = {Compression.NONE, Compression.gzip().build(), Compression.snappy().build(), Compression.lz4().build()};
+        long offset = 0, now = System.currentTimeMillis();
+        for (int segment = 0; segment < 10; segment++) {
+            ByteBuffer bytes = ByteBuffer.allocate(1 << 20);
+            String name = String.format("%020d.log", offset);
+            for (int batch = 0; batch < 60; batch++) {
+                byte magic = (byte) random.nextInt(2);
+                boolean stamped = magic == 1 && random.nextInt(3) == 0;
+                TimestampType dated = magic == 0 ? TimestampType.NO_TIMESTAMP_TYPE : stamped ? TimestampType.LOG_APPEND_TIME : TimestampType.CREATE_TIME;
+                long time = now - 1000000 + offset;
+                MemoryRecordsBuilder builder = MemoryRecords.builder(bytes, magic, codecs[random.nextInt(4)], dated, offset, stamped ? time : -1);
+                boolean last = batch == 59;
+                for (int n = 1 + random.nextInt(8); n > 0; n--, offset++) {
+                    byte[] key = !last && random.nextInt(20) == 0 ? null : ("key-" + (random.nextInt(3) == 0 ? random.nextInt(1500) : random.nextInt(100))).getBytes();
+                    byte[] value = !last && random.nextInt(4) == 0 ? null : ("value " + offset + " " + "x".repeat(random.nextInt(80))).getBytes();
+                    builder.appendWithOffset(offset, magic == 0 ? -1 : time + random.nextInt(50), key, value, null);
+                }
+                builder.build();
+                bytes = builder.buffer();
+            }
+            Files.write(directory.resolve(name), Arrays.copyOf(bytes.array(), bytes.position()));
+        }
     }
 }

@@ -187,20 +187,46 @@ class Side:
         tool("kafka-configs", "--alter", "--topic", "c", "--add-config", words, broker=self)
 
     def dump(self):
-        """Every batch and record as Apache Kafka's own tool prints them, but for what recompression and the time of a
-        round change: sizes, checksums, positions and the delete horizon's value."""
-        files = ",".join(str(file) for file in sorted((self.data / "c-0").glob("*.log")))
+        """Every batch and record, behind its topic, as Apache Kafka's own tool prints them, but for what recompression
+        and the time of a round change: sizes, checksums, positions and the delete horizon's value."""
+        files = ",".join(str(file) for name in ("c-0", "old-0") for file in sorted((self.data / name).glob("*.log")))
         out = tool("kafka-dump-log", "--print-data-log", "--deep-iteration", "--files", files).out
-        lines = [line for line in out.splitlines() if line.startswith(("baseOffset", "|"))]
-        lines = [re.sub(r"position: \d+ | size: \d+|crc: \d+ ", "", line) for line in lines]
-        return [re.sub(r"deleteHorizonMs: OptionalLong\[\d+\]", "horizon", line) for line in lines]
+        topic, lines = None, []
+        for line in out.splitlines():
+            if line.startswith("Dumping "):
+                topic = line.split("/")[-2]
+            elif line.startswith(("baseOffset", "offset", "|")):
+                line = re.sub(r"position: \d+ | size: \d+|crc: \d+ ", "", line)
+                lines.append(f"{topic} " + re.sub(r"deleteHorizonMs: OptionalLong\[\d+\]", "horizon", line))
+        return lines
+
+    def active(self, name):
+        """Where the active segment begins."""
+        return max(int(file.name[:20]) for file in (self.data / name).glob("*.log"))
 
 
 def dirty(side, seed, count):
-    """Random keys, tombstones, headers, all codecs, idempotent and transactional producers, some of which abort."""
+    """Random keys, tombstones, headers, all codecs, idempotent and transactional producers, some of which abort; and in
+    the directory `old` segments in the formats 0 and 1."""
     source = ROOT / "tests" / "harness" / "Dirty.java"
     argv = ["java", "-Dlevel=ERROR", f"-Dlog4j2.configurationFile={LOG4J}", "-cp", f"{KAFKA_JARS}/*", str(source)]
-    run([*argv, side.address, "c", str(seed.randrange(1 << 30)), str(count)], timeout=180)
+    old = side.directory / "old"
+    old.mkdir()
+    run([*argv, side.address, "c", str(seed.randrange(1 << 30)), str(count), str(old)], timeout=180)
+
+
+def take_over_old_segments(side):
+    """Puts the segments in old formats where a broker of long ago left them: the first half cleaned, hours ago."""
+    partition = side.data / "old-0"
+    for file in [*partition.glob("0*"), partition / "leader-epoch-checkpoint"]:
+        file.unlink(missing_ok=True)
+    segments = sorted((side.directory / "old").glob("*.log"))
+    for n, file in enumerate(segments):
+        shutil.move(file, partition)
+        written = time.time() - 3600 * (len(segments) - n)
+        os.utime(partition / file.name, (written, written))
+    clean = int(segments[len(segments) // 2].name[:20])
+    (side.data / "cleaner-offset-checkpoint").write_text(f"0\n1\nold 0 {clean}\n")
 
 
 def one_round(side, which, phase):
@@ -209,9 +235,10 @@ def one_round(side, which, phase):
     if phase > 0:
         # The same records on both sides, of keys of their own: they close segments.
         produce(side, "c", [(f"filler-{n % 50}", f"{n} " + "f" * 900) for n in range(1500)], "none")
-    active = max(int(file.name[:20]) for file in (side.data / "c-0").glob("*.log"))
+    active, old = side.active("c-0"), side.active("old-0")
     side.alter(min_cleanable_dirty_ratio=0.001)
-    wait_until(lambda: cleaned_to(side.data, "c") == active, f"{which} cleans what is closed", 120)
+    cleaned = lambda: cleaned_to(side.data, "c") == active and cleaned_to(side.data, "old") == old
+    wait_until(cleaned, f"{which} cleans what is closed", 120)
     side.alter(min_cleanable_dirty_ratio=1)
     side.stop()
 
@@ -225,16 +252,19 @@ def before(lines, end):
 @pytest.mark.timeout(600)
 def test_what_stays_is_what_apache_kafka_keeps(seed):
     """One directory that Apache Kafka wrote, compacted three times by both: the same batches and records, field by
-    field, in each round, until tombstones and markers are gone; and Apache Kafka serves what corelog compacted."""
+    field, in each round, until tombstones and markers are gone, and of segments in the formats 0 and 1 the same
+    batches of today's; and Apache Kafka serves what corelog compacted."""
     base = SCRATCH / f"compaction-{time.time_ns()}"
     source = Side(base / "source").start("apache-kafka")
     names = ("apache-kafka", "corelog")
     sides = []
     try:
         create_compacted(source, "c", min_cleanable_dirty_ratio=1, delete_retention_ms=1)
+        create_compacted(source, "old", min_cleanable_dirty_ratio=0.001, delete_retention_ms=90 * 60 * 1000)
         dirty(source, seed, 90000)
         end = int(tool("kafka-get-offsets", "--topic", "c", broker=source).out.split(":")[2])
         source.stop()
+        take_over_old_segments(source)
         assert len(list((source.data / "c-0").glob("*.log"))) > 2
         for which in names:
             shutil.copytree(source.data, base / which / "data")
@@ -247,6 +277,9 @@ def test_what_stays_is_what_apache_kafka_keeps(seed):
                 dumps.append(before(side.dump(), end))
             assert dumps[0] == dumps[1], f"round {phase} differs"
             told.append("\n".join(dumps[0]))
+        old = [line for line in told[0].splitlines() if line.startswith("old-0 ")]
+        assert any("magic: 1" in line for line in old), "the active segment is as it was"
+        assert any("magic: 2" in line and "horizon" in line for line in old)
         assert "horizon" in told[0] and "endTxnMarker: ABORT" in told[0]
         markers = [lines.count("endTxnMarker") for lines in told]
         assert markers[0] > markers[2], f"markers go: {markers}"

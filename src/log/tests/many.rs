@@ -8,9 +8,9 @@ use crate::log::dirs::{LogDirs, Wanted};
 use crate::log::{Log, LogConfig};
 use std::path::Path;
 
-const TOPIC: Uuid = Uuid([3; 16]);
+pub(super) const TOPIC: Uuid = Uuid([3; 16]);
 
-fn dirs(paths: &[&Path]) -> LogDirs {
+pub(super) fn dirs(paths: &[&Path]) -> LogDirs {
     let open = |(i, path): (usize, &&Path)| {
         let id = Some(Uuid([i as u8 + 1; 16]));
         let meta = MetaProperties { cluster_id: "MkU3OEVBNTcwNTJENDM2Qg".into(), node_id: 1, directory_id: id };
@@ -22,7 +22,7 @@ fn dirs(paths: &[&Path]) -> LogDirs {
     LogDirs::new(paths.iter().enumerate().map(open).collect(), Vec::new()).unwrap()
 }
 
-fn wanted(partition: i32) -> Wanted {
+pub(super) fn wanted(partition: i32) -> Wanted {
     Wanted {
         id: TopicIdPartition { topic_id: TOPIC, partition },
         name: TopicPartition::new("t", partition),

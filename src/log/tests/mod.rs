@@ -4,6 +4,7 @@ mod append;
 mod faults;
 mod flush;
 mod java;
+mod lost_ids;
 mod many;
 mod model;
 mod read;
