@@ -37,8 +37,7 @@ pub struct LoadArgs {
     /// Requests before those.
     #[arg(long, default_value_t = 0)]
     warm_up: u64,
-    /// Packs the batches of `produce`, which then hold text. A broker with `corelog.produce.trust.compressed=true` shows
-    /// what looking into them costs.
+    /// Packs the batches of `produce`, which then hold text.
     #[arg(long, value_enum)]
     compression: Option<kafka::Codec>,
     /// Fixed rate in requests per second (open loop); the latency then counts from when a request was due.
@@ -64,7 +63,7 @@ pub fn fresh_topic(prefix: &str) -> String {
 }
 
 /// A batch whose produce request is about `size` bytes.
-fn batch_of(size: usize) -> bytes::Bytes {
+pub fn batch_of(size: usize) -> bytes::Bytes {
     let value = 1000.min(size.saturating_sub(120)).max(100);
     let mut records = (size.saturating_sub(160) / (value + 8)).max(1);
     loop {
@@ -77,6 +76,22 @@ fn batch_of(size: usize) -> bytes::Bytes {
 }
 
 impl LoadArgs {
+    /// Four connections with two requests each in flight, after a quarter as many requests that warm up.
+    pub fn closed_loop(address: SocketAddr, pid: u32, size: usize, requests: u64) -> Self {
+        Self {
+            address,
+            pid,
+            size,
+            connections: 4,
+            in_flight: 2,
+            requests,
+            acks: -1,
+            warm_up: requests / 4,
+            compression: None,
+            rate: None,
+        }
+    }
+
     fn load(&self, request: &dyn Fn(usize) -> Vec<u8>) -> io::Result<Outcome> {
         let load = Load {
             address: self.address,
@@ -218,30 +233,13 @@ pub struct Broker {
     start: Duration,
 }
 
-/// What a broker is started in.
-#[derive(Default)]
-pub struct BrokerSetup {
-    /// The entrance of a memory group.
-    pub group: Option<PathBuf>,
-}
-
 impl Broker {
-    fn start(binary: &Path, parent: &Path) -> io::Result<Self> {
-        Self::start_with(binary, parent, &BrokerSetup::default())
-    }
-
     /// Starts one under `parent`.
-    pub fn start_with(binary: &Path, parent: &Path, setup: &BrokerSetup) -> io::Result<Self> {
+    fn start(binary: &Path, parent: &Path) -> io::Result<Self> {
         let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
         let dir = parent.join(format!("bench-broker-{port}"));
         let begun = Instant::now();
-        let mut command = Command::new(binary);
-        if let Some(entrance) = setup.group.clone() {
-            use std::os::unix::process::CommandExt;
-            // SAFETY: between fork and exec it only writes two bytes to a file.
-            unsafe { command.pre_exec(move || std::fs::write(&entrance, "0")) };
-        }
-        let child = command
+        let child = Command::new(binary)
             .args(["--override", "corelog.cores=1"])
             .args(["--override", &format!("listeners=PLAINTEXT://127.0.0.1:{port}")])
             .args(["--override", &format!("log.dirs={}", dir.display())])
@@ -261,19 +259,7 @@ impl Broker {
     }
 
     fn args(&self, size: usize, connections: usize, in_flight: usize, requests: u64) -> LoadArgs {
-        let (address, pid) = (self.address, self.child.id());
-        LoadArgs {
-            address,
-            pid,
-            size,
-            connections,
-            in_flight,
-            requests,
-            acks: -1,
-            warm_up: requests / 4,
-            compression: None,
-            rate: None,
-        }
+        LoadArgs { connections, in_flight, ..LoadArgs::closed_loop(self.address, self.child.id(), size, requests) }
     }
 }
 

@@ -4,15 +4,16 @@ use bytes::Bytes;
 use corelog::base::{Offset, TimestampMs};
 use corelog::protocol::messages::{
     CreateTopicsRequest, CreateTopicsResponse, DeleteTopicsRequest, DeleteTopicsResponse, FetchRequest, FetchResponse,
-    ProduceRequest, ProduceResponse, RequestHeader,
+    IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse, ListOffsetsRequest, ListOffsetsResponse,
+    ProduceRequest, ProduceResponse, RequestHeader, create_topics_request, delete_topics_request, fetch_request,
+    incremental_alter_configs_request, list_offsets_request, produce_request,
 };
-use corelog::protocol::messages::{create_topics_request, delete_topics_request, fetch_request, produce_request};
 use corelog::protocol::{ApiKey, Message, Records, Str, decode_all, encode_to_bytes};
 use corelog::record::rebuild::{Packing, rebuild};
 use corelog::record::{BatchBuilder, BatchView, Compression, batches};
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use zerocopy::IntoBytes;
 
 const PRODUCE_VERSION: i16 = 9;
@@ -20,6 +21,10 @@ const PRODUCE_VERSION: i16 = 9;
 pub const FETCH_VERSION: i16 = 12;
 const CREATE_VERSION: i16 = 5;
 const DELETE_VERSION: i16 = 5;
+const OFFSETS_VERSION: i16 = 2;
+const ALTER_VERSION: i16 = 0;
+/// `ConfigResource.Type.TOPIC`.
+const TOPIC_RESOURCE: i8 = 2;
 
 /// A whole frame: size, header, body.
 pub fn frame<M: Message>(key: ApiKey, version: i16, body: &M) -> io::Result<Vec<u8>> {
@@ -62,18 +67,71 @@ fn call(address: SocketAddr, frame: &[u8]) -> io::Result<Vec<u8>> {
 
 /// Creates a topic with large segments; replication factor 1.
 pub fn create_topic(address: SocketAddr, name: &str, partitions: i32) -> io::Result<()> {
+    create_topic_with(address, name, partitions, &[])
+}
+
+/// The same with configurations of its own. When it returns, all partitions have their leader.
+pub fn create_topic_with(address: SocketAddr, name: &str, partitions: i32, own: &[(&str, &str)]) -> io::Result<()> {
+    let configs = own.iter().map(|(key, value)| create_topics_request::CreatableTopicConfig {
+        name: (*key).into(),
+        value: Some((*value).into()),
+    });
     let topic = create_topics_request::CreatableTopic {
         name: name.into(),
         num_partitions: partitions,
         replication_factor: 1,
+        configs: configs.collect(),
         ..Default::default()
     };
     let request = CreateTopicsRequest { topics: vec![topic], timeout_ms: 10_000, ..Default::default() };
     let reply = call(address, &frame(ApiKey::CreateTopics, CREATE_VERSION, &request)?)?;
     let reply: CreateTopicsResponse = parse(ApiKey::CreateTopics, CREATE_VERSION, &reply)?;
     match reply.topics.first() {
-        Some(topic) if topic.error_code == 0 => Ok(()),
+        Some(topic) if topic.error_code == 0 => await_leaders(address, name, partitions),
         topic => Err(io::Error::other(format!("create {name}: {topic:?}"))),
+    }
+}
+
+fn await_leaders(address: SocketAddr, name: &str, partitions: i32) -> io::Result<()> {
+    let asked = (0..partitions).map(|partition_index| list_offsets_request::ListOffsetsPartition {
+        partition_index,
+        timestamp: -1,
+        ..Default::default()
+    });
+    let topic = list_offsets_request::ListOffsetsTopic { name: name.into(), partitions: asked.collect() };
+    let request = ListOffsetsRequest { replica_id: -1, topics: vec![topic], ..Default::default() };
+    let frame = frame(ApiKey::ListOffsets, OFFSETS_VERSION, &request)?;
+    let begun = Instant::now();
+    loop {
+        let reply: ListOffsetsResponse = parse(ApiKey::ListOffsets, OFFSETS_VERSION, &call(address, &frame)?)?;
+        let wrong = reply.topics.iter().flat_map(|t| &t.partitions).find(|p| p.error_code != 0);
+        match wrong {
+            None => return Ok(()),
+            Some(p) if begun.elapsed() > Duration::from_secs(10) => {
+                return Err(io::Error::other(format!("{name} has no leader: error {}", p.error_code)));
+            }
+            Some(_) => std::thread::sleep(Duration::from_millis(10)),
+        }
+    }
+}
+
+/// Sets a configuration of topics.
+pub fn set_topic_config(address: SocketAddr, topics: &[String], key: &str, value: &str) -> io::Result<()> {
+    let resources = topics.iter().map(|topic| incremental_alter_configs_request::AlterConfigsResource {
+        resource_type: TOPIC_RESOURCE,
+        resource_name: topic.as_str().into(),
+        configs: vec![incremental_alter_configs_request::AlterableConfig {
+            name: key.into(),
+            config_operation: 0,
+            value: Some(value.into()),
+        }],
+    });
+    let request = IncrementalAlterConfigsRequest { resources: resources.collect(), validate_only: false };
+    let (api, version) = (ApiKey::IncrementalAlterConfigs, ALTER_VERSION);
+    let reply: IncrementalAlterConfigsResponse = parse(api, version, &call(address, &frame(api, version, &request)?)?)?;
+    match reply.responses.iter().find(|one| one.error_code != 0) {
+        None => Ok(()),
+        Some(one) => Err(io::Error::other(format!("{key}={value}: {one:?}"))),
     }
 }
 
@@ -98,6 +156,16 @@ pub fn batch(records: usize, value_bytes: usize) -> Bytes {
     let value: Vec<u8> = (0..value_bytes).map(|n| (n * 31 % 251) as u8).collect();
     for n in 0..records {
         builder.append(TimestampMs(1_700_000_000_000 + n as i64), None, Some(&value), &[]);
+    }
+    builder.build()
+}
+
+/// A batch of keyed records: the keys are numbers from `first` on.
+pub fn keyed_batch(first: u64, records: u64, value_bytes: usize) -> Bytes {
+    let mut builder = BatchBuilder::new(Offset(0));
+    let value: Vec<u8> = (0..value_bytes).map(|n| (n * 31 % 251) as u8).collect();
+    for key in first..first + records {
+        builder.append(TimestampMs(1_700_000_000_000), Some(format!("{key:012}").as_bytes()), Some(&value), &[]);
     }
     builder.build()
 }

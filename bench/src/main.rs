@@ -8,6 +8,8 @@ mod broker;
 mod cgroup;
 mod child;
 mod cold;
+mod compaction;
+mod compressed;
 mod cpu;
 mod echo;
 mod floor;
@@ -17,6 +19,7 @@ mod load;
 mod recovery;
 mod ring_echo;
 mod server;
+mod tail;
 mod wire;
 
 use clap::{Parser, Subcommand};
@@ -47,6 +50,10 @@ enum Command {
     Recovery(recovery::Args),
     /// Latency at the tail with and without somebody who reads old data, in a memory group smaller than that data.
     Cold(cold::Args),
+    /// Latency at the tail with and without logs being cleaned, and what cleaning costs.
+    Compaction(compaction::Args),
+    /// CPU for compressed batches that are looked into, and that are trusted.
+    Compressed(compressed::Args),
     /// Heartbeats, commits, rebalances and loading of groups, beside Apache Kafka.
     Groups(groups::Args),
     /// The broker on one core against the floors, in turn, with ratios.
@@ -67,6 +74,8 @@ fn main() {
         Command::Start(args) => broker::start(&args),
         Command::Recovery(args) => recovery::run(&args),
         Command::Cold(args) => cold::run(&args),
+        Command::Compaction(args) => compaction::run(&args),
+        Command::Compressed(args) => compressed::run(&args),
         Command::Groups(args) => groups::run(&args),
         Command::Compare(args) => broker::compare(&args),
         Command::Serve(args) => child::serve(&args),

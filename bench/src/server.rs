@@ -41,6 +41,31 @@ pub struct Server {
     pub until_listening: Duration,
 }
 
+/// What a server is started in.
+#[derive(Default)]
+pub struct Setup {
+    /// The entrance of a memory group.
+    pub group: Option<PathBuf>,
+    /// The only core it may use.
+    pub core: Option<usize>,
+    /// Lines of its file, beside ports and dirs.
+    pub properties: Vec<(&'static str, String)>,
+}
+
+impl Setup {
+    fn confine(&self, command: &mut Command) {
+        use std::os::unix::process::CommandExt;
+        let (group, core) = (self.group.clone(), self.core);
+        let enter = move || {
+            group.as_ref().map_or(Ok(()), |entrance| std::fs::write(entrance, "0"))?;
+            core.map(|id| core_affinity::set_for_current(core_affinity::CoreId { id }));
+            Ok(())
+        };
+        // SAFETY: between fork and exec it only writes two bytes to a file and makes one system call.
+        unsafe { command.pre_exec(enter) };
+    }
+}
+
 fn free_port() -> io::Result<u16> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
 }
@@ -48,6 +73,11 @@ fn free_port() -> io::Result<u16> {
 impl Server {
     /// Starts one below `parent`.
     pub fn start(kind: &Kind, parent: &Path) -> io::Result<Self> {
+        Self::start_in(kind, parent, &Setup::default())
+    }
+
+    /// Starts one below `parent`; what `setup` confines it to holds until it is stopped.
+    pub fn start_in(kind: &Kind, parent: &Path, setup: &Setup) -> io::Result<Self> {
         let port = free_port()?;
         let dir = parent.join(format!("bench-server-{port}"));
         std::fs::create_dir_all(&dir)?;
@@ -55,8 +85,13 @@ impl Server {
         let command: Box<dyn Fn() -> Command> = match kind {
             Kind::Corelog(binary) => {
                 let (binary, dir) = (binary.clone(), dir.clone());
+                let mut properties = setup.properties.clone();
+                properties.extend(setup.core.map(|_| ("corelog.cores", "1".to_owned())));
                 Box::new(move || {
                     let mut command = Command::new(&binary);
+                    for (key, value) in &properties {
+                        command.args(["--override", &format!("{key}={value}")]);
+                    }
                     command.args(["--override", &format!("listeners=PLAINTEXT://127.0.0.1:{port}")]);
                     command.args(["--override", &format!("log.dirs={}", dir.join("data").display())]);
                     command
@@ -64,7 +99,7 @@ impl Server {
             }
             Kind::Kafka(libs) => {
                 let java = java(libs);
-                let config = kafka_properties(&dir, port)?;
+                let config = kafka_properties(&dir, port, &setup.properties)?;
                 let id = "ZGVmYXVsdC1iZW5jaC1pZA";
                 let format = java(&["kafka.tools.StorageTool", "format", "-t", id, "-c", &config]).output()?;
                 if !format.status.success() {
@@ -73,7 +108,9 @@ impl Server {
                 Box::new(move || java(&["kafka.Kafka", &config]))
             }
         };
-        let child = command().stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
+        let mut first = command();
+        setup.confine(&mut first);
+        let child = first.stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
         let mut server = Self { child, command, dir, address, until_listening: Duration::ZERO };
         server.until_listening = server.await_listening()?;
         Ok(server)
@@ -88,6 +125,11 @@ impl Server {
             std::thread::sleep(Duration::from_millis(1));
         }
         Ok(began.elapsed())
+    }
+
+    /// Its log dir.
+    pub fn data(&self) -> PathBuf {
+        self.dir.join("data")
     }
 
     /// Its process id.
@@ -147,9 +189,9 @@ fn java(libs: &Path) -> impl Fn(&[&str]) -> Command + use<> {
     }
 }
 
-fn kafka_properties(dir: &Path, port: u16) -> io::Result<String> {
+fn kafka_properties(dir: &Path, port: u16, more: &[(&'static str, String)]) -> io::Result<String> {
     let controller = free_port()?;
-    let text = format!(
+    let mut text = format!(
         "process.roles=broker,controller\nnode.id=1\ncontroller.quorum.voters=1@127.0.0.1:{controller}\n\
          listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}\n\
          advertised.listeners=PLAINTEXT://127.0.0.1:{port}\ncontroller.listener.names=CONTROLLER\n\
@@ -157,6 +199,7 @@ fn kafka_properties(dir: &Path, port: u16) -> io::Result<String> {
          offsets.topic.replication.factor=1\n",
         dir.join("data").display()
     );
+    more.iter().for_each(|(key, value)| text.push_str(&format!("{key}={value}\n")));
     let path = dir.join("server.properties");
     std::fs::write(&path, text)?;
     Ok(path.display().to_string())

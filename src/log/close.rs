@@ -11,7 +11,7 @@ use super::scan::Scanner;
 use super::segment::{Segment, TxnIndexState};
 use super::snapshot;
 use super::txn_rebuild;
-use super::write::write_index_tails;
+use super::write::{write_index_tails, write_snapshot};
 use crate::base::{Offset, TimestampMs, Uuid};
 use crate::ring::file::{File, OpenMode};
 use crate::ring::fs;
@@ -65,7 +65,7 @@ impl Log {
         }
         if dirty && end > Offset::ZERO {
             let path = FileKind::Snapshot.path(&dir, end);
-            fs::write_replacing(&path, &snapshot::encode(&self.producers))?;
+            write_snapshot(&path, &snapshot::encode(&self.producers))?;
             paths.push(path);
         }
         paths.extend(self.unsynced.snapshots.iter().map(|s| FileKind::Snapshot.path(&dir, *s)));

@@ -223,7 +223,8 @@ pub enum ReadError {
     },
     /// The log was closed or its directory is offline (KAFKA_STORAGE_ERROR 56).
     Offline,
-    /// The disk failed, or what it gave back is no log: the directory goes offline (KAFKA_STORAGE_ERROR 56).
+    /// The disk could not read it, or what it gave back is no log (KAFKA_STORAGE_ERROR 56). The directory stays online: what
+    /// else is in it may be read, and what it acknowledges is written.
     Io(io::Error),
 }
 

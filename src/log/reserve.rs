@@ -6,7 +6,8 @@ use crate::ring::fs;
 use std::io;
 use std::path::Path;
 
-const RESERVE: &str = ".corelog-reserve";
+/// Its name.
+pub const RESERVE: &str = ".corelog-reserve";
 const RESERVE_BYTES_MAX: u64 = 4 << 20;
 /// Of the file system, where that is less.
 const RESERVE_PART: u64 = 64;

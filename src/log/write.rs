@@ -317,9 +317,7 @@ impl Prelude {
             write_index(&index)?;
         }
         if let Some((path, bytes)) = self.snapshot {
-            let file = File::open(&path, OpenMode::Create)?;
-            file.set_len(0)?;
-            file.write_at(&bytes, 0)?;
+            write_snapshot(&path, &bytes)?;
         }
         if let Some(text) = self.epochs {
             crate::ring::fs::write_replacing(&self.dir.join(LEADER_EPOCH_CHECKPOINT), text.as_bytes())?;
@@ -349,7 +347,16 @@ fn index_writes(segment: &Segment, dir: &Path, all: bool) -> Vec<IndexWrite> {
 fn write_index(write: &IndexWrite) -> io::Result<()> {
     let file = File::open(&write.path, OpenMode::Create)?;
     file.write_at(&write.bytes, write.at)?;
-    file.set_len(write.at + write.bytes.len() as u64)
+    let end = write.at + write.bytes.len() as u64;
+    // Cutting a file that ends there already would be a change of its inode.
+    if file.len()? == end { Ok(()) } else { file.set_len(end) }
+}
+
+/// Writes a producer snapshot. A crash may leave a part of it: its checksum tells. Blocking.
+pub(super) fn write_snapshot(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let file = File::open(path, OpenMode::Create)?;
+    file.write_at(bytes, 0)?;
+    if file.len()? == bytes.len() as u64 { Ok(()) } else { file.set_len(bytes.len() as u64) }
 }
 
 /// Writes what is missing in a segment's index files. Blocking.

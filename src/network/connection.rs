@@ -121,10 +121,10 @@ impl Connection {
             for Answered { key, began, request_bytes, response_bytes } in answered.drain(..) {
                 shard.stats.apis.answered(key, request_bytes, response_bytes, now.since(began));
             }
-            if let Some(why) = end {
-                self.warn(&shard, &why.to_string());
-            } else if sent.is_ok() {
-                continue;
+            match (end, sent) {
+                (None, Ok(())) => continue,
+                (Some(why), _) => self.warn(&shard, &why.to_string()),
+                (None, Err(e)) => self.warn(&shard, &quiet(&e)),
             }
             self.close();
             return;

@@ -37,6 +37,11 @@ impl Partition {
                 Err(error) => return self.failed_read(ask.offset, &error),
             };
             self.note_read(Place::Offset(ask.offset));
+            if let Some(range) = &plan.range
+                && let Err(error) = range.file.check_readable(range.position, range.len as usize).await
+            {
+                return self.failed_read(ask.offset, &crate::log::ReadError::from(error));
+            }
             self.with_log(|log| log.remember(&plan));
             let upto = Offset(fetched.last_stable_offset);
             let lookup = match ask.reader {

@@ -3,6 +3,7 @@
 //! the file system can do that (`RWF_DONTCACHE`), else the pages are given up behind the reader, if they were not
 //! there before.
 
+use super::ahead::CHUNK_BYTES;
 use super::buffer::Buffer;
 use super::errno;
 use super::file::{ColdBytes, File};
@@ -65,6 +66,23 @@ impl File {
             self.give_up_pages(&core, pos, buffer.len());
         }
         Ok(buffer.freeze())
+    }
+
+    /// Whether a range can be read; looked at only where reading this file failed before. Who begins to send a range that
+    /// cannot be read has to close the connection, with the other answers in it.
+    ///
+    /// # Errors
+    /// Of the read.
+    pub(crate) async fn check_readable(&self, pos: u64, len: usize) -> io::Result<()> {
+        let mut done = 0;
+        while self.is_distrusted() && done < len {
+            let read = self.read_cold(pos + done as u64, CHUNK_BYTES.min(len - done)).await?;
+            if read.is_empty() {
+                break;
+            }
+            done += read.len();
+        }
+        Ok(())
     }
 
     /// What the kernel reads ahead by itself would look as if others had wanted it; we do our own ([`super::ahead`]).

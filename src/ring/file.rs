@@ -18,7 +18,7 @@ use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 /// `RWF_DONTCACHE` (Linux 6.14): what had to be read from the disk does not stay in the page cache; what is written goes
 /// to the device at once.
@@ -84,6 +84,8 @@ struct Inner {
     reserved_to: AtomicU64,
     /// See [`File::cuts`].
     cuts: AtomicU64,
+    /// See [`File::distrust`].
+    distrusted: AtomicBool,
     /// For faults.
     #[cfg(test)]
     path: std::path::PathBuf,
@@ -97,6 +99,7 @@ impl Inner {
             device,
             reserved_to: AtomicU64::new(0),
             cuts: AtomicU64::new(0),
+            distrusted: AtomicBool::new(false),
             #[cfg(test)]
             path: path.to_owned(),
         }
@@ -166,6 +169,16 @@ impl File {
     /// Changes whenever bytes that were there may have been replaced by others.
     pub(super) fn cuts(&self) -> u64 {
         self.0.cuts.load(Ordering::Acquire)
+    }
+
+    /// A range of it could not be read while it was sent.
+    pub(super) fn distrust(&self) {
+        self.0.distrusted.store(true, Ordering::Release);
+    }
+
+    /// Whether that ever happened.
+    pub(super) fn is_distrusted(&self) -> bool {
+        self.0.distrusted.load(Ordering::Acquire)
     }
 
     /// Whether both are the same open file.

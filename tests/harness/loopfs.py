@@ -7,8 +7,10 @@ import functools
 import os
 import shutil
 import subprocess
+import sys
+from pathlib import Path
 
-from .process import run
+from .process import Running, run
 
 #: EXT4_IOC_SHUTDOWN and XFS_IOC_GOINGDOWN are the same number
 SHUTDOWN = 0x8004587D
@@ -40,6 +42,9 @@ class LoopFs:
     def make(self, mib):
         with open(self.image, "wb") as image:
             image.truncate(mib << 20)
+        self.format()
+
+    def format(self):
         run([f"mkfs.{self.kind}", "-q", *(["-m", "0"] if self.kind == "ext4" else []), self.image])
         self.mount()
 
@@ -73,6 +78,52 @@ class LoopFs:
     def remove(self):
         if os.path.ismount(self.path):
             run(["umount", "-l", self.path])
+        shutil.rmtree(self.image.parent, ignore_errors=True)
+
+
+class FaultyFs(LoopFs):
+    """On a block device that fails with EIO, in the way that `fault` says (`faulty_file.py`), when it is told to."""
+
+    def __init__(self, directory, kind, mib, fault):
+        self.fault = fault
+        super().__init__(directory, kind, mib)
+
+    def make(self, mib):
+        backing = self.image.with_suffix(".bytes")
+        with open(backing, "wb") as file:
+            file.truncate(mib << 20)
+        self.image.touch()
+        program = Path(__file__).with_name("faulty_file.py")
+        self.device = Running([sys.executable, program, self.image, backing], "faulty device")
+        self.device.wait_for_line("serves")
+        self.format()
+
+    def tell(self, line):
+        said = len(self.device.lines)
+        self.device.process.stdin.write(line + "\n")
+        self.device.process.stdin.flush()
+        self.device.wait_until(lambda: self.device.lines[said:] == [line], line)
+
+    def fail(self):
+        self.tell(self.fault)
+
+    def heal(self):
+        self.tell("heal")
+
+    def renew(self):
+        self.unmount()
+        size = self.image.stat().st_size
+        self.end_device()
+        self.make(size >> 20)
+
+    def end_device(self):
+        run(["umount", "-l", self.image])
+        self.device.finish()
+
+    def remove(self):
+        if os.path.ismount(self.path):
+            run(["umount", "-l", self.path])
+        self.end_device()
         shutil.rmtree(self.image.parent, ignore_errors=True)
 
 

@@ -1,9 +1,12 @@
 """What a stop, clean or not, must leave as it was."""
 
+import ctypes
+import mmap
 import os
 import re
 
 import pytest
+from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
 from harness import clients
 from harness.broker import IS_CORELOG
@@ -123,3 +126,60 @@ def test_twenty_clean_restarts_under_load(make_broker, seed):
     finally:
         load.kill()
     assert clients.franz_consume(broker, "bounced") == acknowledged
+
+
+def cached_pages(path):
+    """How many of a file's pages are in the page cache (mincore)."""
+    size = path.stat().st_size
+    if size == 0:
+        return 0
+    pages = -(-size // mmap.PAGESIZE)
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.mmap.restype = ctypes.c_void_p
+    libc.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int, ctypes.c_int, ctypes.c_int, ctypes.c_long]
+    libc.mincore.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_char_p]
+    libc.munmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t]
+    fd = os.open(path, os.O_RDONLY)
+    place = libc.mmap(None, size, mmap.PROT_READ, mmap.MAP_SHARED, fd, 0)
+    os.close(fd)
+    there = ctypes.create_string_buffer(pages)
+    assert libc.mincore(place, size, there) == 0, os.strerror(ctypes.get_errno())
+    libc.munmap(place, size)
+    return sum(page & 1 for page in there.raw)
+
+
+def bytes_from_disks(broker):
+    with open(f"/proc/{broker.pid}/io") as io:
+        return next(int(line.split()[1]) for line in io if line.startswith("read_bytes"))
+
+
+@pytest.mark.corelog
+def test_a_start_evicts_nothing_and_the_first_fetch_after_it_reads_no_disk(make_broker):
+    """What is in the page cache when the broker ends, cleanly or killed, is still there when it serves again."""
+    broker = make_broker(log_segment_bytes=1 << 20, num_partitions=2).start()
+    producer = KafkaProducer(bootstrap_servers=broker.address, acks="all")
+    told = [producer.send("warm", value=os.urandom(10_000), partition=n % 2) for n in range(1000)]
+    assert max(future.get(30).offset for future in told) == 499
+    producer.close()
+    logs = sorted(broker.data.glob("warm-*/*.log"))
+    for log in logs:  # what is dirty could not be evicted
+        fd = os.open(log, os.O_RDONLY)
+        os.fsync(fd)
+        os.close(fd)
+    for end in (broker.stop, broker.kill):
+        before = {log: cached_pages(log) for log in logs}
+        assert sum(before.values()) > 2000, before
+        end()
+        broker.start()
+        assert all(cached_pages(log) >= before[log] for log in logs), before
+        read = bytes_from_disks(broker)
+        consumer = KafkaConsumer(bootstrap_servers=broker.address)
+        partitions = [TopicPartition("warm", p) for p in (0, 1)]
+        consumer.assign(partitions)
+        for partition in partitions:
+            consumer.seek(partition, 450)
+        found = 0
+        while found < 100:
+            found += sum(len(batch) for batch in consumer.poll(1000).values())
+        consumer.close()
+        assert bytes_from_disks(broker) == read

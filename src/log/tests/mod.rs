@@ -3,6 +3,7 @@
 mod append;
 mod faults;
 mod flush;
+mod formats;
 mod java;
 mod lost_ids;
 mod many;

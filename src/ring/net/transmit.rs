@@ -46,7 +46,8 @@ impl Stream {
     ///
     /// # Errors
     /// `UnexpectedEof` when the file is shorter than promised (close the connection: the peer was told a length);
-    /// those of the connection and the file.
+    /// those of the connection and the file. A file that cannot be read is looked at from then on before it is promised
+    /// ([`File::check_readable`]).
     pub async fn send_file(&self, file: &File, position: u64, len: u64, path: FetchPath) -> io::Result<()> {
         match path.resolve(len) {
             FetchPath::Sendfile => self.send_file_pages(file, position, len).await,
@@ -59,7 +60,8 @@ impl Stream {
         while left > 0 {
             let chunk = left.min(CHUNK_BYTES as u64) as usize;
             let room = Buffer::with_capacity(chunk);
-            let buffer = file.read_into(room, position, chunk, ColdBytes::PassThrough).await?;
+            let read = file.read_into(room, position, chunk, ColdBytes::PassThrough).await;
+            let buffer = read.map_err(|e| unreadable(file, &e))?;
             if buffer.len() < chunk {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
@@ -75,7 +77,8 @@ impl Stream {
         while left > 0 {
             let chunk = left.min(CHUNK_BYTES as u64) as usize;
             if !file.is_resident(position, chunk) {
-                let bytes = ahead::read(file, position, chunk, left > chunk as u64).await?;
+                let read = ahead::read(file, position, chunk, left > chunk as u64).await;
+                let bytes = read.map_err(|e| unreadable(file, &e))?;
                 if bytes.is_empty() {
                     return Err(io::ErrorKind::UnexpectedEof.into());
                 }
@@ -95,6 +98,7 @@ impl Stream {
                 }
                 Err(e) if e.raw_os_error() == Some(libc::EAGAIN) => self.writable().await?,
                 Err(e) if e.raw_os_error() == Some(libc::EINTR) => {}
+                Err(e) if e.raw_os_error() == Some(libc::EIO) => return Err(unreadable(file, &e)),
                 Err(e) => return Err(e),
             }
         }
@@ -148,6 +152,11 @@ impl Stream {
         }
         Ok(())
     }
+}
+
+fn unreadable(file: &File, why: &io::Error) -> io::Error {
+    file.distrust();
+    io::Error::other(format!("what was to be sent could not be read: {why}"))
 }
 
 fn as_fd(fd: &std::os::fd::OwnedFd) -> types::Fd {
