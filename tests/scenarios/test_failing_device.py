@@ -21,10 +21,10 @@ TOPICS = {"sync": {"flush.messages": "1"}, "parity": {"segment.bytes": str(1 << 
 PARTITIONS = 4
 #: A device without space; and EIO for writes, one single write (the fsync after it succeeds, the bytes are gone), syncs.
 FAULTS = ("space", "write", "write once", "sync")
-#: A run by itself tries each fault, on one file system; a campaign each on both.
+#: A run by itself tries some; a campaign each on both file systems.
 CASES = [(kind, fault) for kind in KINDS for fault in FAULTS]
 if ROUNDS == 1:
-    CASES = [("ext4", "space"), ("xfs", "write"), ("ext4", "write once"), ("xfs", "sync")]
+    CASES = [("ext4", "space"), ("ext4", "write once"), ("xfs", "sync")]
 VALUE = os.urandom(10_000)
 
 
@@ -143,25 +143,25 @@ def test_a_dir_whose_device_fails_is_fenced_and_never_acknowledges_again(disk, m
 
 
 def forget_cached(disk):
-    """Whoever reads the file system's files next asks the device, but for the first page of each."""
+    """Whoever reads the file system's files next asks the device, but for the first pages of each."""
     for path in disk.path.rglob("*.log"):
         fd = os.open(path, os.O_RDONLY)
         os.fsync(fd)
         os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
         os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_RANDOM)
-        os.pread(fd, 1, 0)
+        os.pread(fd, 16 * 4096, 0)
         os.close(fd)
 
 
 def fetch(broker, topic, partitions, offset):
-    """Error and records by partition; None where the broker closed the connection."""
+    """Error, and whether what was asked for is there, by partition; None where the broker closed the connection."""
     asked = [{"Partition": p, "FetchOffset": offset, "PartitionMaxBytes": 500_000} for p in partitions]
     with Connection(broker.address) as connection:
         answer = connection.ask(1, 11, MaxWaitMs=100, MaxBytes=8 << 20, Topics=[{"Topic": topic, "Partitions": asked}])
     if answer is None:
         return None
     found = [p for topic in answer["Responses"] for p in topic["Partitions"]]
-    return {p["PartitionIndex"]: (p["ErrorCode"], len(p["Records"] or b"") // 100_000) for p in found}
+    return {p["PartitionIndex"]: (p["ErrorCode"], len(p["Records"] or b"") > 400_000) for p in found}
 
 
 @pytest.fixture(params=KINDS if ROUNDS > 1 else ["ext4"])
@@ -181,8 +181,8 @@ def test_what_cannot_be_read_is_answered_as_such_and_fences_nothing(unreadable, 
     partitions = range(PARTITIONS)
     failing = [p for p in partitions if (disk.path / "data" / f"{topic}-{p}").is_dir()]
     assert 0 < len(failing) < PARTITIONS
-    good, bad = (0, 4), (56, 0)
-    producer = KafkaProducer(bootstrap_servers=broker.address, acks="all", retries=0)
+    good, bad = (0, True), (56, False)
+    producer = KafkaProducer(bootstrap_servers=broker.address, acks="all", retries=0, batch_size=100_000)
     told = [producer.send(topic, value=b"%d " % n + VALUE, partition=p) for n in range(count) for p in partitions]
     assert max(future.get(30).offset for future in told) == count - 1
     forget_cached(disk)

@@ -157,7 +157,7 @@ def bytes_from_disks(broker):
 def test_a_start_evicts_nothing_and_the_first_fetch_after_it_reads_no_disk(make_broker):
     """What is in the page cache when the broker ends, cleanly or killed, is still there when it serves again."""
     broker = make_broker(log_segment_bytes=1 << 20, num_partitions=2).start()
-    producer = KafkaProducer(bootstrap_servers=broker.address, acks="all")
+    producer = KafkaProducer(bootstrap_servers=broker.address, acks="all", batch_size=500_000)
     told = [producer.send("warm", value=os.urandom(10_000), partition=n % 2) for n in range(1000)]
     assert max(future.get(30).offset for future in told) == 499
     producer.close()
