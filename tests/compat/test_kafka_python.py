@@ -22,10 +22,15 @@ def names():
         yield from (f"{file}::{name}" for name in re.findall(r"^def test_(\w+)", text, re.M))
 
 
-def run_suite(broker, directory, files):
-    """{test: [(tag, message)] of what went wrong in its variants}, all of the files run against one broker."""
+def file_of(name):
+    return f"test/integration/test_{name}_integration.py"
+
+
+def run_suite(broker, directory, files, only=()):
+    """{test: [(tag, message)] of what went wrong in its variants}, all of the files (or `only` these of their tests) run
+    against one broker."""
     report = directory / "report.xml"
-    paths = [f"test/integration/test_{file}_integration.py" for file in files]
+    paths = ["::test_".join((file_of(name.split("::")[0]), name.split("::")[1])) for name in only] or map(file_of, files)
     argv = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--tb", "short", "--timeout", "120"]
     environment = {
         **os.environ, "KAFKA_VERSION": "4.3.1", "KAFKA_ROOT": str(SOURCES), "KAFKA_URI": f"kafka://{broker.address}",
