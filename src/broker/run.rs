@@ -68,6 +68,7 @@ struct Seat {
 fn serve(shared: Arc<SharedServices>, held: Held, cores: &Cores, signals: Signals) -> Result<(), Failure> {
     let (senders, receivers): (Vec<_>, Vec<_>) =
         cores.numbers().iter().map(|_| crate::ring::mailbox::channel()).unzip();
+    let ring = runtime::RingConfig { pack_light_load: shared.config.pack_light_load, ..Default::default() };
     let mut signals = Some(signals);
     let seats: Vec<_> = receivers
         .into_iter()
@@ -93,7 +94,7 @@ fn serve(shared: Arc<SharedServices>, held: Held, cores: &Cores, signals: Signal
             }
         }
     };
-    let running = runtime::run_cores(cores.numbers(), Default::default(), make)
+    let running = runtime::run_cores(cores.numbers(), ring, make)
         .map_err(|e| Failure(format!("a core's io_uring cannot be set up: {e}")))?;
     let endings = running.join();
     drop(held);

@@ -22,6 +22,8 @@ pub struct Config {
     pub metadata_log_dir: PathBuf,
     /// `corelog.cores`.
     pub cores: CoreSelection,
+    /// `corelog.pack.light.load`.
+    pub pack_light_load: bool,
     /// Limits of connections and requests.
     pub network: NetworkConfig,
     /// `corelog.admin.listener`; none where it is empty.
@@ -245,6 +247,7 @@ impl Config {
             log_dirs,
             metadata_log_dir,
             cores,
+            pack_light_load: s.flag("corelog.pack.light.load"),
             network,
             admin_listener,
             fetch_path: match s.text("corelog.fetch.path") {

@@ -18,6 +18,12 @@ pub fn mono() -> Instant {
     Instant(1_000_000_000 + start.elapsed().as_nanos() as u64)
 }
 
+/// Nanoseconds that the calling thread has used a CPU for. Zero where the kernel does not tell.
+pub(crate) fn cpu_of_this_thread() -> u64 {
+    let spent = nix::time::clock_gettime(nix::time::ClockId::CLOCK_THREAD_CPUTIME_ID);
+    spent.map_or(0, |spent| std::time::Duration::from(spent).as_nanos() as u64)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

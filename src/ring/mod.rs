@@ -23,6 +23,7 @@ pub mod file;
 pub mod fs;
 pub mod mailbox;
 pub mod net;
+mod packing;
 pub mod parallel;
 mod passing;
 mod patience;

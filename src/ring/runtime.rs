@@ -1,5 +1,6 @@
 //! One pinned glommio executor per core, with its data ring; tasks, timers and the blocking pool.
 
+use super::packing::{Packing, Place};
 use super::timer::Sleep;
 use super::uring::{self, Core};
 use crate::base::Instant;
@@ -39,6 +40,8 @@ pub struct RingConfig {
     pub large_frames_budget_bytes: usize,
     /// A large frame of which nothing arrives for this long is given up: it holds memory others wait for.
     pub large_frame_stalls_after: Duration,
+    /// While all cores together need but a part of one CPU, their threads share it.
+    pub pack_light_load: bool,
 }
 
 impl Default for RingConfig {
@@ -49,6 +52,7 @@ impl Default for RingConfig {
             receive_buffer_bytes: 32 << 10,
             large_frames_budget_bytes: 256 << 20,
             large_frame_stalls_after: Duration::from_secs(10),
+            pack_light_load: true,
         }
     }
 }
@@ -118,7 +122,8 @@ impl<T> Cores<T> {
     }
 }
 
-/// Starts one thread per core of `cores` (CPU numbers), pinned to it, each running `make(index)` on its own
+/// Starts one thread per core of `cores` (CPU numbers), pinned to it (and while the load is light together on fewer of
+/// them, see [`RingConfig::pack_light_load`]), each running `make(index)` on its own
 /// executor and data ring until that future ends. Returns once all rings are up.
 ///
 /// # Errors
@@ -130,12 +135,14 @@ where
     Make: Fn(usize) -> F + Send + Sync + 'static,
 {
     let make = Arc::new(make);
+    let packing = (config.pack_light_load && cores.len() > 1).then(|| Arc::new(Packing::new(cores)));
     let (ready, readiness) = mpsc::channel();
     let mut threads = Vec::with_capacity(cores.len());
     for (index, &cpu) in cores.iter().enumerate() {
-        let (make, ready) = (make.clone(), ready.clone());
+        let (make, ready, packing) = (make.clone(), ready.clone(), packing.clone());
         let body = move || {
-            let outcome = run_one(Placement::Fixed(cpu), config, &ready, || make(index));
+            let place = packing.map(|packing| Place::new(packing, index));
+            let outcome = run_one(Placement::Fixed(cpu), place, config, &ready, || make(index));
             if let Err(error) = &outcome {
                 // The receiver has gone when everything was up before.
                 let _ = ready.send(Err(io::Error::new(error.kind(), error.to_string())));
@@ -152,6 +159,7 @@ where
 
 fn run_one<F: Future>(
     placement: Placement,
+    place: Option<Place>,
     config: RingConfig,
     ready: &mpsc::Sender<io::Result<()>>,
     make: impl FnOnce() -> F,
@@ -162,7 +170,7 @@ fn run_one<F: Future>(
         .make()
         .map_err(|error| io::Error::other(format!("glommio executor: {error}")))?;
     let result = executor.run(async {
-        let core = Core::install(config)?;
+        let core = Core::install(config, place)?;
         let background = glommio::executor().create_task_queue(
             Shares::Static(BACKGROUND_SHARES),
             Latency::NotImportant,
@@ -196,7 +204,7 @@ pub fn block_on_test<T>(future: impl Future<Output = T>) -> T {
 /// As that.
 pub fn block_on_test_with<T>(config: RingConfig, future: impl Future<Output = T>) -> T {
     let (ready, _readiness) = mpsc::channel();
-    run_one(Placement::Unbound, config, &ready, || future).expect("a runtime for the test")
+    run_one(Placement::Unbound, None, config, &ready, || future).expect("a runtime for the test")
 }
 
 #[cfg(test)]
@@ -272,6 +280,33 @@ mod tests {
         let cores = run_cores(&[cpu, cpu], RingConfig::default(), |index| async move { index * 10 }).unwrap();
         let results: Vec<_> = cores.join().into_iter().map(Result::unwrap).collect();
         assert_eq!(results, [0, 10]);
+    }
+
+    #[test]
+    fn idle_cores_share_a_cpu_and_a_busy_one_spreads_them() {
+        let available = crate::ring::process::cores::available();
+        let (Some(&first), Some(&second)) = (available.first(), available.get(1)) else {
+            eprintln!("one CPU only: nothing to pack");
+            return;
+        };
+        let here = crate::ring::process::cores::of_this_thread;
+        let body = move |index: usize| async move {
+            let own = [first, second][index];
+            // Looked at by a core that takes a turn now and then.
+            while here() != [first] {
+                sleep(Duration::from_millis(5)).await;
+            }
+            while index == 1 && here() != [own] {
+                // All of a CPU, in turns.
+                let until = mono().plus(Duration::from_millis(1));
+                while mono() < until {}
+                yield_now().await;
+            }
+            here()
+        };
+        let cores = run_cores(&[first, second], RingConfig::default(), body).unwrap();
+        let places: Vec<_> = cores.join().into_iter().map(Result::unwrap).collect();
+        assert_eq!(places, [[first], [second]]);
     }
 
     #[test]

@@ -23,6 +23,8 @@ pub struct CoreStats {
     pub turns: Distribution,
     /// Turns longer than [`STALL`], by the task that took it.
     pub stalls: Vec<Stall>,
+    /// The CPU the core's thread runs on now, where it may change (several cores, packed while the load is light).
+    pub cpu: Option<usize>,
 }
 
 /// Of the calling core; nothing but zeroes elsewhere.

@@ -51,6 +51,16 @@ pub fn write(snapshot: &Snapshot, out: &mut Text) {
         let mut family = out.family(name, *kind, help);
         snapshot.cores.iter().for_each(|core| family.sample(&[("core", &core.core)], value(core)));
     }
+    let mut family = out.family(
+        "corelog_core_cpu",
+        Kind::Gauge,
+        "The CPU its thread runs on: cores share CPUs while the load is light.",
+    );
+    for core in &snapshot.cores {
+        if let Some(cpu) = core.runtime.cpu {
+            family.sample(&[("core", &core.core)], cpu as u64);
+        }
+    }
     turns(&snapshot.cores, out);
     memory(&snapshot.cores, out);
 }

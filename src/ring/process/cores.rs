@@ -17,9 +17,8 @@ pub fn available() -> &'static [usize] {
 /// Pins the calling thread to one of `cores`, counted by `number`; to none, that is wherever the process may run,
 /// when `cores` is empty (a thread inherits the pinning of the one that started it).
 pub(crate) fn run_anywhere_or_on(cores: &[usize], number: usize) {
-    if let Some(&id) = cores.get(number % cores.len().max(1)) {
-        core_affinity::set_for_current(core_affinity::CoreId { id });
-        return;
+    if let Some(&cpu) = cores.get(number % cores.len().max(1)) {
+        return run_on(cpu);
     }
     let mut set = CpuSet::new();
     for &core in available() {
@@ -27,6 +26,11 @@ pub(crate) fn run_anywhere_or_on(cores: &[usize], number: usize) {
         let _ = set.set(core);
     }
     let _ = sched_setaffinity(Pid::from_raw(0), &set);
+}
+
+/// Pins the calling thread to `cpu`. Where that is refused it stays where it is.
+pub(crate) fn run_on(cpu: usize) {
+    core_affinity::set_for_current(core_affinity::CoreId { id: cpu });
 }
 
 /// The calling thread gets about a tenth of a core that others want too, and is taken off it when they wake. For good.

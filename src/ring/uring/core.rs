@@ -6,6 +6,7 @@ use crate::base::Instant;
 use crate::ring::activity::Activity;
 use crate::ring::doorbell::Doorbell;
 use crate::ring::net::{Budget, Receive};
+use crate::ring::packing::Place;
 use crate::ring::runtime::RingConfig;
 use crate::ring::stats::CoreStats;
 use crate::ring::timer::Timers;
@@ -54,11 +55,13 @@ pub(crate) struct Core {
     /// When idle large buffers go back to the system, unless they are used before (told by the count).
     release_at: Cell<Option<(Instant, u64)>>,
     pub(crate) background: Cell<Option<glommio::TaskQueueHandle>>,
+    /// Where the thread runs, if there are several cores.
+    place: Option<Place>,
 }
 
 impl Core {
     /// Sets up the data ring of the calling thread, which becomes its single issuer.
-    pub(crate) fn install(config: RingConfig) -> io::Result<Rc<Self>> {
+    pub(crate) fn install(config: RingConfig, place: Option<Place>) -> io::Result<Rc<Self>> {
         let ring = IoUring::builder()
             .setup_single_issuer()
             .setup_defer_taskrun()
@@ -85,6 +88,7 @@ impl Core {
             turns: Turns::default(),
             release_at: Cell::new(None),
             background: Cell::new(None),
+            place,
         });
         CORE.set(Some(core.clone()));
         Ok(core)
@@ -134,6 +138,7 @@ impl Core {
             large_frame_bytes_max: self.config.large_frames_budget_bytes,
             turns: self.turns.times.snapshot(),
             stalls: self.turns.stalls(),
+            cpu: self.place.as_ref().map(Place::cpu),
         }
     }
 
@@ -176,6 +181,9 @@ impl Core {
         self.rearm_starved();
         let now = crate::ring::clock::mono();
         self.turns.ended(now, &self.activity);
+        if let Some(place) = &self.place {
+            place.turn(now);
+        }
         found += self.fire_timers(now);
         found += self.doorbell.answer();
         Ok(found)
