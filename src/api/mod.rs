@@ -76,6 +76,8 @@ mod share_group_heartbeat;
 mod share_member;
 mod share_progress;
 mod share_state;
+mod streams_group_describe;
+mod streams_group_heartbeat;
 mod sync_group;
 mod topic_view;
 mod transactions;

@@ -6,6 +6,7 @@ use super::consumer_groups::ConsumerGroupConfig;
 use super::listeners::Listeners;
 use super::settings::Settings;
 use super::share::ShareConfig;
+use super::streams_groups::StreamsGroupConfig;
 use super::topic::TopicDefaults;
 use std::path::PathBuf;
 
@@ -169,6 +170,8 @@ pub struct GroupConfig {
     pub offsets_topic_compression_codec: i32,
     /// The new protocol's.
     pub consumer: ConsumerGroupConfig,
+    /// Streams groups'.
+    pub streams: StreamsGroupConfig,
 }
 
 /// The transaction coordinator's and producer state's limits.
@@ -330,6 +333,7 @@ fn group_config(s: &Settings, replication_factor: i16) -> GroupConfig {
         offsets_topic_segment_bytes: s.number("offsets.topic.segment.bytes"),
         offsets_topic_compression_codec: s.number("offsets.topic.compression.codec"),
         consumer: ConsumerGroupConfig::new(s),
+        streams: StreamsGroupConfig::new(s),
     }
 }
 

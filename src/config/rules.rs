@@ -1,10 +1,10 @@
 //! What a configuration as a whole must keep: guards, roles, old keys, and what is worth a warning.
 
-use super::consumer_groups;
 use super::listeners::Listeners;
 use super::settings::Settings;
 use super::table::{KeyDef, Table, Treatment};
 use super::value::{Value, split_list};
+use super::{consumer_groups, streams_groups};
 use std::collections::BTreeMap;
 
 type Keys = BTreeMap<String, String>;
@@ -161,6 +161,7 @@ pub(super) fn contradictions(settings: &Settings) -> Vec<String> {
         );
     }
     told.extend(consumer_groups::contradictions(settings));
+    told.extend(streams_groups::contradictions(settings));
     told
 }
 

@@ -26,12 +26,18 @@ pub const SHARE_VERSION: &str = "share.version";
 /// The level at which they are.
 pub const SHARE_VERSION_GROUPS: i16 = 1;
 
+/// The feature under which streams groups (KIP-1071) are served.
+pub const STREAMS_VERSION: &str = "streams.version";
+/// The level at which they are.
+pub const STREAMS_VERSION_GROUPS: i16 = 1;
+
 /// What clients are told under "supported" (ApiVersions), by name. Only features whose APIs are served: the others'
 /// finalized levels stay in the metadata log, and are not advertised.
 pub const SUPPORTED: &[SupportedFeature] = &[
     SupportedFeature { name: GROUP_VERSION, min: 0, max: GROUP_VERSION_CONSUMER },
     SupportedFeature { name: "metadata.version", min: METADATA_VERSION_MIN, max: METADATA_VERSION_LATEST },
     SupportedFeature { name: SHARE_VERSION, min: 0, max: SHARE_VERSION_GROUPS },
+    SupportedFeature { name: STREAMS_VERSION, min: 0, max: STREAMS_VERSION_GROUPS },
     SupportedFeature { name: TRANSACTION_VERSION, min: 0, max: 2 },
 ];
 
@@ -47,7 +53,7 @@ pub const REGISTERED: &[SupportedFeature] = &[
     SupportedFeature { name: "kraft.version", min: 0, max: 1 },
     SupportedFeature { name: "metadata.version", min: METADATA_VERSION_MIN, max: METADATA_VERSION_LATEST },
     SupportedFeature { name: "share.version", min: 0, max: 1 },
-    SupportedFeature { name: "streams.version", min: 0, max: 1 },
+    SupportedFeature { name: STREAMS_VERSION, min: 0, max: STREAMS_VERSION_GROUPS },
     SupportedFeature { name: TRANSACTION_VERSION, min: 0, max: 2 },
 ];
 

@@ -29,6 +29,7 @@ mod settings;
 pub mod share;
 mod stats;
 mod stop;
+mod streams_topics;
 mod transactions;
 mod waits;
 
@@ -96,6 +97,7 @@ pub struct Shard {
     pub telemetry: RefCell<Telemetry>,
     writer: changes::Writer,
     auto_create: auto_create::AutoCreate,
+    streams_topics: streams_topics::StreamsTopics,
     cleaner: cleaner::Cleaner,
     producer_ids: producer_ids::ProducerIds,
     image_taken: Event,
@@ -151,6 +153,7 @@ impl Shard {
             telemetry: RefCell::new(Telemetry::new(telemetry)),
             writer: changes::Writer::default(),
             auto_create: auto_create::AutoCreate::default(),
+            streams_topics: streams_topics::StreamsTopics::default(),
             cleaner: cleaner::Cleaner::default(),
             producer_ids: producer_ids::ProducerIds::default(),
             ended: Event::default(),

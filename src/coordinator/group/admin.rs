@@ -20,6 +20,7 @@ use std::sync::Arc;
 const CLASSIC: &str = "classic";
 const CONSUMER: &str = "consumer";
 const SHARE: &str = "share";
+const STREAMS: &str = "streams";
 /// Since this version DescribeGroups says that a group does not exist (KIP-1043).
 const NOT_FOUND_FROM: i16 = 6;
 
@@ -29,7 +30,11 @@ impl Groups {
         let types = &request.types_filter;
         let of_type = |kind: &str| types.is_empty() || types.iter().any(|t| t.trim().eq_ignore_ascii_case(kind));
         let listed = |id: &str, protocol_type: &str, state: &'static str, kind: &'static str| {
-            let wanted = states.is_empty() || states.contains(&state.to_lowercase());
+            let name = state.to_lowercase();
+            // Kafka knows NotReady by another name here.
+            let also = (state == "NotReady").then_some("not_ready");
+            let is_in = |state: &String| *state == name || Some(state.as_str()) == also;
+            let wanted = states.is_empty() || states.iter().any(is_in);
             wanted.then(|| ListedGroup {
                 group_id: str_of(id),
                 protocol_type: str_of(protocol_type),
@@ -44,7 +49,9 @@ impl Groups {
         let consumers = consumers.filter_map(|group| listed(&group.id, CONSUMER, group.state().name(), CONSUMER));
         let shares = self.shares.iter().filter(|_| of_type(SHARE));
         let shares = shares.filter_map(|(id, group)| listed(id, SHARE, group.state_name(), SHARE));
-        classic.chain(consumers).chain(shares).collect()
+        let streams = self.streams.values().filter(|_| of_type(STREAMS));
+        let streams = streams.filter_map(|group| listed(&group.id, STREAMS, group.state().name(), STREAMS));
+        classic.chain(consumers).chain(shares).chain(streams).collect()
     }
 
     pub(super) fn describe(&self, caller: &Caller, groups: &[Str]) -> Vec<DescribedGroup> {
@@ -64,7 +71,7 @@ impl Groups {
             ..Default::default()
         };
         if api_version >= NOT_FOUND_FROM {
-            let exists = self.foreign.contains(&**id) || self.consumers.contains_key(&**id);
+            let exists = self.is_other_kind(id) || self.shares.contains_key(&**id);
             let what = if exists { "is not a classic group" } else { "not found" };
             answer.error_code = ErrorCode::GroupIdNotFound as i16;
             answer.error_message = Some(format!("Group {id} {what}.").into());
@@ -84,6 +91,11 @@ impl Groups {
             {
                 self.remove_offsets(self.all_keys(id), step);
                 self.end_consumer(id, step);
+            } else if let Ok(id) = &outcome
+                && self.streams.contains_key(id)
+            {
+                self.remove_offsets(self.all_keys(id), step);
+                self.end_streams(id, step);
             } else if let Ok(id) = &outcome
                 && self.shares.contains_key(id)
             {
@@ -114,6 +126,13 @@ impl Groups {
 
     fn deletable(&self, id: &str) -> Result<Arc<str>, ErrorCode> {
         if let Some(group) = self.consumers.get(id) {
+            return match group.is_empty() {
+                true if self.is_writing(id) => Err(ErrorCode::CoordinatorNotAvailable),
+                true => Ok(group.id.clone()),
+                false => Err(ErrorCode::NonEmptyGroup),
+            };
+        }
+        if let Some(group) = self.streams.get(id) {
             return match group.is_empty() {
                 true if self.is_writing(id) => Err(ErrorCode::CoordinatorNotAvailable),
                 true => Ok(group.id.clone()),

@@ -61,11 +61,14 @@ impl Groups {
 
     fn check_commit(&mut self, caller: &Caller, request: &OffsetCommitRequest, step: &Step) -> Result<(), ErrorCode> {
         let generation = request.generation_id_or_member_epoch;
-        if self.foreign.contains(&*request.group_id) {
+        if self.shares.contains_key(&*request.group_id) {
             // Members of other kinds of groups cannot be checked here; administrators may commit.
             return if generation < 0 { Ok(()) } else { Err(ErrorCode::UnknownMemberId) };
         }
         if let Some(group) = self.consumers.get(&*request.group_id) {
+            return group.check_commit(caller.api_version, request);
+        }
+        if let Some(group) = self.streams.get(&*request.group_id) {
             return group.check_commit(caller.api_version, request);
         }
         let Some((id, group)) = self.groups.get_key_value(&*request.group_id) else {
@@ -106,17 +109,16 @@ impl Groups {
 
     /// A group is not deleted below the commits it has on their way.
     pub(super) fn count_commit(&mut self, id: &str, up: bool) {
-        let count = match (self.groups.get_mut(id), self.consumers.get_mut(id)) {
-            (Some(group), _) => &mut group.commits_in_flight,
-            (None, Some(group)) => &mut group.commits_in_flight,
-            (None, None) => return,
-        };
+        let classic = self.groups.get_mut(id).map(|group| &mut group.commits_in_flight);
+        let consumer = self.consumers.get_mut(id).map(|group| &mut group.commits_in_flight);
+        let streams = self.streams.get_mut(id).map(|group| &mut group.commits_in_flight);
+        let Some(count) = classic.or(consumer).or(streams) else { return };
         *count = if up { *count + 1 } else { count.saturating_sub(1) };
     }
 
     /// Offsets belong to a group: without any, a simple one comes into being.
     pub(super) fn hold_group(&mut self, id: &Arc<str>, now: TimestampMs) {
-        if !self.foreign.contains(id) && !self.consumers.contains_key(id) && !self.groups.contains_key(id) {
+        if !self.shares.contains_key(id) && !self.is_other_kind(id) {
             self.groups.insert(id.clone(), ClassicGroup::new(id.clone(), now));
         }
     }

@@ -28,12 +28,16 @@ pub struct GroupConfig {
     pub consumer: ConsumerConfig,
     /// The numbers of share groups.
     pub share: ShareGroups,
+    /// The numbers of streams groups.
+    pub streams: StreamsConfig,
     /// Members and pending members one coordinator partition holds; Kafka knows no such bound.
     pub members_max: usize,
     /// Groups one coordinator partition creates for clients; what is in the log is always loaded.
     pub groups_max: usize,
     /// Bytes of all protocols of one member; more would not fit a record either.
     pub member_metadata_bytes_max: usize,
+    /// Bytes of the topology of a streams group.
+    pub topology_bytes_max: usize,
 }
 
 impl From<&crate::config::GroupConfig> for GroupConfig {
@@ -51,6 +55,7 @@ impl From<&crate::config::GroupConfig> for GroupConfig {
                 .and_then(Compression::from_id)
                 .unwrap_or(Compression::None),
             consumer: ConsumerConfig::from(&config.consumer),
+            streams: StreamsConfig::from(&config.streams),
             ..Self::default()
         }
     }
@@ -73,9 +78,11 @@ impl Default for GroupConfig {
             compression: Compression::None,
             consumer: ConsumerConfig::default(),
             share: ShareGroups::default(),
+            streams: StreamsConfig::default(),
             members_max: 100_000,
             groups_max: 100_000,
             member_metadata_bytes_max: 4 << 20,
+            topology_bytes_max: 512 << 10,
         }
     }
 }
@@ -209,6 +216,81 @@ impl Default for ConsumerConfig {
             assignors: vec![Assignor::Uniform, Assignor::Range],
             migration: Migration { upgrade: true, downgrade: true },
             regex_refresh_interval_ms: 600_000,
+        }
+    }
+}
+
+/// The numbers of streams groups, Kafka's defaults.
+#[derive(Clone, Debug)]
+pub struct StreamsConfig {
+    /// How long a member may be silent, in ms.
+    pub session_timeout_ms: Bounded,
+    /// How often members are told to send heartbeats, in ms.
+    pub heartbeat_interval_ms: Bounded,
+    /// The least time between two targets of a group, in ms.
+    pub assignment_interval_ms: Bounded,
+    /// How many standby tasks each task with state has.
+    pub standby_replicas: Bounded,
+    /// How long a group without members waits for more of them before its first target, in ms.
+    pub initial_rebalance_delay_ms: Bounded,
+    /// `group.streams.max.size`, in members.
+    pub members_per_group_max: usize,
+}
+
+/// The numbers of one streams group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StreamsSettings {
+    /// `streams.session.timeout.ms`.
+    pub session_timeout_ms: i32,
+    /// `streams.heartbeat.interval.ms`.
+    pub heartbeat_interval_ms: i32,
+    /// `streams.assignment.interval.ms`.
+    pub assignment_interval_ms: i32,
+    /// `streams.num.standby.replicas`.
+    pub standby_replicas: i32,
+    /// `streams.initial.rebalance.delay.ms`.
+    pub initial_rebalance_delay_ms: i32,
+}
+
+impl GroupConfig {
+    /// The numbers of one streams group.
+    pub fn streams_settings(&self, image: &MetadataImage, group: &str) -> StreamsSettings {
+        let own = image.config(ResourceType::Group, group);
+        let of = |number: Bounded, key: &str| number.of(&own, key);
+        let config = &self.streams;
+        StreamsSettings {
+            session_timeout_ms: of(config.session_timeout_ms, "streams.session.timeout.ms"),
+            heartbeat_interval_ms: of(config.heartbeat_interval_ms, "streams.heartbeat.interval.ms"),
+            assignment_interval_ms: of(config.assignment_interval_ms, "streams.assignment.interval.ms"),
+            standby_replicas: of(config.standby_replicas, "streams.num.standby.replicas"),
+            initial_rebalance_delay_ms: of(config.initial_rebalance_delay_ms, "streams.initial.rebalance.delay.ms"),
+        }
+    }
+}
+
+impl From<&crate::config::StreamsGroupConfig> for StreamsConfig {
+    fn from(config: &crate::config::StreamsGroupConfig) -> Self {
+        let bounded = |[default, min, max]: [i32; 3]| Bounded { default, min, max };
+        Self {
+            session_timeout_ms: bounded(config.session_timeout_ms),
+            heartbeat_interval_ms: bounded(config.heartbeat_interval_ms),
+            assignment_interval_ms: bounded(config.assignment_interval_ms),
+            standby_replicas: Bounded { default: config.standby_replicas, min: 0, max: config.standby_replicas_max },
+            initial_rebalance_delay_ms: Bounded { default: config.initial_rebalance_delay_ms, min: 0, max: i32::MAX },
+            members_per_group_max: usize::try_from(config.max_size).unwrap_or(0),
+        }
+    }
+}
+
+impl Default for StreamsConfig {
+    fn default() -> Self {
+        Self {
+            session_timeout_ms: Bounded { default: 45_000, min: 45_000, max: 60_000 },
+            heartbeat_interval_ms: Bounded { default: 5_000, min: 5_000, max: 15_000 },
+            assignment_interval_ms: Bounded { default: 1_000, min: 0, max: 15_000 },
+            standby_replicas: Bounded { default: 0, min: 0, max: 2 },
+            initial_rebalance_delay_ms: Bounded { default: 3_000, min: 0, max: i32::MAX },
+            members_per_group_max: i32::MAX as usize,
         }
     }
 }

@@ -38,13 +38,16 @@ impl Groups {
             }
         }
         let consumers = self.expired_consumers(step.now.wall, &mut offsets);
-        if !offsets.is_empty() || !groups.is_empty() || !consumers.is_empty() {
-            let groups = groups.len() + consumers.len();
+        let streams = self.expired_streams(step.now.wall, &mut offsets);
+        let count = groups.len() + consumers.len() + streams.len();
+        if !offsets.is_empty() || count > 0 {
+            let groups = count;
             tracing::info!(offsets = offsets.len(), groups, "expired offsets and groups are removed");
         }
         self.remove_offsets(offsets, step);
         self.remove_groups(&groups, step);
         consumers.iter().for_each(|id| self.end_consumer(id, step));
+        streams.iter().for_each(|id| self.end_streams(id, step));
         self.schedule_expiry(step.now);
     }
 
@@ -67,29 +70,50 @@ impl Groups {
     /// Collects the expired offsets of consumer groups, and returns those groups that have neither members nor offsets
     /// left. Offsets in topics that members ask for stay.
     fn expired_consumers(&self, now: TimestampMs, expired: &mut Vec<Key>) -> Vec<Arc<str>> {
-        let mut groups = Vec::new();
-        for group in self.consumers.values().filter(|group| group.commits_in_flight == 0 && !self.is_writing(&group.id))
-        {
-            let mut all = self.offsets.pending_keys(&group.id).is_empty();
-            for (topic, partitions) in self.offsets.group(&group.id).into_iter().flatten() {
-                let subscribed = group.is_subscribed(topic);
-                for (&partition, offset) in partitions {
-                    let old = match offset.expires_at {
-                        Some(at) => now >= at,
-                        None => now.0.saturating_sub(offset.committed_at.0) >= self.config.offsets_retention_ms,
-                    };
-                    if old && !subscribed && !self.offsets.is_unstable(&group.id, topic, partition) {
-                        expired.push(Key::new(&group.id, topic, partition));
-                    } else {
-                        all = false;
-                    }
+        let groups = self.consumers.values();
+        let mut groups: Vec<_> = groups.filter(|g| g.commits_in_flight == 0 && !self.is_writing(&g.id)).collect();
+        groups.retain(|group| {
+            let all = self.expired_unread(&group.id, |topic| group.is_subscribed(topic), now, expired);
+            all && group.is_empty()
+        });
+        groups.into_iter().map(|group| group.id.clone()).collect()
+    }
+
+    /// The same of streams groups: offsets in topics that members read stay.
+    fn expired_streams(&self, now: TimestampMs, expired: &mut Vec<Key>) -> Vec<Arc<str>> {
+        let groups = self.streams.values();
+        let mut groups: Vec<_> = groups.filter(|g| g.commits_in_flight == 0 && !self.is_writing(&g.id)).collect();
+        groups.retain(|group| {
+            let all = self.expired_unread(&group.id, |topic| group.is_subscribed(topic), now, expired);
+            all && group.is_empty()
+        });
+        groups.into_iter().map(|group| group.id.clone()).collect()
+    }
+
+    /// Collects a group's expired offsets but for those in topics that are read; true when none is left over.
+    fn expired_unread(
+        &self,
+        id: &Arc<str>,
+        is_read: impl Fn(&str) -> bool,
+        now: TimestampMs,
+        expired: &mut Vec<Key>,
+    ) -> bool {
+        let mut all = self.offsets.pending_keys(id).is_empty();
+        for (topic, partitions) in self.offsets.group(id).into_iter().flatten() {
+            let is_read = is_read(topic);
+            for (&partition, offset) in partitions {
+                let old = match offset.expires_at {
+                    Some(at) => now >= at,
+                    None => now.0.saturating_sub(offset.committed_at.0) >= self.config.offsets_retention_ms,
+                };
+                if old && !is_read && !self.offsets.is_unstable(id, topic, partition) {
+                    expired.push(Key::new(id, topic, partition));
+                } else {
+                    all = false;
                 }
             }
-            if all && group.is_empty() {
-                groups.push(group.id.clone());
-            }
         }
-        groups
+        all
     }
 
     /// Collects the group's expired offsets; true when none is left over.

@@ -20,7 +20,9 @@ impl Groups {
     }
 
     pub(super) fn read_offsets(&self, request: &OffsetFetchRequestGroup, stable: bool) -> OffsetFetchResponseGroup {
-        if let Some(Err(error)) = self.consumers.get(&*request.group_id).map(|group| group.check_fetch(request)) {
+        let consumer = self.consumers.get(&*request.group_id).map(|group| group.check_fetch(request));
+        let streams = || self.streams.get(&*request.group_id).map(|group| group.check_fetch(request));
+        if let Some(Err(error)) = consumer.or_else(streams) {
             let (group_id, error_code) = (request.group_id.clone(), error as i16);
             return OffsetFetchResponseGroup { group_id, error_code, ..Default::default() };
         }

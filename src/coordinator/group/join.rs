@@ -29,7 +29,7 @@ impl Groups {
         if self.is_busy(&id) {
             return self.defer(&id, Request::Join(caller.clone(), request), step);
         }
-        if self.join_consumer(&id, caller, &request, step) {
+        if self.join_consumer(&id, caller, &request, step) || self.join_streams(&id, caller, &request, step) {
             return;
         }
         let unknown = request.member_id.is_empty();
@@ -72,7 +72,7 @@ impl Groups {
         if !timeouts.contains(&request.session_timeout_ms) {
             return Err(ErrorCode::InvalidSessionTimeout);
         }
-        if self.foreign.contains(&*request.group_id) {
+        if self.shares.contains_key(&*request.group_id) {
             return Err(ErrorCode::InconsistentGroupProtocol);
         }
         let metadata_bytes: usize = request.protocols.iter().map(|p| p.name.len() + p.metadata.len()).sum();

@@ -99,6 +99,7 @@ impl Machine for Groups {
             | Request::ConsumerDescribe(_)
             | Request::EndTransaction(_)
             | Request::ShareDescribe(_)
+            | Request::StreamsDescribe(_)
             | Request::SharePartitions(_) => false,
             Request::Commit(..)
             | Request::Leave(_)
@@ -107,6 +108,7 @@ impl Machine for Groups {
             | Request::OffsetDelete(_)
             | Request::ConsumerHeartbeat(..)
             | Request::ShareHeartbeat(..)
+            | Request::StreamsHeartbeat(..)
             | Request::ShareInitialized(..)
             | Request::ShareAlter(..)
             | Request::ShareDelete(..)

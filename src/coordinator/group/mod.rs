@@ -28,6 +28,7 @@ mod replay;
 mod request;
 pub mod share;
 mod state;
+pub mod streams;
 mod subscription;
 mod survey;
 mod sync;
@@ -52,6 +53,7 @@ use offsets::Offsets;
 use share::ShareGroup;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
+use streams::StreamsGroup;
 use timers::{Timer, Timers};
 
 /// The groups and offsets of one partition. Owned by the partition's shard.
@@ -63,8 +65,8 @@ pub struct Groups {
     consumers: HashMap<Arc<str>, ConsumerGroup>,
     /// The share groups.
     shares: HashMap<Arc<str>, ShareGroup>,
-    /// Ids of groups of other kinds: share groups, and those of kinds not served here, known from their records.
-    foreign: HashSet<Arc<str>>,
+    /// The streams groups.
+    streams: HashMap<Arc<str>, StreamsGroup>,
     offsets: Offsets,
     timers: Timers,
     in_flight: VecDeque<(AppendId, Then)>,
@@ -91,7 +93,7 @@ impl Groups {
             groups: HashMap::new(),
             consumers: HashMap::new(),
             shares: HashMap::new(),
-            foreign: HashSet::new(),
+            streams: HashMap::new(),
             offsets: Offsets::default(),
             timers: Timers::default(),
             in_flight: VecDeque::new(),
@@ -125,6 +127,8 @@ impl Groups {
             Request::EndTransaction(end) => self.end_transaction(end, step),
             Request::ShareHeartbeat(caller, request) => self.share_heartbeat(caller, request, step),
             Request::ShareDescribe(groups) => step.answer(self.share_describe(&groups)),
+            Request::StreamsHeartbeat(caller, request) => self.streams_heartbeat(caller, request, step),
+            Request::StreamsDescribe(groups) => step.answer(self.streams_describe(&groups)),
             Request::ShareInitialized(group, begun, done) => self.share_initialized(&group, &begun, done, step),
             Request::SharePartitions(group) => step.answer(self.share_partitions(&group)),
             Request::ShareAlter(group, ask) => self.share_alter(&group, ask, step),
@@ -137,6 +141,13 @@ impl Groups {
     pub fn on_timer(&mut self, step: &mut Step) {
         while let Some(timer) = self.timers.pop_due(step.now.mono) {
             match &timer {
+                Timer::Session(group, _) if self.streams.contains_key(group) => {
+                    self.streams_member_timer(&timer, "it was silent", step);
+                }
+                Timer::Revocation(group, _) if self.streams.contains_key(group) => {
+                    self.streams_member_timer(&timer, "it did not give up its tasks in time", step);
+                }
+                Timer::StreamsStart(group) => self.streams_start_timer(group, step),
                 Timer::Session(group, _) if self.consumers.contains_key(group) || self.is_busy(group) => {
                     self.member_timer(timer, "it was silent", step);
                 }
@@ -171,6 +182,7 @@ impl Groups {
         }
         if !names.is_empty() {
             self.consumers.values_mut().for_each(|group| group.look_again_if_any(&names));
+            self.streams.values_mut().for_each(|group| group.look_again_if_any(&names));
             self.shares.values_mut().for_each(|group| group.look_again = true);
         }
     }
@@ -182,13 +194,12 @@ impl Groups {
 
     /// How many groups there are.
     pub fn len(&self) -> usize {
-        self.groups.len() + self.consumers.len() + self.shares.len()
+        self.groups.len() + self.consumers.len() + self.shares.len() + self.streams.len()
     }
 
     /// True where the id is that of a group that is no share group.
     fn is_other_kind(&self, id: &str) -> bool {
-        let foreign = self.foreign.contains(id) && !self.shares.contains_key(id);
-        foreign || self.groups.contains_key(id) || self.consumers.contains_key(id)
+        self.groups.contains_key(id) || self.consumers.contains_key(id) || self.streams.contains_key(id)
     }
 
     /// True without any group.

@@ -32,7 +32,7 @@ impl Groups {
     }
 
     fn may_delete_offsets(&self, id: &str) -> Result<(), ErrorCode> {
-        if self.consumers.contains_key(id) {
+        if self.consumers.contains_key(id) || self.streams.contains_key(id) {
             return Ok(());
         }
         let group = self.groups.get(id).ok_or(ErrorCode::GroupIdNotFound)?;
@@ -57,7 +57,9 @@ impl Groups {
         keys: &mut Vec<Key>,
     ) -> OffsetDeleteResponseTopic {
         let classic = self.groups.get(group).is_some_and(|group| group.is_subscribed(&topic.name));
-        let subscribed = classic || self.consumers.get(group).is_some_and(|group| group.is_subscribed(&topic.name));
+        let consumer = self.consumers.get(group).is_some_and(|group| group.is_subscribed(&topic.name));
+        let streams = self.streams.get(group).is_some_and(|group| group.is_subscribed(&topic.name));
+        let subscribed = classic || consumer || streams;
         let error = if subscribed { ErrorCode::GroupSubscribedToTopic } else { ErrorCode::None };
         let name: Arc<str> = Arc::from(&*topic.name);
         let mut partitions = Vec::with_capacity(topic.partitions.len());

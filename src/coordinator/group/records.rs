@@ -20,8 +20,6 @@ use std::sync::Arc;
 const OFFSET_COMMIT_LEGACY: i16 = 0;
 const OFFSET_COMMIT: i16 = 1;
 const GROUP_METADATA: i16 = 2;
-/// `ShareGroupMetadata`, `StreamsGroupMetadata`: groups of other kinds exist by these records.
-const FOREIGN_GROUPS: [i16; 1] = [17];
 
 /// What Kafka 4.3 writes.
 const OFFSET_COMMIT_VALUE_VERSION: i16 = 4;
@@ -40,8 +38,8 @@ pub enum Replayed {
     Consumer(Arc<str>, Entry),
     /// Something of a share group.
     Share(Arc<str>, super::share::Entry),
-    /// A group of a kind not served here; false: its end.
-    ForeignGroup(Arc<str>, bool),
+    /// Something of a streams group.
+    Streams(Arc<str>, super::streams::Entry),
     /// Something else of a type not served here.
     Other(i16),
 }
@@ -60,15 +58,16 @@ pub fn read(key: &Bytes, value: Option<&Bytes>) -> Result<Replayed, DecodeError>
             let key = GroupMetadataKey::decode(&mut decoder, 0)?;
             Ok(Replayed::Group(own(&key.group), value.map(read_value).transpose()?))
         }
-        _ if FOREIGN_GROUPS.contains(&kind) => {
-            // It begins with the group's id.
-            let key = GroupMetadataKey::decode(&mut decoder, 0)?;
-            Ok(Replayed::ForeignGroup(own(&key.group), value.is_some()))
-        }
         kind if super::share::KINDS.contains(&kind) => Ok(match super::share::read(kind, &mut decoder, value)? {
             Some((group, entry)) => Replayed::Share(group, entry),
             None => Replayed::Other(kind),
         }),
+        kind if super::streams::KINDS.contains(&kind) => {
+            Ok(match super::streams::Entry::read(kind, &mut decoder, value)? {
+                Some((group, entry)) => Replayed::Streams(group, entry),
+                None => Replayed::Other(kind),
+            })
+        }
         other => Ok(match Entry::read(other, &mut decoder, value)? {
             Some((group, entry)) => Replayed::Consumer(group, entry),
             None => Replayed::Other(other),

@@ -8,6 +8,7 @@ use super::member::{Member, Protocol};
 use super::offsets::{Key, OffsetAndMetadata};
 use super::records::{self, Replayed};
 use super::state::State;
+use super::streams::StreamsGroup;
 use super::timers::Timer;
 use super::{Groups, Step};
 use crate::base::{ErrorCode, Now, Offset, ProducerId, TimestampMs};
@@ -36,16 +37,7 @@ impl Groups {
             Ok(Replayed::Group(id, value)) => self.replay_group(id, value),
             Ok(Replayed::Consumer(id, entry)) => self.replay_consumer(id, &entry),
             Ok(Replayed::Share(id, entry)) => self.replay_share(id, &entry),
-            Ok(Replayed::ForeignGroup(id, exists)) => {
-                if exists {
-                    self.groups.remove(&id);
-                    self.consumers.remove(&id);
-                    self.shares.remove(&id);
-                    self.foreign.insert(id);
-                } else {
-                    self.foreign.remove(&id);
-                }
-            }
+            Ok(Replayed::Streams(id, entry)) => self.replay_streams(id, &entry),
             Ok(Replayed::Other(_)) => self.passed_over += 1,
             Err(error) => return Err(Unreadable { offset: at, why: error.to_string() }),
         }
@@ -94,8 +86,8 @@ impl Groups {
             }
             // What only held offsets until now has become a group.
             self.groups.remove(&id);
-            self.foreign.remove(&id);
             self.shares.remove(&id);
+            self.streams.remove(&id);
             self.consumers.insert(id.clone(), ConsumerGroup::new(id.clone()));
         }
         if let Some(group) = self.consumers.get_mut(&id) {
@@ -106,7 +98,6 @@ impl Groups {
     fn replay_share(&mut self, id: Arc<str>, entry: &super::share::Entry) {
         if *entry == super::share::Entry::Epoch(None) {
             self.shares.remove(&id);
-            self.foreign.remove(&id);
             return;
         }
         if !self.shares.contains_key(&id) {
@@ -115,9 +106,28 @@ impl Groups {
             }
             self.groups.remove(&id);
             self.consumers.remove(&id);
-            self.foreign.insert(id.clone());
+            self.streams.remove(&id);
         }
         self.shares.entry(id).or_default().replay(entry);
+    }
+
+    fn replay_streams(&mut self, id: Arc<str>, entry: &super::streams::Entry) {
+        if *entry == super::streams::Entry::Epoch(None) {
+            self.streams.remove(&id);
+            return;
+        }
+        if !self.streams.contains_key(&id) {
+            if !entry.is_value() {
+                return;
+            }
+            self.groups.remove(&id);
+            self.consumers.remove(&id);
+            self.shares.remove(&id);
+            self.streams.insert(id.clone(), StreamsGroup::new(id.clone()));
+        }
+        if let Some(group) = self.streams.get_mut(&id) {
+            group.apply(entry);
+        }
     }
 
     fn replay_group(&mut self, id: Arc<str>, value: Option<GroupMetadataValue>) {
@@ -125,9 +135,9 @@ impl Groups {
             self.groups.remove(&id);
             return;
         };
-        self.foreign.remove(&id);
         self.shares.remove(&id);
         self.consumers.remove(&id);
+        self.streams.remove(&id);
         let protocol = value.protocol.as_deref().map(Arc::from);
         let members = value.members.iter().map(|m| loaded_member(m, protocol.as_ref())).collect();
         let protocol_type = Some(&*value.protocol_type).filter(|t| !t.is_empty()).map(Arc::from);
@@ -157,11 +167,11 @@ impl Groups {
         let ids: Vec<Arc<str>> = self.consumers.keys().cloned().collect();
         ids.iter().for_each(|id| self.schedule_members(id, step.now));
         self.share_loaded(step);
+        let ids: Vec<Arc<str>> = self.streams.keys().cloned().collect();
+        ids.iter().for_each(|id| self.schedule_streams(id, step.now));
         self.schedule_expiry(step.now);
-        let unknown = self.foreign.len().saturating_sub(self.shares.len());
-        if self.passed_over > 0 || unknown > 0 {
-            let (records, groups) = (self.passed_over, unknown);
-            tracing::info!(records, groups, "records of kinds of groups that are not served were passed over");
+        if self.passed_over > 0 {
+            tracing::info!(records = self.passed_over, "records of types that are not served were passed over");
         }
     }
 

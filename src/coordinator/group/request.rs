@@ -1,6 +1,7 @@
 //! Requests as the state machine takes them, answers as it gives them.
 
 use super::share::{AlterAsk, Altered, Answered, Partitioned};
+use super::streams::Answered as StreamsAnswered;
 use crate::base::{ErrorCode, ProducerEpoch, ProducerId, Uuid};
 use crate::log::Verification;
 use crate::protocol::Str;
@@ -13,6 +14,7 @@ use crate::protocol::messages::offset_commit_response::{OffsetCommitResponsePart
 use crate::protocol::messages::offset_fetch_request::OffsetFetchRequestGroup;
 use crate::protocol::messages::offset_fetch_response::OffsetFetchResponseGroup;
 use crate::protocol::messages::share_group_describe_response::DescribedGroup as DescribedShareGroup;
+use crate::protocol::messages::streams_group_describe_response::DescribedGroup as DescribedStreamsGroup;
 use crate::protocol::messages::txn_offset_commit_response::{
     TxnOffsetCommitResponsePartition, TxnOffsetCommitResponseTopic,
 };
@@ -20,7 +22,8 @@ use crate::protocol::messages::{
     ConsumerGroupHeartbeatRequest, ConsumerGroupHeartbeatResponse, HeartbeatRequest, HeartbeatResponse,
     JoinGroupRequest, JoinGroupResponse, LeaveGroupRequest, LeaveGroupResponse, ListGroupsRequest, OffsetCommitRequest,
     OffsetCommitResponse, OffsetDeleteRequest, OffsetDeleteResponse, ShareGroupHeartbeatRequest,
-    ShareGroupHeartbeatResponse, SyncGroupRequest, SyncGroupResponse, TxnOffsetCommitRequest, TxnOffsetCommitResponse,
+    ShareGroupHeartbeatResponse, StreamsGroupHeartbeatRequest, StreamsGroupHeartbeatResponse, SyncGroupRequest,
+    SyncGroupResponse, TxnOffsetCommitRequest, TxnOffsetCommitResponse,
 };
 use crate::record::control::EndTxnMarker;
 use std::collections::BTreeSet;
@@ -73,6 +76,10 @@ pub enum Request {
     ShareHeartbeat(Caller, ShareGroupHeartbeatRequest),
     /// ShareGroupDescribe.
     ShareDescribe(Vec<Str>),
+    /// StreamsGroupHeartbeat.
+    StreamsHeartbeat(Caller, StreamsGroupHeartbeatRequest),
+    /// StreamsGroupDescribe.
+    StreamsDescribe(Vec<Str>),
     /// Partitions' progress in a share group has begun (true), or could not be begun.
     ShareInitialized(Arc<str>, Vec<(Uuid, i32)>, bool),
     /// The partitions a share group has begun.
@@ -133,6 +140,10 @@ pub enum Answer {
     ShareHeartbeat(Answered),
     /// ShareGroupDescribe of this partition's groups.
     ShareDescribe(Vec<DescribedShareGroup>),
+    /// StreamsGroupHeartbeat, and the internal topics to be created.
+    StreamsHeartbeat(StreamsAnswered),
+    /// StreamsGroupDescribe of this partition's groups.
+    StreamsDescribe(Vec<DescribedStreamsGroup>),
     /// A share group's partitions, or why not.
     SharePartitions(Partitioned),
     /// What is to begin elsewhere, or why not.
@@ -174,6 +185,8 @@ answers! {
     Ended: ErrorCode,
     ShareHeartbeat: Answered,
     ShareDescribe: Vec<DescribedShareGroup>,
+    StreamsHeartbeat: StreamsAnswered,
+    StreamsDescribe: Vec<DescribedStreamsGroup>,
     SharePartitions: Partitioned,
     ShareAlter: Altered,
     ShareDone: Result<(), ErrorCode>,
@@ -221,6 +234,14 @@ impl Request {
             Self::ShareDescribe(groups) => groups
                 .iter()
                 .map(|id| DescribedShareGroup { group_id: id.clone(), error_code, ..Default::default() })
+                .collect::<Vec<_>>()
+                .into(),
+            Self::StreamsHeartbeat(..) => {
+                (StreamsGroupHeartbeatResponse { error_code, ..Default::default() }, Vec::new()).into()
+            }
+            Self::StreamsDescribe(groups) => groups
+                .iter()
+                .map(|id| DescribedStreamsGroup { group_id: id.clone(), error_code, ..Default::default() })
                 .collect::<Vec<_>>()
                 .into(),
             Self::ShareInitialized(..) | Self::ShareDeleted(..) => Answer::ShareDone(Err(error)),

@@ -21,7 +21,8 @@ impl Groups {
     pub fn survey(&self, groups_max: usize, offsets_max: usize) -> Vec<GroupFacts> {
         let classic = self.groups.values().map(|g| (&g.id, g.state().name(), g.members().len()));
         let consumers = self.consumers.values().map(|g| (&g.id, g.state().name(), g.members().len()));
-        let facts = classic.chain(consumers).map(|(id, state, members)| GroupFacts {
+        let streams = self.streams.values().map(|g| (&g.id, g.state().name(), g.len()));
+        let facts = classic.chain(consumers).chain(streams).map(|(id, state, members)| GroupFacts {
             id: id.clone(),
             state,
             members,

@@ -3,6 +3,9 @@
 use crate::coordinator::timers;
 use std::sync::Arc;
 
+/// A deadline of a group that cannot be touched now comes again so much later, in ms.
+pub const BUSY_MS: i64 = 20;
+
 /// What a deadline is for.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Timer {
@@ -20,6 +23,8 @@ pub enum Timer {
     Resync(Arc<str>, Arc<str>),
     /// The patterns of a consumer group are to be looked up, or the look-up goes on.
     Regex(Arc<str>),
+    /// A streams group has waited for more members long enough.
+    StreamsStart(Arc<str>),
     /// Offsets are to be looked over for expiry.
     Expiry,
 }

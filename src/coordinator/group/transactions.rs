@@ -60,12 +60,15 @@ impl Groups {
         if request.group_id.is_empty() {
             return Err(ErrorCode::InvalidGroupId);
         }
-        if self.foreign.contains(&*request.group_id) {
+        if self.shares.contains_key(&*request.group_id) {
             // Members of other kinds of groups cannot be checked here; administrators may commit.
             return if request.generation_id < 0 { Ok(()) } else { Err(ErrorCode::IllegalGeneration) };
         }
         if let Some(group) = self.consumers.get(&*request.group_id) {
             return group.check_txn_commit(request, &self.image);
+        }
+        if let Some(group) = self.streams.get(&*request.group_id) {
+            return group.check_txn_commit(request);
         }
         match self.groups.get(&*request.group_id) {
             Some(group) => validate(group, request),

@@ -40,7 +40,7 @@ impl Groups {
         }
         let fresh = || Box::new(ConsumerGroup::new(id.clone()));
         let not_found = |text: &str| Err(Refusal::new(ErrorCode::GroupIdNotFound, format!("Group {id} {text}.")));
-        if self.foreign.contains(id) {
+        if self.shares.contains_key(id) || self.streams.contains_key(id) {
             return not_found("is not a consumer group");
         }
         let Some(group) = self.groups.get(id) else {

@@ -54,7 +54,7 @@ impl Groups {
     }
 
     /// Answers now, or when what the group has on its way is in the log.
-    pub(super) fn answer_written(
+    pub(in crate::coordinator::group) fn answer_written(
         &mut self,
         id: &str,
         answer: Answer,

@@ -36,7 +36,7 @@ impl Groups {
 
     /// The consumer group `id`, or 69.
     pub(super) fn consumer_group(&self, id: &str) -> Result<&ConsumerGroup, Refusal> {
-        let exists = self.groups.contains_key(id) || self.foreign.contains(id);
+        let exists = self.groups.contains_key(id) || self.shares.contains_key(id) || self.streams.contains_key(id);
         self.consumers.get(id).ok_or_else(|| {
             let what = if exists { "is not a consumer group" } else { "not found" };
             Refusal::new(ErrorCode::GroupIdNotFound, format!("Group {id} {what}."))

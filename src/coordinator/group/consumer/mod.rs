@@ -24,11 +24,12 @@ mod target;
 mod timers;
 mod write;
 
+pub use advance::Refusal;
 pub use entry::{Entry, GroupEpoch, Resolved, TargetEpoch};
 pub use hash::TopicHashes;
 #[cfg(test)]
 pub use member::MemberState;
-pub use member::{ConsumerMember, LEAVE_EPOCH};
+pub use member::{ConsumerMember, LEAVE_EPOCH, STATIC_LEAVE_EPOCH};
 #[cfg(test)]
 pub use partitions::without_epochs;
 pub use partitions::{Owned, Partitions};
@@ -36,7 +37,7 @@ pub use partitions::{Owned, Partitions};
 pub use reconcile::Reconcile;
 pub use regex::RegexScan;
 pub use subscription::{Count, SubscriptionType};
-pub use write::{Deferred, Write};
+pub use write::{After, Before, Deferred, Done, Write};
 
 use crate::base::{Instant, Uuid};
 use std::collections::{BTreeMap, HashMap};

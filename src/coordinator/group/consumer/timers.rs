@@ -4,12 +4,9 @@ use super::member::MemberState;
 use super::regex::RegexScan;
 use crate::base::Now;
 use crate::coordinator::group::effects::Step;
-use crate::coordinator::group::timers::Timer;
+use crate::coordinator::group::timers::{BUSY_MS, Timer};
 use crate::coordinator::group::{Groups, str_of};
 use std::sync::Arc;
-
-/// A deadline of a group that cannot be touched now comes again so much later, in ms.
-const BUSY_MS: i64 = 20;
 
 impl Groups {
     /// The member has shown life.
@@ -36,6 +33,8 @@ impl Groups {
                 self.restart_consumer_session(id, &member_id, now);
                 self.schedule_revocation(id, &member_id, now);
             }
+        } else if self.streams.contains_key(id) {
+            self.schedule_streams(id, now);
         } else if self.groups.contains_key(id) {
             self.schedule_classic(id, now);
         }

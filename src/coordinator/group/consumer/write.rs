@@ -15,6 +15,7 @@ use crate::coordinator::group::effects::{Effects, Record, Step, Token};
 use crate::coordinator::group::in_flight::Then;
 use crate::coordinator::group::replay::answer_parked;
 use crate::coordinator::group::request::Request;
+use crate::coordinator::group::streams::{self, StreamsGroup};
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -24,9 +25,12 @@ pub struct Write {
     done: Done,
 }
 
-enum Done {
+/// What became of the group meanwhile.
+pub enum Done {
     /// Entries were applied; true: the group came into being with them.
     Entries(Vec<Entry>, Vec<Undo>, bool),
+    /// The same of a streams group, with what takes them back.
+    Streams(Vec<streams::Entry>, Vec<streams::Entry>, bool),
     /// The group as it was before it went, or became one of the other kind.
     Replaced(Before),
 }
@@ -37,6 +41,8 @@ pub enum Before {
     Classic(Box<ClassicGroup>),
     /// A consumer group.
     Consumer(Box<ConsumerGroup>),
+    /// A streams group.
+    Streams(Box<StreamsGroup>),
 }
 
 /// What a group is from now on.
@@ -47,6 +53,18 @@ pub enum After {
     Classic(Box<ClassicGroup>),
     /// A consumer group.
     Consumer(Box<ConsumerGroup>),
+    /// A streams group.
+    Streams(Box<StreamsGroup>),
+}
+
+impl Write {
+    /// Takes what takes the entries of the streams group `id` back, where the write is one of its.
+    pub fn streams_undo(&mut self, id: &Arc<str>) -> Option<Vec<streams::Entry>> {
+        match &mut self.done {
+            Done::Streams(_, undo, _) if self.group == *id => Some(std::mem::take(undo)),
+            Done::Streams(..) | Done::Entries(..) | Done::Replaced(_) => None,
+        }
+    }
 }
 
 impl From<ClassicGroup> for After {
@@ -88,12 +106,25 @@ impl Groups {
             After::Nothing => {}
             After::Classic(group) => drop(self.groups.insert(id.clone(), *group)),
             After::Consumer(group) => drop(self.consumers.insert(id.clone(), *group)),
+            After::Streams(group) => drop(self.streams.insert(id.clone(), *group)),
         }
-        self.busy.entry(id.clone()).or_default();
+        self.make_busy(id);
         self.write(id, records, Done::Replaced(before), fx);
     }
 
-    fn write(&mut self, id: &Arc<str>, records: Vec<Record>, done: Done, fx: &mut Effects) {
+    /// The group cannot be asked until its writes are done.
+    pub(in crate::coordinator::group) fn make_busy(&mut self, id: &Arc<str>) {
+        self.busy.entry(id.clone()).or_default();
+    }
+
+    /// Has the records of a change written.
+    pub(in crate::coordinator::group) fn write(
+        &mut self,
+        id: &Arc<str>,
+        records: Vec<Record>,
+        done: Done,
+        fx: &mut Effects,
+    ) {
         *self.writing.entry(id.clone()).or_default() += 1;
         self.append(records, Then::Group(Box::new(Write { group: id.clone(), done })), fx);
     }
@@ -133,6 +164,7 @@ impl Groups {
         });
         match (outcome, write.done) {
             (Err(_), Done::Entries(_, undo, is_new)) => self.take_back(&id, undo, is_new, step.now),
+            (Err(_), Done::Streams(_, undo, is_new)) => self.take_back_streams(&id, undo, is_new, step.now),
             (Err(_), Done::Replaced(before)) => self.restore(&id, before, step),
             // Taken back with an earlier one, yet written.
             (Ok(()), Done::Entries(entries, undo, _)) if undo.is_empty() => {
@@ -142,6 +174,9 @@ impl Groups {
                     entries.iter().for_each(|entry| drop(group.apply(entry)));
                     self.schedule_members(&id, step.now);
                 }
+            }
+            (Ok(()), Done::Streams(entries, undo, _)) if undo.is_empty() => {
+                self.streams_written_late(&id, &entries, step.now);
             }
             (Ok(()), _) => {}
         }
@@ -156,14 +191,14 @@ impl Groups {
         let later = self.in_flight.iter_mut().rev().filter_map(|(_, then)| match then {
             Then::Group(write) if write.group == *id => match &mut write.done {
                 Done::Entries(_, undo, _) => Some(std::mem::take(undo)),
-                Done::Replaced(_) => None,
+                Done::Streams(..) | Done::Replaced(_) => None,
             },
             _ => None,
         });
         let later: Vec<Vec<Undo>> = later.collect();
         if !later.is_empty() {
             // What comes after them in the log must build on them.
-            self.busy.entry(id.clone()).or_default();
+            self.make_busy(id);
         }
         let all: Vec<Undo> = later.into_iter().chain([undo]).flat_map(|undo| undo.into_iter().rev()).collect();
         let Some(group) = self.consumers.get_mut(id) else { return };
@@ -178,10 +213,12 @@ impl Groups {
 
     fn restore(&mut self, id: &Arc<str>, before: Before, step: &mut Step) {
         self.consumers.remove(id);
+        self.streams.remove(id);
         let after = self.groups.remove(id);
         match before {
             Before::Classic(group) => drop(self.groups.insert(id.clone(), *group)),
             Before::Consumer(group) => drop(self.consumers.insert(id.clone(), *group)),
+            Before::Streams(group) => drop(self.streams.insert(id.clone(), *group)),
         }
         if let Some(mut after) = after {
             answer_parked(&mut after, ErrorCode::CoordinatorNotAvailable, step.fx);

@@ -48,7 +48,6 @@ impl Groups {
             return;
         }
         let records = entries.iter().map(|entry| record(group, entry)).collect();
-        self.foreign.insert(group.clone());
         let share = self.shares.entry(group.clone()).or_default();
         entries.iter().for_each(|entry| share.tail.apply(entry));
         share.in_flight += 1;
@@ -72,7 +71,6 @@ impl Groups {
             let ended = done.is_ok() && write.entries.contains(&Entry::Epoch(None));
             if (ended || is_nothing(share)) && share.in_flight == 0 {
                 self.shares.remove(&write.group);
-                self.foreign.remove(&write.group);
             }
         }
         if let Some((token, answer, request)) = write.waiting {

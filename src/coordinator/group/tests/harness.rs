@@ -114,6 +114,7 @@ impl World {
         f(&mut self.groups, &mut Step { token, now: self.now, random, fx: &mut fx });
         self.groups.groups.values().for_each(|group| group.check());
         self.groups.consumers.values().for_each(|group| group.check());
+        self.groups.streams.values().for_each(|group| group.check());
         self.take_effects(fx);
         token
     }

@@ -150,7 +150,12 @@ fn compare(records: Vec<Record>) -> usize {
                 compared += 1;
                 continue;
             }
-            Replayed::ForeignGroup(..) | Replayed::Other(_) => continue,
+            Replayed::Streams(group, entry) => {
+                assert_same(&entry.record(&group), &record, at);
+                compared += 1;
+                continue;
+            }
+            Replayed::Other(_) => continue,
         };
         assert_eq!(ours, record, "record {at}");
         compared += 1;

@@ -9,4 +9,5 @@ mod random;
 mod rebalancing;
 mod replaying;
 mod statics;
+mod streams;
 mod transitions;

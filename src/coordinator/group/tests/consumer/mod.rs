@@ -9,3 +9,5 @@ mod regexes;
 mod statics;
 mod support;
 mod table;
+
+pub use support::{group_setting, removed, topic};
