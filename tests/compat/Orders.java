@@ -1,5 +1,5 @@
 // An application of Kafka Streams that the scenario starts, kills and starts again.
-//   java -cp 'JARS/*' Orders.java HOST:PORT STATE_DIR GUARANTEE
+//   java -cp 'JARS/*' Orders.java HOST:PORT STATE_DIR GUARANTEE PROTOCOL
 // orders: `order id -> customer|currency|amount`; payments: `order id -> any`. It prints `RUNNING` when it is, answers
 // each line `total CUSTOMER` of its input with `total CUSTOMER SUM` from its store, and closes at the end of its input.
 
@@ -27,8 +27,11 @@ public class Orders {
         config.put("replication.factor", "1");
         config.put("default.key.serde", Serdes.StringSerde.class.getName());
         config.put("default.value.serde", Serdes.StringSerde.class.getName());
-        config.put("consumer.session.timeout.ms", "6000");
-        config.put("consumer.heartbeat.interval.ms", "500");
+        config.put("group.protocol", args[3]);
+        if (args[3].equals("classic")) {
+            config.put("consumer.session.timeout.ms", "6000");
+            config.put("consumer.heartbeat.interval.ms", "500");
+        }
         config.put("consumer.auto.offset.reset", "earliest");
         KafkaStreams streams = new KafkaStreams(topology(), config);
         streams.setUncaughtExceptionHandler(e -> {

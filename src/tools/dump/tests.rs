@@ -32,6 +32,8 @@ fn assert_as_kafka(words: &[&str], expected: &str) {
 fn each_decoder_prints_what_kafka_prints() {
     let offsets = format!("offsets-0/{LOG}.log,offsets-1/{LOG}.log");
     assert_as_kafka(&["--files", &offsets, "--offsets-decoder"], include_str!("testdata/offsets.txt"));
+    let log = format!("streams/{LOG}.log");
+    assert_as_kafka(&["--files", &log, "--offsets-decoder"], include_str!("testdata/streams.txt"));
     let log = format!("transactions/{LOG}.log");
     assert_as_kafka(&[&log, "--transaction-log-decoder"], include_str!("testdata/transactions.txt"));
     let log = format!("share/{LOG}.log");

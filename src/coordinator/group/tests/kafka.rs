@@ -8,6 +8,7 @@ use crate::coordinator::group::{Caller, Groups, Record, Request};
 use crate::protocol::messages::describe_groups_response::DescribedGroup;
 use crate::protocol::messages::offset_fetch_request::OffsetFetchRequestGroup;
 use crate::protocol::messages::offset_fetch_response::OffsetFetchResponseGroup;
+use crate::protocol::messages::streams_group_describe_response::DescribedGroup as DescribedStreamsGroup;
 use crate::record::batches;
 use bytes::Bytes;
 
@@ -15,6 +16,9 @@ const LOG: &[u8] = include_bytes!("../../testdata/kafka-4.3.1-consumer-offsets.l
 
 /// Consumer groups: patterns, a migration from classic to consumer and back, a deleted group.
 const CONSUMER_GROUPS: &[u8] = include_bytes!("../../testdata/kafka-4.3.1-consumer-groups.log");
+
+/// Streams groups: `counting`, of two members of which one was killed, deleted; `second`, whose member was killed.
+const STREAMS_GROUPS: &[u8] = include_bytes!("../../../tools/dump/testdata/streams/00000000000000000000.log");
 
 fn records() -> Vec<Record> {
     records_of(LOG)
@@ -96,6 +100,8 @@ fn every_record_is_written_as_kafka_writes_it() {
     assert_eq!(compare(records()), records().len());
     let consumer_groups = records_of(CONSUMER_GROUPS);
     assert_eq!(compare(consumer_groups.clone()), consumer_groups.len());
+    let streams_groups = records_of(STREAMS_GROUPS);
+    assert_eq!(compare(streams_groups.clone()), streams_groups.len());
 }
 
 #[test]
@@ -111,6 +117,24 @@ fn groups_that_changed_their_protocol_are_as_kafka_left_them() {
     kinds.extend(w.groups.consumers.values().map(|group| (group.id.to_string(), group.state().name())));
     kinds.sort();
     assert_eq!(kinds, [("migrate".into(), "classic"), ("patterns".into(), "Empty"), ("wrong".into(), "Empty")]);
+}
+
+#[test]
+fn streams_groups_are_as_kafka_left_them() {
+    let mut w = world();
+    w.log = records_of(STREAMS_GROUPS);
+    w.restart();
+    let ids: Vec<String> = w.groups.streams.keys().map(|id| id.to_string()).collect();
+    assert_eq!((ids, w.groups.len()), (vec!["second".to_owned()], 1));
+    let described: Vec<DescribedStreamsGroup> = w.now(Request::StreamsDescribe(vec!["second".into()]));
+    let [group] = &described[..] else { panic!("{described:?}") };
+    assert_eq!((group.error_code, group.members.len()), (0, 1));
+    let member = &group.members[0];
+    assert_eq!((&*member.client_id, member.member_epoch), ("instance-3-StreamThread-1-consumer", group.group_epoch));
+    let tasks: usize = member.assignment.active_tasks.iter().map(|tasks| tasks.partitions.len()).sum();
+    assert_eq!((tasks, &member.assignment), (4, &member.target_assignment));
+    let topology = group.topology.as_ref().expect("a topology");
+    assert_eq!(topology.subtopologies.as_ref().expect("subtopologies").len(), 2);
 }
 
 /// How many records are written here as they were read.
