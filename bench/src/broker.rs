@@ -15,34 +15,34 @@ use std::time::{Duration, Instant};
 pub struct LoadArgs {
     /// Its address.
     #[arg(long, default_value = "127.0.0.1:9092")]
-    address: SocketAddr,
+    pub address: SocketAddr,
     /// Its process id, for CPU and memory.
     #[arg(long)]
-    pid: u32,
+    pub pid: u32,
     /// Bytes of a batch (produce) or of a range (fetch).
     #[arg(long, default_value_t = 1 << 20)]
-    size: usize,
+    pub size: usize,
     /// Connections, each on a partition of its own.
     #[arg(long, default_value_t = 4)]
-    connections: usize,
+    pub connections: usize,
     /// Requests in flight on each.
     #[arg(long, default_value_t = 2)]
-    in_flight: usize,
+    pub in_flight: usize,
     /// Requests.
     #[arg(long, default_value_t = 1000)]
-    requests: u64,
+    pub requests: u64,
     /// Required acknowledgements.
     #[arg(long, default_value_t = -1, allow_hyphen_values = true)]
-    acks: i16,
+    pub acks: i16,
     /// Requests before those.
     #[arg(long, default_value_t = 0)]
-    warm_up: u64,
+    pub warm_up: u64,
     /// Packs the batches of `produce`, which then hold text.
     #[arg(long, value_enum)]
-    compression: Option<kafka::Codec>,
+    pub compression: Option<kafka::Codec>,
     /// Fixed rate in requests per second (open loop); the latency then counts from when a request was due.
     #[arg(long, conflicts_with = "warm_up")]
-    rate: Option<u64>,
+    pub rate: Option<u64>,
 }
 
 /// Which floor a workload has.

@@ -45,7 +45,7 @@ pub fn run(args: &Args) -> io::Result<()> {
 
 fn one(args: &Args, kind: &Kind) -> io::Result<()> {
     // Apache Kafka's cleaner looks for work only so often.
-    let properties = vec![("log.cleaner.backoff.ms", "100".to_owned())];
+    let properties = vec![("log.cleaner.backoff.ms".into(), "100".to_owned())];
     let server = Server::start_in(kind, &args.dir, &Setup { core: Some(0), properties, group: None })?;
     core_affinity::set_for_current(core_affinity::CoreId { id: 1 });
     let (mut alone, mut beside) = (Vec::new(), Vec::new());

@@ -56,7 +56,7 @@ pub fn run(args: &Args) -> io::Result<()> {
 }
 
 fn once(args: &Args, batch: &bytes::Bytes, trust: bool) -> io::Result<f64> {
-    let properties = vec![("corelog.produce.trust.compressed", trust.to_string())];
+    let properties = vec![("corelog.produce.trust.compressed".into(), trust.to_string())];
     let server = Server::start_in(
         &Kind::Corelog(args.binary.clone()),
         &args.dir,

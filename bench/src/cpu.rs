@@ -29,6 +29,24 @@ pub fn resident_bytes(pid: u32) -> io::Result<u64> {
     Ok(statm.split(' ').nth(1).and_then(|n| n.parse::<u64>().ok()).unwrap_or(0) * 4096)
 }
 
+/// How often the threads of `pid` left the CPU, by waiting or by force.
+pub fn context_switches(pid: u32) -> io::Result<u64> {
+    let mut switches = 0;
+    for task in fs::read_dir(format!("/proc/{pid}/task"))? {
+        let Ok(status) = fs::read_to_string(task?.path().join("status")) else { continue };
+        let counts = status.lines().filter(|line| line.contains("ctxt_switches:"));
+        switches += counts.filter_map(|line| line.split('\t').nth(1)?.parse::<u64>().ok()).sum::<u64>();
+    }
+    Ok(switches)
+}
+
+/// Bytes that `pid` caused to be sent to disks. Zero where the kernel does not count them.
+pub fn written_bytes(pid: u32) -> io::Result<u64> {
+    let io = fs::read_to_string(format!("/proc/{pid}/io")).unwrap_or_default();
+    let line = io.lines().find_map(|line| line.strip_prefix("write_bytes: "));
+    Ok(line.and_then(|n| n.parse().ok()).unwrap_or(0))
+}
+
 /// Fills a file and removes it, so that the page cache a run fills at once afterwards is made of pages that the host of
 /// a virtual machine backs already: a first touch costs more than everything that is measured. A host that takes back
 /// free pages does so after two seconds, hence small runs.
@@ -66,6 +84,7 @@ mod tests {
         let (user, system) = user_and_system(pid).unwrap();
         assert!(user + system > Duration::ZERO);
         assert!(resident_bytes(pid).unwrap() > 100_000);
+        assert!(context_switches(pid).unwrap() > 0);
     }
 
     #[test]

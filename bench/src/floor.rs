@@ -2,7 +2,7 @@
 
 use crate::child::{Kind, ServeArgs, Server};
 use crate::cpu;
-use crate::load::{Load, frame};
+use crate::load::{Load, Outcome, frame};
 use std::io;
 use std::path::PathBuf;
 
@@ -53,6 +53,11 @@ pub const fn small(kind: Kind, request_bytes: usize) -> Floor {
 impl Floor {
     /// CPU seconds of the server for one run.
     pub fn run(&self, dir: &std::path::Path) -> io::Result<f64> {
+        Ok(self.outcome(dir)?.cpu.as_secs_f64())
+    }
+
+    /// One run.
+    pub fn outcome(&self, dir: &std::path::Path) -> io::Result<Outcome> {
         let server = Server::start(&ServeArgs { kind: self.kind, core: 0, size: self.size, dir: dir.into() })?;
         let load = Load {
             address: server.address,
@@ -67,7 +72,7 @@ impl Floor {
             rate: None,
         };
         cpu::warm_page_cache(dir, self.written_bytes() * 3 / 2)?;
-        Ok(load.run()?.cpu.as_secs_f64())
+        load.run()
     }
 
     /// Requests before those that are measured.

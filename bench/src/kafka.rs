@@ -171,7 +171,8 @@ pub fn keyed_batch(first: u64, records: u64, value_bytes: usize) -> Bytes {
 }
 
 /// How the batches of a load are packed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Codec {
     /// gzip, level 6.
     Gzip,

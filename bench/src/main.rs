@@ -5,6 +5,7 @@
 
 mod bare;
 mod broker;
+mod campaign;
 mod cgroup;
 mod child;
 mod cold;
@@ -58,6 +59,12 @@ enum Command {
     Groups(groups::Args),
     /// The broker on one core against the floors, in turn, with ratios.
     Compare(broker::CompareArgs),
+    /// Workloads out of a file, side by side in turn on corelog, Apache Kafka and the floors.
+    Campaign(campaign::Args),
+    /// Tables and plots of what campaigns measured.
+    Report(campaign::ReportArgs),
+    /// Two campaigns: what got better or worse beyond noise.
+    Diff(campaign::DiffArgs),
     /// One of the servers above (started by the commands above as their own process).
     #[command(hide = true)]
     Serve(child::ServeArgs),
@@ -78,6 +85,9 @@ fn main() {
         Command::Compressed(args) => compressed::run(&args),
         Command::Groups(args) => groups::run(&args),
         Command::Compare(args) => broker::compare(&args),
+        Command::Campaign(args) => campaign::run(&args),
+        Command::Report(args) => campaign::report(&args),
+        Command::Diff(args) => campaign::diff(&args),
         Command::Serve(args) => child::serve(&args),
     };
     if let Err(error) = outcome {

@@ -6,6 +6,7 @@ use corelog::protocol::ApiKey;
 use corelog::protocol::messages::{FindCoordinatorRequest, FindCoordinatorResponse};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use std::borrow::Cow;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
@@ -49,7 +50,7 @@ pub struct Setup {
     /// The only core it may use.
     pub core: Option<usize>,
     /// Lines of its file, beside ports and dirs.
-    pub properties: Vec<(&'static str, String)>,
+    pub properties: Vec<(Cow<'static, str>, String)>,
 }
 
 impl Setup {
@@ -86,7 +87,7 @@ impl Server {
             Kind::Corelog(binary) => {
                 let (binary, dir) = (binary.clone(), dir.clone());
                 let mut properties = setup.properties.clone();
-                properties.extend(setup.core.map(|_| ("corelog.cores", "1".to_owned())));
+                properties.extend(setup.core.map(|_| ("corelog.cores".into(), "1".to_owned())));
                 Box::new(move || {
                     let mut command = Command::new(&binary);
                     for (key, value) in &properties {
@@ -189,7 +190,7 @@ fn java(libs: &Path) -> impl Fn(&[&str]) -> Command + use<> {
     }
 }
 
-fn kafka_properties(dir: &Path, port: u16, more: &[(&'static str, String)]) -> io::Result<String> {
+fn kafka_properties(dir: &Path, port: u16, more: &[(Cow<'static, str>, String)]) -> io::Result<String> {
     let controller = free_port()?;
     let mut text = format!(
         "process.roles=broker,controller\nnode.id=1\ncontroller.quorum.voters=1@127.0.0.1:{controller}\n\
