@@ -56,11 +56,14 @@ pub async fn handle(
     Ok(AlterReplicaLogDirsResponse { results, ..AlterReplicaLogDirsResponse::default() })
 }
 
-/// The number of the directory, 57 for one that is not configured, 56 for one that is offline.
+/// The number of the directory, 57 for one that is not configured, 56 for one that is offline, 39 for one that is
+/// cordoned (KIP-1066).
 fn target(shard: &Shard, path: &Path) -> Result<usize, ErrorCode> {
     let configured = shard.shared.config.log_dirs.iter().any(|dir| crate::ring::fs::absolute(dir) == path);
     let found = shard.shared.log_dirs.number_of(path);
-    found.ok_or(if configured { ErrorCode::KafkaStorageError } else { ErrorCode::LogDirNotFound })
+    let at = found.ok_or(if configured { ErrorCode::KafkaStorageError } else { ErrorCode::LogDirNotFound })?;
+    let cordoned = shard.shared.log_dirs.dirs().get(at).is_some_and(|dir| shard.is_cordoned(dir.path()));
+    if cordoned { Err(ErrorCode::InvalidReplicaAssignment) } else { Ok(at) }
 }
 
 /// The name of its `-future` directory would be longer than the file system takes (KAFKA-4893).

@@ -14,6 +14,9 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io;
 use std::path::{Path, PathBuf};
 
+/// metadata.version 4.3-IV0.
+const CORDONS_VERSION: i16 = 30;
+
 /// Which partitions are asked for; `None` is all.
 type Wanted = Option<HashMap<String, HashSet<i32>>>;
 
@@ -29,11 +32,16 @@ pub async fn handle(ctx: &RequestContext, request: DescribeLogDirsRequest) -> Re
     let asked = cores.map(|core| shard.call(core, |owner| async move { owner.logs_in_dirs() }));
     let logs: Vec<LogInDir> = join_all(asked.collect()).await.into_iter().flatten().flatten().collect();
     let dirs = &shard.shared.log_dirs;
+    // Where the metadata cannot say it, nobody is told (`isCordonedLogDirsSupported`).
+    let knows_cordons = shard.image().metadata_version() >= CORDONS_VERSION;
     let mut results = Vec::new();
     for path in &shard.shared.config.log_dirs {
         let online = dirs.dirs().iter().any(|dir| dir.path() == path && !dir.health().has_failed());
         let described = match online {
-            true => space_of(path).await.map(|space| described(path, space, &logs, &wanted)),
+            true => space_of(path).await.map(|space| DescribeLogDirsResult {
+                is_cordoned: knows_cordons && shard.is_cordoned(path),
+                ..described(path, space, &logs, &wanted)
+            }),
             false => Err(io::Error::other("it is offline")),
         };
         results.push(described.unwrap_or_else(|_| DescribeLogDirsResult {
@@ -82,6 +90,6 @@ fn described(path: &Path, space: (i64, i64), logs: &[LogInDir], wanted: &Wanted)
         topics: topics.into_iter().map(topic).collect(),
         total_bytes: space.0,
         usable_bytes: space.1,
-        is_cordoned: false,
+        ..DescribeLogDirsResult::default()
     }
 }

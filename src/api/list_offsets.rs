@@ -104,7 +104,11 @@ async fn look_up_here(shard: Rc<Shard>, items: Vec<Item<OffsetAsk>>) -> Vec<(usi
     let mut answers = Vec::with_capacity(items.len());
     for item in items {
         let answer = match shard.partition(&item.id) {
-            Some(partition) => partition.list_offset(item.ask).await,
+            Some(partition) => {
+                let answer = partition.list_offset(item.ask).await;
+                shard.mend_if_damaged(&partition);
+                answer
+            }
             None => OffsetAnswer::failed(shard.why_absent(&item.id)),
         };
         answers.push((item.slot, answer));

@@ -14,7 +14,9 @@ use crate::ring::mailbox::Receiver;
 use crate::ring::process::{Signals, limits};
 use crate::ring::{clock, probe, process, runtime};
 use crate::shard::connection_limits::{Bounds, ConnectionLimits};
-use crate::shard::{Ending, Identity, Job, LogLimits, Shard, ShardIndex, SharedServices, open_files_budget};
+use crate::shard::{
+    Ending, Identity, Job, LogLimits, MoveLimits, Shard, ShardIndex, SharedServices, open_files_budget,
+};
 use crate::storage::{self, Opened};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -54,6 +56,7 @@ fn shared(config: Config, opened: Opened, held: &Held, open_files_max: usize) ->
         open_files_max,
         connection_limits,
         log_limits: LogLimits::new(),
+        moves: MoveLimits::default(),
         metadata_dir: opened.metadata_dir,
         config: Arc::new(config),
     }))
@@ -143,6 +146,7 @@ async fn start(shard: &Rc<Shard>, listeners: Arc<[BoundListener]>) -> Result<(),
     let delta = Arc::new(MetadataDelta::all_of(&image));
     shard.publish(image, delta).await;
     super::metadata_log::register(shard).await?;
+    shard.cordon_at_start();
     for core in (0..shard.shard_count()).map(ShardIndex) {
         let listeners = listeners.clone();
         let serving = shard.call(core, move |shard| async move {

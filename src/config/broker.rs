@@ -4,6 +4,7 @@ use super::admin::AdminListener;
 use super::cleaner::CleanerConfig;
 use super::consumer_groups::ConsumerGroupConfig;
 use super::listeners::Listeners;
+use super::log_dirs::check_cordoned;
 use super::settings::Settings;
 use super::share::ShareConfig;
 use super::streams_groups::StreamsGroupConfig;
@@ -233,7 +234,8 @@ impl Config {
         let admin_listener =
             AdminListener::parse(s.text("corelog.admin.listener").unwrap_or("")).map_err(|e| errors.push(e)).ok();
         let network = network_config(s).map_err(|e| errors.push(e)).ok();
-        let log_dirs = log_dirs(s).map_err(|e| errors.push(e)).ok();
+        let log_dirs = log_dirs(s).and_then(|dirs| check_cordoned(&dirs, s).map(|()| dirs));
+        let log_dirs = log_dirs.map_err(|e| errors.push(e)).ok();
         let log_defaults = TopicDefaults::from_settings(s).map_err(|e| errors.push(e)).ok();
         let (Some(listeners), Some(cores), Some(network), Some(log_dirs), Some(log_defaults), Some(admin_listener)) =
             (listeners, cores, network, log_dirs, log_defaults, admin_listener)

@@ -259,6 +259,9 @@ fn no_list(change: &KeyChange, _: Option<&KeyDef>) -> String {
     format!("Can't {operation} to key {} because its type is not LIST.", change.key)
 }
 
+/// metadata.version 4.3-IV0: brokers may say which of their directories are cordoned.
+const CORDONS_VERSION: i16 = 30;
+
 fn alter_broker(
     image: &MetadataImage,
     alteration: &Alteration,
@@ -289,6 +292,12 @@ fn alter_broker(
     let new = changed(live.set_for(for_all), alteration, Table::broker(), not_a_list).map_err(invalid_config)?;
     check_lengths(&new)?;
     check_change(context.config, &live, &new, for_all).map_err(invalid_request)?;
+    let cordons = alteration.changes.iter().any(|change| &*change.key == "cordoned.log.dirs");
+    if cordons && image.metadata_version() < CORDONS_VERSION {
+        return Err(invalid_config(
+            "The cordoned.log.dirs configuration value cannot be set because it requires metadata.version >= 4.3-IV0",
+        ));
+    }
     let old = if for_all { &all } else { &own };
     check_min_isr(image, alteration, old, &new, for_all)?;
     let unheeded = old.iter().filter(|(key, _)| !alteration.replaces_all && !live.set_for(for_all).contains_key(*key));

@@ -30,7 +30,9 @@ impl<'a> Placer<'a> {
         };
         let wanted = usize::try_from(factor).unwrap_or(0);
         if !self.brokers.iter().any(|broker| is_active(broker)) {
-            return Err(refused("All brokers are currently fenced or in controlled shutdown.".into()));
+            return Err(refused(
+                "All brokers are currently fenced, or have all their log directories cordoned.".into(),
+            ));
         }
         if wanted > self.brokers.len() {
             return Err(refused(format!(

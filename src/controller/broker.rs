@@ -3,10 +3,13 @@
 
 use super::Decision;
 use crate::base::{BrokerId, Offset, TopicIdPartition, Uuid};
-use crate::metadata::{BrokerEndpoint, FeatureRange, MetadataImage, MetadataRecord, PartitionRegistration, features};
+use crate::metadata::{
+    BrokerEndpoint, BrokerRegistration, FeatureRange, MetadataImage, MetadataRecord, PartitionRegistration, features,
+};
 use crate::protocol::messages::{
     BrokerRegistrationChangeRecord, PartitionChangeRecord, RegisterBrokerRecord, register_broker_record,
 };
+use std::sync::Arc;
 
 /// The feature under which a broker that leaves an in-sync set stays eligible (KIP-966).
 const ELR: &str = "eligible.leader.replicas.version";
@@ -88,6 +91,21 @@ pub fn change_log_dirs(image: &MetadataImage, broker: BrokerId, mut online: Vec<
         broker_id: broker.0,
         broker_epoch: own.epoch,
         log_dirs: online,
+        ..Default::default()
+    });
+    Decision { records: change.map(MetadataRecord::from).into_iter().collect(), response: () }
+}
+
+/// `broker` places no new replicas in the directories `cordoned` from now on (KIP-1066). Before metadata.version 4.3-IV0
+/// the metadata cannot say so.
+pub fn change_cordoned_dirs(image: &MetadataImage, broker: BrokerId, mut cordoned: Vec<Uuid>) -> Decision<()> {
+    cordoned.sort();
+    let known = |own: &&Arc<BrokerRegistration>| own.cordoned_log_dirs.as_deref().unwrap_or_default() == cordoned;
+    let own = image.broker(broker).filter(|own| image.metadata_version() >= 30 && !known(own));
+    let change = own.map(|own| BrokerRegistrationChangeRecord {
+        broker_id: broker.0,
+        broker_epoch: own.epoch,
+        cordoned_log_dirs: Some(cordoned.clone()),
         ..Default::default()
     });
     Decision { records: change.map(MetadataRecord::from).into_iter().collect(), response: () }

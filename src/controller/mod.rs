@@ -21,7 +21,10 @@ mod unregister_broker;
 pub use alter_configs::{AlterContext, Alteration, KeyChange, SET, alter_configs, apply_log_levels};
 pub use assignment::check_manual_assignment;
 pub use auto_create::{InternalTopics, creatable};
-pub use broker::{BrokerStart, assign_directory, change_log_dirs, register_broker, shut_down_broker, unfence_broker};
+pub use broker::{
+    BrokerStart, assign_directory, change_cordoned_dirs, change_log_dirs, register_broker, shut_down_broker,
+    unfence_broker,
+};
 pub use client_quotas::{QuotaEntity, alter_client_quotas};
 pub use create_partitions::create_partitions;
 pub use create_topics::{TopicContext, create_topics};

@@ -4,6 +4,7 @@ use super::config::LogConfig;
 use super::epochs::{EpochEnd, Epochs};
 use super::files::FileKind;
 use super::health::DirHealth;
+use super::mend::Suspects;
 use super::producers::Producers;
 use super::read::Hints;
 use super::segment::{Segment, Tail};
@@ -49,6 +50,8 @@ pub struct Log {
     pub(super) unsynced: Unsynced,
     pub(super) producers: Producers,
     pub(super) hints: Hints,
+    /// Segments whose indexes are to be written anew.
+    pub(super) suspects: Suspects,
     /// Files were used since [`Log::take_used`] was last called.
     pub(super) used: bool,
     /// The log's directory failed: nothing is appended any more.

@@ -137,6 +137,8 @@ pub struct LogDir {
     health: DirHealth,
     /// Held while the files are written, so that an older state does not follow a newer one.
     writing: Mutex<()>,
+    /// Nothing new comes into it (`cordoned.log.dirs`).
+    cordoned: AtomicBool,
     /// A log in it was not closed cleanly.
     unclean: AtomicBool,
     lock: fs::Lock,
@@ -217,6 +219,7 @@ impl LogDir {
             checkpoints: Mutex::new(checkpoints),
             health: DirHealth::default(),
             writing: Mutex::default(),
+            cordoned: AtomicBool::new(false),
             unclean: AtomicBool::new(false),
             lock,
         })
@@ -245,6 +248,16 @@ impl LogDir {
     /// The broker epoch of the last clean shutdown, if the file carried one; -1 where it did not.
     pub fn clean_broker_epoch(&self) -> Option<i64> {
         self.clean
+    }
+
+    /// Lets nothing new into the directory, or lets it again.
+    pub fn set_cordoned(&self, cordoned: bool) {
+        self.cordoned.store(cordoned, Ordering::Relaxed);
+    }
+
+    /// True while nothing new may come into the directory.
+    pub fn is_cordoned(&self) -> bool {
+        self.cordoned.load(Ordering::Relaxed)
     }
 
     /// A log of the directory cannot be closed: the next start recovers them all.

@@ -149,7 +149,10 @@ impl LogDirs {
             None => {
                 let mut counts = vec![0usize; self.dirs.len()];
                 places.values().for_each(|at| counts[*at] += 1);
-                (0..counts.len()).filter(online).min_by_key(|at| counts[*at])
+                let open = |at: &usize| !self.dirs[*at].is_cordoned();
+                let least = (0..counts.len()).filter(online).filter(open).min_by_key(|at| counts[*at]);
+                // Where all are cordoned the first has to do.
+                least.or_else(|| (0..counts.len()).find(|at| online(at)))
             }
         }?;
         places.insert(wanted.name.clone(), at);

@@ -35,6 +35,7 @@ mod found;
 pub mod future;
 pub mod health;
 pub mod index;
+pub mod mend;
 pub mod names;
 mod open;
 mod produced;

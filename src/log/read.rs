@@ -6,6 +6,7 @@ use super::deleted::open_even_if_deleted;
 use super::error::ReadError;
 use super::files::FileKind;
 use super::index::{OffsetEntry, floor_in_file};
+use super::mend::Suspects;
 use super::segment::Segment;
 use crate::base::Offset;
 use crate::record::header::{HEADER_LEN, MAGIC_AT};
@@ -131,10 +132,11 @@ pub(super) struct SegmentView {
     entries_on_disk: u32,
     index: Option<IndexPage>,
     dir: Arc<Path>,
+    suspects: Suspects,
 }
 
 impl SegmentView {
-    pub(super) fn of(segment: &Segment, dir: &Arc<Path>) -> Self {
+    pub(super) fn of(segment: &Segment, dir: &Arc<Path>, suspects: &Suspects) -> Self {
         Self {
             base: segment.base,
             file: segment.file.clone(),
@@ -143,6 +145,7 @@ impl SegmentView {
             entries_on_disk: segment.offset_index.entries_on_disk(),
             index: None,
             dir: dir.clone(),
+            suspects: suspects.clone(),
         }
     }
 
@@ -201,10 +204,12 @@ impl SegmentView {
         Ok(place.is_some_and(|place| place.base >= self.base && place.last <= entry.offset))
     }
 
-    /// Tells that an index does not agree with its segment.
+    /// Notes, and tells once, that an index does not agree with its segment: it will be written anew.
     pub(super) fn distrust(&self, kind: FileKind) {
-        let path = self.path_of(kind);
-        tracing::warn!("{} does not agree with its segment: the segment itself is gone through", path.display());
+        if self.suspects.add(self.base) {
+            let path = self.path_of(kind);
+            tracing::warn!("{} does not agree with its segment: the segment itself is gone through", path.display());
+        }
     }
 
     /// The first batch at or after `position` whose last offset is not before `offset`.
@@ -331,7 +336,8 @@ impl Log {
 
     /// What a look-up needs of the segments from the one at `index` on.
     fn views_from(&self, index: usize) -> Vec<SegmentView> {
-        let mut views: Vec<_> = self.segments.range(index..).map(|s| SegmentView::of(s, &self.dir)).collect();
+        let mut views: Vec<_> =
+            self.segments.range(index..).map(|s| SegmentView::of(s, &self.dir, &self.suspects)).collect();
         if let (Some(first), Some((base, index))) = (views.first_mut(), &self.hints.index) {
             first.index = (first.base == *base).then(|| index.clone());
         }

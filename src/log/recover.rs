@@ -7,6 +7,7 @@ use super::epochs::Epochs;
 use super::files::{self, FileKind, LEADER_EPOCH_CHECKPOINT};
 use super::found::{Found, FoundSegment, find};
 use super::health::DirHealth;
+use super::mend::Suspects;
 use super::read::Hints;
 use super::rebuild::{Cut, check_segment, load_active, replay_producers};
 use super::segment::{Segment, TxnIndexState};
@@ -123,6 +124,7 @@ impl UnrecoveredLog {
             unsynced: Unsynced { created: self.created || never_flushed, ..Unsynced::default() },
             producers,
             hints: Hints::default(),
+            suspects: Suspects::default(),
             used: false,
             offline: false,
             health: DirHealth::default(),

@@ -82,7 +82,7 @@ impl Log {
             };
             let floor = |offset| segment.offset_index.floor_in_tail::<OffsetEntry>(offset, segment.base);
             TimeView {
-                view: SegmentView::of(segment, &self.dir),
+                view: SegmentView::of(segment, &self.dir, &self.suspects),
                 max: (known.timestamp != TimestampMs::NONE).then_some(known),
                 time_entries_on_disk: segment.time_index.entries_on_disk(),
                 time_tail,

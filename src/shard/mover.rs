@@ -3,10 +3,12 @@
 //! A background task on the owner copies what is written, batch by batch, into a log in a `-future` directory of the
 //! target. When little is left the copy is made durable and gets the partition's name; then writes are held (accepted
 //! batches wait) for the last bytes, and the copy takes the log's place in one step. The old directory is renamed to be
-//! deleted only when the copy is on the device. One log at a time per core; the owner's requests go first.
+//! deleted only when the copy is on the device. How many logs move at once, and how fast, is [`super::move_limits`]'; the
+//! owner's requests go first.
 
-use super::Shard;
-use crate::base::local::Lock;
+use super::move_limits::MoveLimits;
+use super::{Shard, ShardIndex};
+use crate::base::local::Event;
 use crate::base::{ErrorCode, Offset, TopicIdPartition};
 use crate::controller::assign_directory;
 use crate::log::close::delete_dir;
@@ -14,6 +16,7 @@ use crate::log::future::FutureOf;
 use crate::log::{Log, Read, ReadError, WriteError};
 use crate::partition::Partition;
 use crate::ring::{errno, runtime};
+use futures_lite::future::or;
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::io;
@@ -34,7 +37,8 @@ const CLEANER_PAUSE: Duration = Duration::from_millis(50);
 #[derive(Default)]
 pub struct Mover {
     moves: RefCell<HashMap<TopicIdPartition, Rc<Move>>>,
-    turn: Lock,
+    /// A move elsewhere has ended: one that waits may begin.
+    freed: Event,
 }
 
 /// A log on its way to another directory.
@@ -45,6 +49,8 @@ pub struct Move {
     pub end: Cell<Offset>,
     /// Bytes of the copy.
     pub bytes: Cell<u64>,
+    /// Bytes that were copied, those of a copy that was begun anew too.
+    copied: Cell<u64>,
     cancelled: Cell<bool>,
 }
 
@@ -94,6 +100,7 @@ impl Shard {
             target,
             end: Cell::new(partition.start_offset()),
             bytes: Cell::new(0),
+            copied: Cell::new(0),
             cancelled: Cell::new(false),
         });
         self.mover.moves.borrow_mut().insert(id, one.clone());
@@ -118,12 +125,15 @@ impl Shard {
     }
 
     async fn run_move(self: Rc<Self>, id: TopicIdPartition, partition: Weak<Partition>, one: Rc<Move>) {
-        let _turn = self.mover.turn.lock().await;
+        if !self.take_place(&one).await {
+            return self.finish_move(id, &partition, &one);
+        }
         while !self.keep_from_cleaner(id) && !self.is_stopping() {
             runtime::sleep(CLEANER_PAUSE).await;
         }
         let ended = self.copy_and_swap(id, &partition, &one).await;
         self.leave_to_cleaner(id);
+        self.give_place_back();
         self.finish_move(id, &partition, &one);
         let name = partition.upgrade().map_or_else(|| format!("{id:?}"), |p| p.name.to_string());
         match ended {
@@ -134,6 +144,27 @@ impl Shard {
                 Some(dir) => self.dir_failed(dir.path(), &format!("the move of {name}"), &e),
                 None => tracing::error!("{name} cannot be moved: {e}"),
             },
+        }
+    }
+
+    /// Waits until fewer moves run than may. False: it is not to run any more.
+    async fn take_place(&self, one: &Move) -> bool {
+        loop {
+            let freed = self.mover.freed.listen();
+            if one.cancelled.get() || self.is_stopping() {
+                return false;
+            }
+            if self.shared.moves.begin(self.live().log_dirs.moves_max) {
+                return true;
+            }
+            or(freed, self.until_stopping()).await;
+        }
+    }
+
+    fn give_place_back(&self) {
+        self.shared.moves.end();
+        for core in (0..self.shard_count()).map(ShardIndex) {
+            self.post(core, |shard| shard.mover.freed.notify());
         }
     }
 
@@ -158,7 +189,7 @@ impl Shard {
         let mut copy = self.open_copy(partition, one).await?;
         let mut promoted = false;
         let outcome = async {
-            while self.copy_some(partition, one, &mut copy).await? > NEARLY {}
+            while self.copy_throttled(partition, one, &mut copy).await? > NEARLY {}
             flush(&mut copy).await?;
             let dirs = self.shared.log_dirs.clone();
             let mut log = copy.take().ok_or(Ended::Gone)?;
@@ -171,7 +202,7 @@ impl Shard {
             renamed.map_err(Ended::Target)?;
             promoted = true;
             loop {
-                while self.copy_some(partition, one, &mut copy).await? > 0 {}
+                while self.copy_throttled(partition, one, &mut copy).await? > 0 {}
                 if let Some(old) = self.swap_held(partition, one, &mut copy).await? {
                     return Ok(old);
                 }
@@ -201,8 +232,41 @@ impl Shard {
         opened.map(Some).map_err(Ended::Target)
     }
 
-    /// Copies one chunk. How many offsets were left before it.
-    async fn copy_some(&self, partition: &Weak<Partition>, one: &Move, copy: &mut Option<Log>) -> Result<i64, Ended> {
+    /// Copies one chunk when the rate allows it. How many offsets were left before it.
+    async fn copy_throttled(
+        &self,
+        partition: &Weak<Partition>,
+        one: &Move,
+        copy: &mut Option<Log>,
+    ) -> Result<i64, Ended> {
+        let rate = || self.live().log_dirs.move_bytes_per_second;
+        loop {
+            let pause = self.shared.moves.pause(rate(), self.now().mono);
+            if pause.is_zero() {
+                break;
+            }
+            if one.cancelled.get() {
+                return Err(Ended::Cancelled);
+            }
+            if self.is_stopping() || partition.strong_count() == 0 {
+                return Err(Ended::Gone);
+            }
+            or(runtime::sleep(pause), self.until_stopping()).await;
+        }
+        let before = one.copied.get();
+        let left = self.copy_some(partition, one, copy, MoveLimits::chunk(rate(), CHUNK_BYTES)).await?;
+        self.shared.moves.copied(one.copied.get() - before, rate(), self.now().mono);
+        Ok(left)
+    }
+
+    /// Copies one chunk of `most` bytes, one batch at least. How many offsets were left before it.
+    async fn copy_some(
+        &self,
+        partition: &Weak<Partition>,
+        one: &Move,
+        copy: &mut Option<Log>,
+        most: u32,
+    ) -> Result<i64, Ended> {
         if one.cancelled.get() {
             return Err(Ended::Cancelled);
         }
@@ -211,7 +275,7 @@ impl Shard {
             let partition = partition.upgrade().filter(|_| !self.is_stopping()).ok_or(Ended::Gone)?;
             partition.with_log(|log| {
                 let end = log.written_offset();
-                (log.read(from, CHUNK_BYTES, end, true), log.start_offset(), end)
+                (log.read(from, most, end, true), log.start_offset(), end)
             })
         };
         if from < start {
@@ -227,6 +291,7 @@ impl Shard {
         let Some(range) = plan.range else { return Ok(0) };
         let read = range.file.read(range.position, range.len as usize).await;
         let bytes = read.map_err(|e| Ended::Failed(e.to_string()))?;
+        one.copied.set(one.copied.get() + bytes.len() as u64);
         let log = copy.as_mut().ok_or(Ended::Gone)?;
         log.append_as_follower(bytes, self.now()).map_err(|e| Ended::Failed(format!("{e:?}")))?;
         write(log).await?;
@@ -245,7 +310,7 @@ impl Shard {
     ) -> Result<Option<Log>, Ended> {
         for _ in 0..HOLD_TRIES {
             partition.upgrade().ok_or(Ended::Gone)?.hold_writes(true);
-            if self.copy_some(partition, one, copy).await? > 0 {
+            if self.copy_some(partition, one, copy, CHUNK_BYTES).await? > 0 {
                 continue;
             }
             let held = partition.upgrade().ok_or(Ended::Gone)?;

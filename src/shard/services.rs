@@ -1,6 +1,7 @@
 //! What the cores share (read-only) and what single cores hold.
 
 use super::connection_limits::ConnectionLimits;
+use super::move_limits::MoveLimits;
 use crate::base::{BrokerId, Instant, Uuid};
 use crate::config::{Config, TopicDefaults, dynamic};
 use crate::metadata::MetadataImage;
@@ -95,6 +96,8 @@ pub struct SharedServices {
     pub open_files_max: usize,
     /// Places for connections.
     pub connection_limits: Arc<ConnectionLimits>,
+    /// Moves between log dirs.
+    pub moves: MoveLimits,
     /// Bounded complaints.
     pub log_limits: LogLimits,
 }

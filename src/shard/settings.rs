@@ -6,6 +6,7 @@ use crate::config::{LiveSettings, TopicConfig, topic};
 use crate::log::{LogConfig, TimestampType};
 use crate::metadata::{MetadataDelta, MetadataImage, ResourceType};
 use crate::ring::runtime;
+use std::rc::Rc;
 use std::sync::Arc;
 
 impl Shard {
@@ -15,7 +16,7 @@ impl Shard {
     }
 
     /// Takes the broker's settings that changed with `image`; true where any did.
-    pub(super) async fn take_settings(&self, image: &MetadataImage, delta: &MetadataDelta) -> bool {
+    pub(super) async fn take_settings(self: &Rc<Self>, image: &MetadataImage, delta: &MetadataDelta) -> bool {
         let node = self.shared.identity.node_id;
         let own = node.to_string();
         let changed =
@@ -27,6 +28,9 @@ impl Shard {
         self.settle(image);
         if self.index == CONTROLLER {
             self.limit_connections(&before).await;
+            if before.log_dirs.cordoned != self.live().log_dirs.cordoned {
+                self.cordon();
+            }
         }
         true
     }

@@ -10,7 +10,7 @@ import time
 
 import pytest
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
-from kafka.admin import NewTopic
+from kafka.admin import ConfigResource, ConfigResourceType, NewTopic
 from kafka.errors import KafkaError
 
 from harness.broker import java
@@ -102,6 +102,47 @@ def test_new_partitions_go_where_the_fewest_are(make_broker):
     assert {list(found.values()).count(path) for path in broker.dirs} == {5}
     _, errors = describe(broker)
     assert errors == {path: None for path in broker.dirs}
+
+
+def configure(broker, **configs):
+    """All that is set for this broker while it runs."""
+    admin = KafkaAdminClient(bootstrap_servers=broker.address)
+    named = {key.replace("_", "."): value for key, value in configs.items()}
+    admin.alter_configs([ConfigResource(ConfigResourceType.BROKER, "1", configs=named)])
+    admin.close()
+
+
+def refused(broker, topic, targets):
+    with pytest.raises(Exception) as caught:
+        move(broker, topic, targets)
+    return str(caught.value)
+
+
+@pytest.mark.timeout(300)
+def test_nothing_new_comes_into_a_cordoned_dir_and_moves_keep_to_their_rate(make_broker):
+    broker = two_dirs(make_broker).start()
+    first, second = broker.dirs
+    configure(broker, cordoned_log_dirs=second)
+    names = (f"cordoned-{n}" for n in range(100))
+
+    def kept_out():
+        """The metadata learn of it a moment after the answer, here as in Apache Kafka."""
+        name = next(names)
+        create(broker, name, 4)
+        return set(places(broker, name).values()) == {first}
+
+    until(kept_out, "new partitions stay out of the cordoned dir", 30)
+    create(broker, "held", 1)
+    produce(broker, "held", 0, [b"%06d" % n + os.urandom(10_000) for n in range(600)])
+    assert "InvalidReplicaAssignmentException" in refused(broker, "held", {0: second})
+    assert places(broker, "held") == {0: first}
+    configure(broker, cordoned_log_dirs="", replica_alter_log_dirs_io_max_bytes_per_second=1_000_000)
+    begun = time.monotonic()
+    move(broker, "held", {0: second})
+    until(lambda: places(broker, "held") == {0: second}, "6 MB have moved")
+    took = time.monotonic() - begun
+    assert took > 4, f"6 MB at 1 MB/s in {took:.1f} s"
+    assert len(consume(broker, "held", 0)) == 600
 
 
 @pytest.mark.timeout(300)

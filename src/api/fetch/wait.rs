@@ -129,6 +129,7 @@ async fn read_here(
         ask.max_bytes = ask.max_bytes.min(left);
         let fetched = partition.read(ask, nothing_yet).await;
         shard.holds_files(&partition);
+        shard.mend_if_damaged(&partition);
         if shard.files_are_scarce() {
             // Ranges hold their files until they are sent: what comes behind waits for the client's next fetch.
             left = 0;

@@ -2,6 +2,7 @@
 
 use super::{Dynamic, LiveSettings, Map, TopicDefaults, keys, overlaid};
 use crate::config::broker::Config;
+use crate::config::log_dirs::check_cordoned;
 use crate::config::rules;
 use crate::config::settings::Settings;
 use crate::config::table::{Table, Treatment};
@@ -71,7 +72,7 @@ fn together(config: &Config, now: &Settings, new: &Settings) -> Result<(), Strin
             .into());
     }
     crate::config::broker::connections_per_ip_overrides(new)?;
-    cordoned(config, new)?;
+    check_cordoned(&config.log_dirs, new)?;
     let retention_ms = TopicDefaults::from_settings(new)?.config().retention_ms;
     local_retention(new, "log.local.retention.ms", "log.retention.ms", retention_ms)?;
     local_retention(new, "log.local.retention.bytes", "log.retention.bytes", int("log.retention.bytes"))
@@ -104,16 +105,6 @@ fn threads(now: &Settings, new: &Settings) -> Result<(), String> {
         }
     }
     Ok(())
-}
-
-fn cordoned(config: &Config, new: &Settings) -> Result<(), String> {
-    let unknown = |dir: &&String| *dir != "*" && !config.log_dirs.iter().any(|known| known.as_os_str() == dir.as_str());
-    match new.list("cordoned.log.dirs").iter().find(unknown) {
-        None => Ok(()),
-        Some(dir) => Err(format!(
-            "All entries in cordoned.log.dirs must be present in log.dirs or log.dir. Missing entries : {dir}"
-        )),
-    }
 }
 
 fn local_retention(new: &Settings, local: &str, whole: &str, limit: i64) -> Result<(), String> {

@@ -13,6 +13,7 @@ pub(super) use keys::kind_of;
 
 use super::broker::Config;
 use super::cleaner::CleanerConfig;
+use super::log_dirs::LogDirSettings;
 use super::settings::{ConfigSource, Settings};
 use super::table::Table;
 use super::topic::TopicDefaults;
@@ -50,6 +51,8 @@ pub struct LiveSettings {
     pub topic_defaults: TopicDefaults,
     /// How logs are compacted.
     pub cleaner: CleanerConfig,
+    /// Which log directories are cordoned, and how logs move between them.
+    pub log_dirs: LogDirSettings,
     own: Map,
     all: Map,
 }
@@ -64,7 +67,8 @@ impl LiveSettings {
             // Each value by itself is valid; what contradicts itself was refused, or another version let it in.
             .unwrap_or_else(|_| config.log_defaults.clone());
         let cleaner = CleanerConfig::of(&settings);
-        Self { settings, topic_defaults, cleaner, own, all }
+        let log_dirs = LogDirSettings::of(&config.log_dirs, &settings, dynamic);
+        Self { settings, topic_defaults, cleaner, log_dirs, own, all }
     }
 
     /// What is set for this broker, or for all, and heeded.

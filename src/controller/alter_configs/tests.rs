@@ -202,6 +202,25 @@ fn brokers_are_altered_one_and_all() {
 }
 
 #[test]
+fn directories_are_cordoned_where_the_metadata_can_say_so() {
+    let mut node = Node::new();
+    let cordon = ("cordoned.log.dirs", SET, Some("*"));
+    let (code, text) = node.alter(BROKER, "1", &[cordon]);
+    assert_eq!(code, 40);
+    assert!(text.ends_with("it requires metadata.version >= 4.3-IV0"), "{text}");
+    let version = FeatureLevelRecord { name: "metadata.version".into(), feature_level: 30 };
+    node.apply(vec![version.into()]);
+    assert_eq!(node.alter(BROKER, "1", &[cordon]), ok());
+    assert_eq!(node.alter(BROKER, "1", &[("cordoned.log.dirs", SET, Some("/nope"))]).0, 42);
+    let rate = "replica.alter.log.dirs.io.max.bytes.per.second";
+    assert_eq!(node.alter(BROKER, "", &[(rate, SET, Some("1000"))]), ok());
+    assert_eq!(node.alter(BROKER, "1", &[(rate, SET, Some("-1"))]).0, 42);
+    let (own, all) = node.loader.image().broker_configs(BrokerId(1));
+    let live = LiveSettings::new(&node.config, &own, &all);
+    assert_eq!((live.log_dirs.move_bytes_per_second, live.log_dirs.cordoned.len()), (1000, node.config.log_dirs.len()));
+}
+
+#[test]
 fn what_the_broker_does_not_heed_stands_in_no_changes_way_and_stays() {
     let mut node = Node::new();
     let foreign = ConfigRecord {

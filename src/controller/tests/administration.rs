@@ -253,3 +253,39 @@ fn only_other_brokers_are_forgotten() {
     assert!(forget(1).is_err());
     assert!(node.image().broker(BrokerId(1)).is_some());
 }
+
+#[test]
+fn nothing_new_comes_into_a_cordoned_directory() {
+    let mut node = Node::new(&[DIR_A, DIR_B]);
+    let cordon = |node: &mut Node, cordoned: &[Uuid]| {
+        let decision = change_cordoned_dirs(node.image(), BrokerId(1), cordoned.to_vec());
+        let records = decision.records.len();
+        node.apply(decision.records);
+        records
+    };
+    assert_eq!(cordon(&mut node, &[]), 0, "nothing is new");
+    assert_eq!(cordon(&mut node, &[DIR_B]), 1);
+    assert_eq!(cordon(&mut node, &[DIR_B]), 0);
+    assert_eq!(node.create(vec![topic("t", 4, 1)])[0].0, 0);
+    let places = |node: &Node, name: &str| -> Vec<Uuid> {
+        node.image().topic_by_name(name).unwrap().partitions.values().flat_map(|p| p.directories.clone()).collect()
+    };
+    assert_eq!(places(&node, "t"), [DIR_A; 4]);
+    assert_eq!(cordon(&mut node, &[DIR_A, DIR_B]), 1);
+    let (code, words) = node.create(vec![topic("u", 1, 1)]).remove(0);
+    assert_eq!(code, 38);
+    assert!(
+        words.ends_with("All brokers are currently fenced, or have all their log directories cordoned."),
+        "{words}"
+    );
+    assert_eq!(node.grow("t", 5, None), 38);
+    assert_eq!(node.create(vec![assigned("m", &[(0, &[1])])])[0].0, 0, "who names the broker gets it");
+    assert_eq!(cordon(&mut node, &[DIR_A]), 1);
+    assert_eq!(node.grow("t", 6, None), 0);
+    assert_eq!(places(&node, "t"), [DIR_A, DIR_A, DIR_A, DIR_A, DIR_B, DIR_B]);
+    assert_eq!(node.image().broker(BrokerId(1)).unwrap().cordoned_log_dirs, Some(vec![DIR_A]));
+    // Before 4.3-IV0 the metadata cannot say it.
+    let older = FeatureLevelRecord { name: "metadata.version".into(), feature_level: 29 };
+    node.apply(vec![older.into()]);
+    assert_eq!(cordon(&mut node, &[DIR_B]), 0);
+}

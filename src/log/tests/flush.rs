@@ -122,7 +122,8 @@ fn after_a_failed_fsync_nothing_counts_as_flushed_though_the_next_would_succeed(
         let job = log.begin_flush().unwrap();
         fault::inject(&dir.path().join("a"), Op::Sync, errno, 1);
         let result = wait(job.run());
-        assert_eq!(log.complete_flush(job, result).unwrap_err().raw_os_error(), Some(errno));
+        let error = log.complete_flush(job, result).unwrap_err();
+        assert!(!crate::ring::errno::is_disk_full(&error), "{error}");
         assert_eq!((log.flushed_offset(), log.committable_offset()), (Offset(0), Offset(0)));
         assert_eq!(accept(&mut log, batch(1, 10, 0)), Err(AppendError::Offline));
         let result = wait(of_other.run());

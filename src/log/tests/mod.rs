@@ -7,6 +7,7 @@ mod formats;
 mod java;
 mod lost_ids;
 mod many;
+mod mend;
 mod model;
 mod read;
 mod recovery;
