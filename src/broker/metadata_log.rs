@@ -4,17 +4,18 @@ use super::Failure;
 use crate::base::ErrorCode;
 use crate::controller::{BrokerStart, register_broker, shut_down_broker, unfence_broker};
 use crate::metadata::BrokerEndpoint;
-use crate::metadata::store::{MetadataLog, StoreConfig, StoreError};
+use crate::metadata::store::{MetadataLog, Peeked, StoreConfig, StoreError};
 use crate::ring::{clock, runtime};
 use crate::shard::{Shard, SharedServices};
 use std::rc::Rc;
 
 /// Reads what there is and begins a new epoch with this node as leader.
-pub async fn open(shard: &Shard) -> Result<MetadataLog, Failure> {
+/// `peeked` is what the checks before the start read.
+pub async fn open(shard: &Shard, peeked: Option<Peeked>) -> Result<MetadataLog, Failure> {
     let config = StoreConfig::of(&shard.shared.config);
     let failed = |e: StoreError| Failure(e.to_string());
     let now = clock::now();
-    let replayed = runtime::blocking(move || MetadataLog::replay(config, now)).await.map_err(failed)?;
+    let replayed = runtime::blocking(move || MetadataLog::replay(config, now, peeked)).await.map_err(failed)?;
     replayed.lead(clock::now()).await.map_err(failed)
 }
 

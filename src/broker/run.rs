@@ -8,6 +8,7 @@ use crate::admin::Admin;
 use crate::base::{BrokerId, Uuid};
 use crate::config::Config;
 use crate::log::dirs::LogDirs;
+use crate::metadata::store::Peeked;
 use crate::metadata::{MetadataDelta, MetadataImage};
 use crate::network::{self, BoundListener};
 use crate::ring::mailbox::Receiver;
@@ -28,13 +29,14 @@ pub fn run(config: Config) -> Result<(), Failure> {
         limits::raise_open_files().map_err(|e| Failure(format!("the limit of open files cannot be read: {e}")))?;
     let signals = Signals::install().map_err(|e| Failure(format!("signal handlers cannot be set: {e}")))?;
     config.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
-    let opened = storage::open(&config, clock::now().wall).map_err(Failure)?;
+    let mut opened = storage::open(&config, clock::now().wall).map_err(Failure)?;
     opened.formatted.iter().for_each(|line| tracing::info!("{line}"));
     let held = bind::bind(&config.listeners.broker)?;
     let cores = Cores::choose(&config.cores)?;
+    let peeked = opened.metadata.take();
     let shared = shared(config, opened, &held, open_files_budget(nofile))?;
     super::banner::print(&shared, &held.listeners, &cores);
-    serve(shared, held, &cores, signals)
+    serve(shared, held, &cores, FirstSeat { signals, peeked })
 }
 
 fn shared(config: Config, opened: Opened, held: &Held, open_files_max: usize) -> Result<Arc<SharedServices>, Failure> {
@@ -65,31 +67,37 @@ fn shared(config: Config, opened: Opened, held: &Held, open_files_max: usize) ->
 /// One core's part of the start, handed to its thread.
 struct Seat {
     mailbox: Receiver<Job>,
-    signals: Option<Signals>,
+    first: Option<FirstSeat>,
 }
 
-fn serve(shared: Arc<SharedServices>, held: Held, cores: &Cores, signals: Signals) -> Result<(), Failure> {
+/// What the first core leads with.
+struct FirstSeat {
+    signals: Signals,
+    peeked: Option<Peeked>,
+}
+
+fn serve(shared: Arc<SharedServices>, held: Held, cores: &Cores, first: FirstSeat) -> Result<(), Failure> {
     let (senders, receivers): (Vec<_>, Vec<_>) =
         cores.numbers().iter().map(|_| crate::ring::mailbox::channel()).unzip();
     let ring = runtime::RingConfig { pack_light_load: shared.config.pack_light_load, ..Default::default() };
-    let mut signals = Some(signals);
+    let mut first = Some(first);
     let seats: Vec<_> = receivers
         .into_iter()
-        .map(|mailbox| std::sync::Mutex::new(Some(Seat { mailbox, signals: signals.take() })))
+        .map(|mailbox| std::sync::Mutex::new(Some(Seat { mailbox, first: first.take() })))
         .collect();
     let listeners: Arc<[BoundListener]> = held.listeners.clone().into();
     let make = move |index: usize| {
         let seat = seats[index].lock().ok().and_then(|mut seat| seat.take());
         let (shared, senders, listeners) = (shared.clone(), senders.clone(), listeners.clone());
         async move {
-            let Some(Seat { mailbox, signals }) = seat else { return Ending::Asked };
+            let Some(Seat { mailbox, first }) = seat else { return Ending::Asked };
             let shard = Shard::new(ShardIndex(index), shared, senders, Arc::new(MetadataImage::default()));
             runtime::spawn(shard.clone().serve_mailbox(mailbox)).detach();
             runtime::spawn(shard.clone().flush_dirty()).detach();
             runtime::spawn_background(shard.clone().expire_producers()).detach();
             runtime::spawn_background(shard.clone().enforce_retention()).detach();
-            match signals {
-                Some(signals) => first_core(shard, signals, listeners).await,
+            match first {
+                Some(first) => first_core(shard, first, listeners).await,
                 None => {
                     shard.until_left().await;
                     Ending::Asked
@@ -112,8 +120,9 @@ fn serve(shared: Arc<SharedServices>, held: Held, cores: &Cores, signals: Signal
 }
 
 /// The first core leads: metadata, the others' partitions, listening, the wait, the stop.
-async fn first_core(shard: Rc<Shard>, signals: Signals, listeners: Arc<[BoundListener]>) -> Ending {
-    let ending = match start(&shard, listeners).await {
+async fn first_core(shard: Rc<Shard>, first: FirstSeat, listeners: Arc<[BoundListener]>) -> Ending {
+    let FirstSeat { signals, peeked } = first;
+    let ending = match start(&shard, peeked, listeners).await {
         Ok(()) => {
             let asking = shard.clone();
             runtime::spawn(async move {
@@ -136,10 +145,10 @@ async fn open_logs(shard: &Rc<Shard>, image: &MetadataImage) {
     runtime::blocking(move || dirs.open_ahead(wanted, threads, clock::now(), clock::mono)).await;
 }
 
-async fn start(shard: &Rc<Shard>, listeners: Arc<[BoundListener]>) -> Result<(), Failure> {
+async fn start(shard: &Rc<Shard>, peeked: Option<Peeked>, listeners: Arc<[BoundListener]>) -> Result<(), Failure> {
     let admin = Admin::start(shard);
     shard.release_reserves().await;
-    let log = super::metadata_log::open(shard).await?;
+    let log = super::metadata_log::open(shard, peeked).await?;
     let image = Arc::new(log.image().clone());
     shard.take_metadata_log(log);
     open_logs(shard, &image).await;

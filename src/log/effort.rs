@@ -39,7 +39,8 @@ impl Effort {
         let max = match (self, packing.codec, packing.level) {
             (Self::Full, _, _) => REPACKED_MAX,
             (Self::Turn, Compression::None, _) => 1 << 20,
-            (Self::Turn, Compression::Snappy | Compression::Lz4, _) => 256 << 10,
+            (Self::Turn, Compression::Snappy, _) | (Self::Turn, Compression::Lz4, None) => 256 << 10,
+            (Self::Turn, Compression::Lz4, Some(_)) => 8 << 10,
             (Self::Turn, Compression::Zstd, None | Some(..=3)) => 128 << 10,
             (Self::Turn, Compression::Gzip, _) => 16 << 10,
             (Self::Turn, Compression::Zstd, Some(4..=12)) => 8 << 10,

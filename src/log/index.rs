@@ -183,6 +183,12 @@ pub async fn floor_in_file<E: Entry>(
     Ok(found)
 }
 
+/// The first entry of an index file.
+pub async fn first_in_file<E: Entry>(file: &File, base: Offset) -> io::Result<Option<E>> {
+    let bytes = file.read(0, E::SIZE).await?;
+    Ok((bytes.len() == E::SIZE).then(|| E::parse(&bytes, base)))
+}
+
 /// The last of the first `entries` entries of an index file.
 pub async fn last_in_file<E: Entry>(file: &File, entries: u32, base: Offset) -> io::Result<Option<E>> {
     let Some(last) = (entries as usize).checked_sub(1) else { return Ok(None) };

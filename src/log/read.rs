@@ -5,7 +5,7 @@ use super::core::Log;
 use super::deleted::open_even_if_deleted;
 use super::error::ReadError;
 use super::files::FileKind;
-use super::index::{OffsetEntry, floor_in_file};
+use super::index::{OffsetEntry, first_in_file, floor_in_file};
 use super::mend::Suspects;
 use super::segment::Segment;
 use crate::base::Offset;
@@ -182,16 +182,22 @@ impl SegmentView {
             }
         };
         let (file, page) = (&index.file, &mut index.page);
-        let entry = floor_in_file::<OffsetEntry>(file, self.entries_on_disk, offset, self.base, page).await?;
+        let floor = floor_in_file::<OffsetEntry>(file, self.entries_on_disk, offset, self.base, page).await?;
+        // Where all entries are behind the offset the first has to be a true one.
+        let entry = match floor {
+            Some(entry) => Some(entry),
+            None => first_in_file::<OffsetEntry>(file, self.base).await?,
+        };
         self.index = Some(index);
-        match entry {
-            Some(entry) if self.meets_a_batch(entry).await? => Ok(entry.position),
-            Some(_) => {
-                self.distrust(FileKind::OffsetIndex);
-                Ok(0) // the walk from the beginning finds the batch
-            }
-            None => Ok(0),
+        let is_true = match entry {
+            Some(entry) => self.meets_a_batch(entry).await?,
+            None => false,
+        };
+        if !is_true {
+            self.distrust(FileKind::OffsetIndex);
         }
+        // The walk from the beginning finds the batch.
+        Ok(floor.filter(|_| is_true).map_or(0, |entry| entry.position))
     }
 
     /// Whether the entry points at a batch that is not after its offset.

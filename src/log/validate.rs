@@ -6,6 +6,7 @@ use super::effort::Effort;
 use super::error::AppendError;
 use super::record_checks::RecordChecks;
 use crate::base::{LeaderEpoch, TimestampMs};
+use crate::record::compress::LZ4_FAST_LEVEL;
 use crate::record::compression::DecompressError;
 use crate::record::rebuild::{Packing, RebuildError, rebuild};
 use crate::record::stream::RecordStream;
@@ -153,8 +154,9 @@ fn packing_for(codec: Compression, header: &BatchHeader, origin: AppendOrigin, c
         CompressionChoice::Uncompressed => (Compression::None, None),
         CompressionChoice::Gzip => (Compression::Gzip, Some(config.compression_gzip_level).filter(|level| *level > 0)),
         CompressionChoice::Snappy => (Compression::Snappy, None),
-        // The codec's crate knows one level only.
-        CompressionChoice::Lz4 => (Compression::Lz4, None),
+        CompressionChoice::Lz4 => {
+            (Compression::Lz4, Some(config.compression_lz4_level).filter(|level| *level != LZ4_FAST_LEVEL))
+        }
         CompressionChoice::Zstd => (Compression::Zstd, Some(config.compression_zstd_level)),
     };
     let other = wanted != codec && !header.is_control() && origin != AppendOrigin::RaftLeader;

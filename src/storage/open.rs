@@ -7,6 +7,7 @@ use crate::base::TimestampMs;
 use crate::config::Config;
 use crate::config::meta_properties::{META_PROPERTIES, MetaProperties};
 use crate::log::dir::{self, DirState, LogDir, LogDirError};
+use crate::metadata::store::Peeked;
 use crate::ring::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -20,6 +21,8 @@ pub struct Opened {
     pub offline: Vec<PathBuf>,
     /// The directory of the metadata log where it is none of `log.dirs`: held for its lock.
     pub metadata_dir: Option<LogDir>,
+    /// What the metadata log says, if there is one.
+    pub metadata: Option<Peeked>,
     /// The cluster they belong to.
     pub cluster_id: String,
     /// What was formatted, a line each.
@@ -52,9 +55,8 @@ pub fn open(config: &Config, now: TimestampMs) -> Result<Opened, String> {
     };
     let cluster_id = check_owners(config, &dirs)?;
     // Before the clean-shutdown file is taken: who is refused here finds everything as it was.
-    for line in takeover::check_start(config)? {
-        tracing::warn!("{line}");
-    }
+    let (lines, metadata) = takeover::check_start(config)?;
+    lines.iter().for_each(|line| tracing::warn!("{line}"));
     let open = |path: &PathBuf| LogDir::open(path).map_err(|e| capital(&e.to_string()));
     let metadata_dir = (!config.log_dirs.contains(&config.metadata_log_dir)).then(|| open(&config.metadata_log_dir));
     let mut opened = Vec::new();
@@ -70,7 +72,7 @@ pub fn open(config: &Config, now: TimestampMs) -> Result<Opened, String> {
     if opened.is_empty() {
         return Err("None of the log directories can be used".into());
     }
-    Ok(Opened { dirs: opened, offline, metadata_dir: metadata_dir.transpose()?, cluster_id, formatted })
+    Ok(Opened { dirs: opened, offline, metadata_dir: metadata_dir.transpose()?, metadata, cluster_id, formatted })
 }
 
 /// What the directory is; an error where it cannot be read, also where only its names are still in memory.

@@ -141,6 +141,35 @@ def test_retention_frees_a_full_disk(disk, make_broker):
     filler.remove()
 
 
+def test_partitions_whose_directories_found_no_space_come_back(disk, make_broker):
+    broker = make_broker()
+    broker.dirs = [str(broker.data), str(disk.path / "data")]
+    broker.properties["log.dirs"] = ",".join(broker.dirs)
+    broker.start()
+    filler = Filler(disk)
+    names = [f"t{n}" for n in range(4)]
+    for name in names:
+        create_topic(broker, name)
+    writers = {name: Writer(broker, name) for name in names}
+
+    def is_refused(name):
+        try:
+            writers[name].write()
+        except KafkaStorageError:
+            return True
+        return False
+
+    refused = [name for name in names if is_refused(name)]
+    assert 0 < len(refused) < len(names), "the dirs take turns"
+    filler.remove()
+    for name in refused:
+        writers[name].until_taken()
+    broker.restart()
+    for name in names:
+        assert read_all(broker, name) == writers[name].acknowledged
+    assert all((disk.path / "data" / f"{name}-0").is_dir() for name in refused)
+
+
 def test_a_broker_stops_and_starts_on_a_full_disk(disk, make_broker):
     broker = make_broker(log_dirs=disk.path / "data").start()
     create_topic(broker, "t", retention_ms=-1)

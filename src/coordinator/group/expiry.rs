@@ -20,35 +20,93 @@ enum AgeFrom {
     Commit,
 }
 
+/// Groups and offsets that one step looks at; of the last group all offsets.
+const LOOKED_AT_ONCE: usize = 1_000;
+/// Between two steps others have their turn.
+const BETWEEN_STEPS_MS: i64 = 1;
+
+/// A look over all groups, in steps. What comes while it runs is for the next one.
+#[derive(Debug, Default)]
+pub(super) struct Sweep {
+    left: Vec<Arc<str>>,
+    offsets: usize,
+    groups: usize,
+}
+
+/// What a step found.
+#[derive(Default)]
+struct Expired {
+    offsets: Vec<Key>,
+    classic: Vec<Arc<str>>,
+    consumers: Vec<Arc<str>>,
+    streams: Vec<Arc<str>>,
+}
+
 impl Groups {
     pub(super) fn expire_offsets(&mut self, step: &mut Step) {
-        let mut offsets = Vec::new();
-        let mut groups = Vec::new();
-        for group in self.groups.values() {
-            if group.state() == State::Dead || group.commits_in_flight > 0 {
-                continue;
-            }
-            let before = offsets.len();
-            let all = self.expired(group, step.now.wall, &mut offsets);
-            if all && group.state() == State::Empty && group.pending_join.is_empty() {
-                groups.push(group.id.clone());
-            }
-            if offsets.len() > before {
-                tracing::debug!(group = %group.id, count = offsets.len() - before, "offsets expire");
-            }
+        let mut sweep = self.sweep.take().unwrap_or_else(|| {
+            let ids = self.groups.keys().chain(self.consumers.keys()).chain(self.streams.keys());
+            Sweep { left: ids.cloned().collect(), ..Sweep::default() }
+        });
+        let mut expired = Expired::default();
+        let mut looked_at = 0;
+        while looked_at < LOOKED_AT_ONCE
+            && let Some(id) = sweep.left.pop()
+        {
+            let topics = self.offsets.group(&id).into_iter().flat_map(|topics| topics.values());
+            looked_at += 1 + topics.map(|partitions| partitions.len()).sum::<usize>();
+            self.look_at(&id, step.now.wall, &mut expired);
         }
-        let consumers = self.expired_consumers(step.now.wall, &mut offsets);
-        let streams = self.expired_streams(step.now.wall, &mut offsets);
-        let count = groups.len() + consumers.len() + streams.len();
-        if !offsets.is_empty() || count > 0 {
-            let groups = count;
-            tracing::info!(offsets = offsets.len(), groups, "expired offsets and groups are removed");
-        }
+        let Expired { offsets, classic, consumers, streams } = expired;
+        sweep.offsets += offsets.len();
+        sweep.groups += classic.len() + consumers.len() + streams.len();
         self.remove_offsets(offsets, step);
-        self.remove_groups(&groups, step);
+        self.remove_groups(&classic, step);
         consumers.iter().for_each(|id| self.end_consumer(id, step));
         streams.iter().for_each(|id| self.end_streams(id, step));
+        if !sweep.left.is_empty() {
+            self.sweep = Some(sweep);
+            return self.timers.schedule(Timer::Expiry, step.now.mono.plus_ms(BETWEEN_STEPS_MS));
+        }
+        let Sweep { offsets, groups, .. } = sweep;
+        if offsets + groups > 0 {
+            tracing::info!(offsets, groups, "expired offsets and groups were removed");
+        }
         self.schedule_expiry(step.now);
+    }
+
+    /// Collects the expired offsets of a group, and the group if it has neither members nor offsets left. Offsets in topics
+    /// that members ask for stay.
+    fn look_at(&self, id: &Arc<str>, now: TimestampMs, expired: &mut Expired) {
+        let before = expired.offsets.len();
+        if let Some(group) = self.groups.get(id) {
+            if group.state() == State::Dead || group.commits_in_flight > 0 {
+                return;
+            }
+            let all = self.expired(group, now, &mut expired.offsets);
+            if all && group.state() == State::Empty && group.pending_join.is_empty() {
+                expired.classic.push(id.clone());
+            }
+        } else if let Some(group) = self.consumers.get(id) {
+            if group.commits_in_flight > 0 || self.is_writing(id) {
+                return;
+            }
+            let all = self.expired_unread(id, |topic| group.is_subscribed(topic), now, &mut expired.offsets);
+            if all && group.is_empty() {
+                expired.consumers.push(id.clone());
+            }
+        } else if let Some(group) = self.streams.get(id) {
+            if group.commits_in_flight > 0 || self.is_writing(id) {
+                return;
+            }
+            let all = self.expired_unread(id, |topic| group.is_subscribed(topic), now, &mut expired.offsets);
+            if all && group.is_empty() {
+                expired.streams.push(id.clone());
+            }
+        }
+        if expired.offsets.len() > before {
+            tracing::debug!(group = %id, count = expired.offsets.len() - before, "offsets expire");
+        }
     }
 
     pub(super) fn schedule_expiry(&mut self, now: crate::base::Now) {
@@ -65,29 +123,6 @@ impl Groups {
             let removed = Removed { offsets: Vec::new(), groups: chunk.to_vec() };
             self.append(records, Then::Removed(removed), step.fx);
         }
-    }
-
-    /// Collects the expired offsets of consumer groups, and returns those groups that have neither members nor offsets
-    /// left. Offsets in topics that members ask for stay.
-    fn expired_consumers(&self, now: TimestampMs, expired: &mut Vec<Key>) -> Vec<Arc<str>> {
-        let groups = self.consumers.values();
-        let mut groups: Vec<_> = groups.filter(|g| g.commits_in_flight == 0 && !self.is_writing(&g.id)).collect();
-        groups.retain(|group| {
-            let all = self.expired_unread(&group.id, |topic| group.is_subscribed(topic), now, expired);
-            all && group.is_empty()
-        });
-        groups.into_iter().map(|group| group.id.clone()).collect()
-    }
-
-    /// The same of streams groups: offsets in topics that members read stay.
-    fn expired_streams(&self, now: TimestampMs, expired: &mut Vec<Key>) -> Vec<Arc<str>> {
-        let groups = self.streams.values();
-        let mut groups: Vec<_> = groups.filter(|g| g.commits_in_flight == 0 && !self.is_writing(&g.id)).collect();
-        groups.retain(|group| {
-            let all = self.expired_unread(&group.id, |topic| group.is_subscribed(topic), now, expired);
-            all && group.is_empty()
-        });
-        groups.into_iter().map(|group| group.id.clone()).collect()
     }
 
     /// Collects a group's expired offsets but for those in topics that are read; true when none is left over.

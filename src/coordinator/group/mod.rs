@@ -76,6 +76,8 @@ pub struct Groups {
     busy: HashMap<Arc<str>, VecDeque<Deferred>>,
     /// Look-ups of patterns under way.
     scans: HashMap<Arc<str>, RegexScan>,
+    /// The look for expired offsets, while it is under way.
+    sweep: Option<expiry::Sweep>,
     image: Arc<MetadataImage>,
     hashes: TopicHashes,
     /// The offset of the last image that brought topics.
@@ -100,6 +102,7 @@ impl Groups {
             writing: HashMap::new(),
             busy: HashMap::new(),
             scans: HashMap::new(),
+            sweep: None,
             image: Arc::default(),
             hashes: TopicHashes::default(),
             topics_since: -1,

@@ -5,7 +5,7 @@ use super::checkpoint::{self, SnapshotId};
 use super::quorum_state::{QUORUM_STATE, QuorumState};
 use super::snapshots::{self, SnapshotFile};
 use super::voters::KRaftState;
-use super::{METADATA_PARTITION_DIR, MetadataLog, StoreConfig, StoreError};
+use super::{METADATA_PARTITION_DIR, MetadataLog, Peeked, StoreConfig, StoreError};
 use crate::base::topic::CLUSTER_METADATA_TOPIC;
 use crate::base::{LeaderEpoch, Now, Offset, TimestampMs, TopicPartition, Uuid};
 use crate::log::files::{FileKind, write_partition_metadata};
@@ -30,8 +30,9 @@ pub struct ReplayedLog {
 }
 
 impl MetadataLog {
-    /// Reads snapshot and log below `config.dir`. Nothing there is an empty log. Blocking: for the start.
-    pub fn replay(config: StoreConfig, now: Now) -> Result<ReplayedLog, StoreError> {
+    /// Reads snapshot and log below `config.dir`. Nothing there is an empty log. Where they are as `peeked` found them the
+    /// records are not read again; checksums and order are checked in any case. Blocking: for the start.
+    pub fn replay(config: StoreConfig, now: Now, peeked: Option<Peeked>) -> Result<ReplayedLog, StoreError> {
         let dir = config.dir.join(METADATA_PARTITION_DIR);
         let failed = |error| StoreError::io(&dir, error);
         let partition = TopicPartition::new(CLUSTER_METADATA_TOPIC, 0);
@@ -39,12 +40,14 @@ impl MetadataLog {
         if unrecovered.topic_id().is_none() {
             write_partition_metadata(&dir, Uuid::ONE).map_err(failed)?;
         }
-        let mut kraft = KRaftState::default();
-        let (mut loader, snapshot) = newest_snapshot(&dir, &mut kraft)?;
         // Kafka too checks the whole metadata log at each start: it is small, and all that is known hangs on it.
         let recovery = Recovery { clean: false, recovery_point: Offset::ZERO, log_start: Offset::ZERO };
         let mut log = unrecovered.recover(recovery, now).map_err(failed)?;
-        let from = snapshot.map_or(Offset::ZERO, |id| id.end_offset);
+        let peeked = match peeked.filter(|peeked| peeked.still_holds(&dir, log.end_offset())) {
+            Some(peeked) => peeked,
+            None => Peeked::snapshot_alone(&dir)?,
+        };
+        let from = peeked.snapshot.map_or(Offset::ZERO, |id| id.end_offset);
         if log.end_offset() < from {
             tracing::warn!(
                 "the metadata log ends at {} before its snapshot {from}: it begins anew there",
@@ -55,7 +58,10 @@ impl MetadataLog {
         if log.start_offset() > from {
             return Err(StoreError::NoSnapshot(log.start_offset().0));
         }
-        let bytes_since_snapshot = read_segments(&dir, from, log.end_offset(), &mut loader, &mut kraft)?;
+        let Peeked { mut loader, mut kraft, snapshot, end, mut bytes, .. } = peeked;
+        if end < log.end_offset() {
+            bytes += read_segments(&dir, end, log.end_offset(), &mut loader, &mut kraft)?;
+        }
         kraft.check(&config)?;
         match loader.image().metadata_version() {
             0 | METADATA_VERSION_MIN..=METADATA_VERSION_LATEST => {}
@@ -63,7 +69,7 @@ impl MetadataLog {
         }
         let quorum = read_quorum_state(&dir)?;
         let snapshots = snapshots::sift(&dir, log.start_offset(), snapshot).map_err(failed)?;
-        Ok(ReplayedLog { config, dir, log, loader, kraft, quorum, snapshots, bytes_since_snapshot })
+        Ok(ReplayedLog { config, dir, log, loader, kraft, quorum, snapshots, bytes_since_snapshot: bytes })
     }
 }
 

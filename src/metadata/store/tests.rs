@@ -46,13 +46,13 @@ fn file(dir: &Path, name: &str) -> String {
 }
 
 fn lead(dir: &Path) -> MetadataLog {
-    block_on_test(MetadataLog::replay(config(dir, 1), NOW).unwrap().lead(NOW)).unwrap()
+    block_on_test(MetadataLog::replay(config(dir, 1), NOW, None).unwrap().lead(NOW)).unwrap()
 }
 
 #[test]
 fn a_log_of_apache_kafka_becomes_an_image() {
     let dir = kafkas("static");
-    let replayed = MetadataLog::replay(config(dir.path(), 1), NOW).unwrap();
+    let replayed = MetadataLog::replay(config(dir.path(), 1), NOW, None).unwrap();
     let image = replayed.image();
     assert_eq!((image.metadata_version(), image.feature("transaction.version")), (30, 2));
     assert!(image.topic_by_name("alpha").is_none(), "deleted");
@@ -85,7 +85,7 @@ fn a_start_raises_the_epoch_as_kafka_does() {
 fn voters_in_the_log_are_read_and_foreign_ones_refused() {
     let dir = kafkas("dynamic");
     assert!(matches!(
-        MetadataLog::replay(config(dir.path(), 2), NOW),
+        MetadataLog::replay(config(dir.path(), 2), NOW, None),
         Err(StoreError::ForeignVoters(voters)) if voters == [1]
     ));
     let log = lead(dir.path());
@@ -99,9 +99,9 @@ fn voters_in_the_log_are_read_and_foreign_ones_refused() {
 fn without_any_word_about_voters_a_node_that_is_to_join_waits_in_vain() {
     let dir = tempfile::tempdir().unwrap();
     let joins = StoreConfig { joins_quorum: true, ..config(dir.path(), 1) };
-    assert!(matches!(MetadataLog::replay(joins, NOW), Err(StoreError::NoVoters)));
+    assert!(matches!(MetadataLog::replay(joins, NOW, None), Err(StoreError::NoVoters)));
     let foreign = StoreConfig { static_voters: vec![BrokerId(1), BrokerId(2)], ..config(dir.path(), 1) };
-    assert!(matches!(MetadataLog::replay(foreign, NOW), Err(StoreError::ForeignVoters(_))));
+    assert!(matches!(MetadataLog::replay(foreign, NOW, None), Err(StoreError::ForeignVoters(_))));
 }
 
 #[test]
@@ -127,13 +127,13 @@ fn a_new_node_takes_what_formatting_left() {
 fn changes_survive_a_restart_without_a_clean_close() {
     let dir = tempfile::tempdir().unwrap();
     let before = block_on_test(async {
-        let mut log = MetadataLog::replay(config(dir.path(), 1), NOW).unwrap().lead(NOW).await.unwrap();
+        let mut log = MetadataLog::replay(config(dir.path(), 1), NOW, None).unwrap().lead(NOW).await.unwrap();
         let topic = TopicRecord { name: "t".into(), topic_id: crate::base::Uuid([5; 16]) };
         let (image, delta) = log.append(vec![topic.into()], NOW).await.unwrap();
         assert_eq!(delta.topics.len(), 1);
         image
     });
-    let replayed = MetadataLog::replay(config(dir.path(), 1), NOW).unwrap();
+    let replayed = MetadataLog::replay(config(dir.path(), 1), NOW, None).unwrap();
     assert_eq!(*replayed.image(), before);
 }
 
@@ -142,13 +142,13 @@ fn many_records_are_written_in_batches_kafka_takes() {
     let dir = tempfile::tempdir().unwrap();
     let level = |level| MetadataRecord::from(FeatureLevelRecord { name: "f".into(), feature_level: level });
     block_on_test(async {
-        let mut log = MetadataLog::replay(config(dir.path(), 1), NOW).unwrap().lead(NOW).await.unwrap();
+        let mut log = MetadataLog::replay(config(dir.path(), 1), NOW, None).unwrap().lead(NOW).await.unwrap();
         let first = log.next_offset();
         log.append((0..25_000).map(|n| level(n as i16)).collect(), NOW).await.unwrap();
         assert_eq!(log.next_offset().since(first), 25_000);
         log.close().unwrap();
     });
-    let replayed = MetadataLog::replay(config(dir.path(), 1), NOW).unwrap();
+    let replayed = MetadataLog::replay(config(dir.path(), 1), NOW, None).unwrap();
     assert_eq!(replayed.image().feature("f"), 24_999);
 }
 
@@ -156,14 +156,14 @@ fn many_records_are_written_in_batches_kafka_takes() {
 fn a_snapshot_replaces_the_log_before_it() {
     let dir = kafkas("static");
     let partition = dir.path().join(METADATA_PARTITION_DIR);
-    let replayed = MetadataLog::replay(config(dir.path(), 1), NOW).unwrap();
+    let replayed = MetadataLog::replay(config(dir.path(), 1), NOW, None).unwrap();
     let image = replayed.image().clone();
     let job =
         SnapshotJob { dir: partition.clone(), image: image.clone(), kraft: replayed.kraft.clone(), now: NOW.wall };
     let id = job.run().unwrap().id;
     assert_eq!(id.file_name(), "00000000000000000277-0000000002.checkpoint");
     drop(replayed);
-    assert_eq!(*MetadataLog::replay(config(dir.path(), 1), NOW).unwrap().image(), image);
+    assert_eq!(*MetadataLog::replay(config(dir.path(), 1), NOW, None).unwrap().image(), image);
     // The log lost: the snapshot alone carries everything on.
     std::fs::remove_file(partition.join("00000000000000000000.log")).unwrap();
     let log = lead(dir.path());
@@ -181,7 +181,7 @@ fn a_snapshot_is_due_when_the_log_has_grown_or_time_has_passed() {
     let after = |ms: u64| Now { mono: Instant(ms * 1_000_000), wall: NOW.wall };
     block_on_test(async {
         let small = StoreConfig { snapshot_after_bytes: 300, snapshot_interval_ms: 50, ..config(dir.path(), 1) };
-        let mut log = MetadataLog::replay(small, NOW).unwrap().lead(NOW).await.unwrap();
+        let mut log = MetadataLog::replay(small, NOW, None).unwrap().lead(NOW).await.unwrap();
         let job = log.due_snapshot(NOW).expect("the log has grown since it was begun");
         log.append(vec![topic(5)], NOW).await.unwrap();
         assert!(log.due_snapshot(after(99)).is_none(), "one at a time");
@@ -207,7 +207,7 @@ fn old_snapshots_and_the_segments_they_cover_go_and_the_rest_is_the_same_metadat
     let partition = dir.path().join(METADATA_PARTITION_DIR);
     let tight = StoreConfig { retention_bytes: 0, segment_bytes: 300, ..config(dir.path(), 1) };
     let image = block_on_test(async {
-        let mut log = MetadataLog::replay(tight.clone(), NOW).unwrap().lead(NOW).await.unwrap();
+        let mut log = MetadataLog::replay(tight.clone(), NOW, None).unwrap().lead(NOW).await.unwrap();
         assert!(log.shorten(NOW).is_none(), "there is no snapshot yet");
         for n in 1..=40 {
             log.append(vec![topic(n)], NOW).await.unwrap();
@@ -228,7 +228,7 @@ fn old_snapshots_and_the_segments_they_cover_go_and_the_rest_is_the_same_metadat
     assert_eq!(names().iter().filter(|name| name.ends_with(".checkpoint.deleted")).count(), 3, "{:?}", names());
     assert!(!names().contains(&"00000000000000000000.log".to_owned()), "{:?}", names());
     std::fs::write(partition.join("00000000000000000099-0000000001.checkpoint.part"), "half").unwrap();
-    let replayed = MetadataLog::replay(tight, NOW).unwrap();
+    let replayed = MetadataLog::replay(tight, NOW, None).unwrap();
     assert_eq!(*replayed.image(), image);
     assert_eq!(snapshots::list(&partition).unwrap().len(), 1);
     assert!(names().iter().all(|name| !name.contains("deleted") && !name.ends_with(".part")), "{:?}", names());
@@ -239,7 +239,7 @@ fn a_damaged_snapshot_is_put_aside_and_the_one_before_it_stays() {
     let dir = tempfile::tempdir().unwrap();
     let partition = dir.path().join(METADATA_PARTITION_DIR);
     let image = block_on_test(async {
-        let mut log = MetadataLog::replay(config(dir.path(), 1), NOW).unwrap().lead(NOW).await.unwrap();
+        let mut log = MetadataLog::replay(config(dir.path(), 1), NOW, None).unwrap().lead(NOW).await.unwrap();
         for n in 1..=2 {
             log.append(vec![topic(n)], NOW).await.unwrap();
             log.bytes_since_snapshot = u64::MAX;
@@ -252,7 +252,7 @@ fn a_damaged_snapshot_is_put_aside_and_the_one_before_it_stays() {
     let path = partition.join(damaged.file_name());
     for len in [std::fs::metadata(&path).unwrap().len() - 1, 40, 0] {
         std::fs::OpenOptions::new().write(true).open(&path).unwrap().set_len(len).unwrap();
-        let replayed = MetadataLog::replay(config(dir.path(), 1), NOW).unwrap();
+        let replayed = MetadataLog::replay(config(dir.path(), 1), NOW, None).unwrap();
         assert_eq!(*replayed.image(), image);
         let kept: Vec<_> = replayed.snapshots.iter().map(|snapshot| snapshot.id).collect();
         assert_eq!(kept, [whole], "{len}");
@@ -277,7 +277,7 @@ fn large_records_are_split_into_batches_that_a_raft_log_takes() {
         })
     };
     let before = block_on_test(async {
-        let mut log = MetadataLog::replay(config(dir.path(), 1), NOW).unwrap().lead(NOW).await.unwrap();
+        let mut log = MetadataLog::replay(config(dir.path(), 1), NOW, None).unwrap().lead(NOW).await.unwrap();
         let (image, _) = log.append((0..600).map(set).collect(), NOW).await.unwrap();
         let too_long = crate::protocol::messages::ConfigRecord {
             resource_type: 4,
@@ -293,6 +293,34 @@ fn large_records_are_split_into_batches_that_a_raft_log_takes() {
         log.snapshot_ended(job.run());
         image
     });
-    let replayed = MetadataLog::replay(config(dir.path(), 1), NOW).unwrap();
+    let replayed = MetadataLog::replay(config(dir.path(), 1), NOW, None).unwrap();
     assert_eq!(*replayed.image(), before);
+}
+
+#[test]
+fn what_was_looked_at_is_not_read_again_unless_it_changed() {
+    let dir = tempfile::tempdir().unwrap();
+    let write = |name: &str| {
+        let topic_id = crate::base::Uuid([name.len() as u8; 16]);
+        let record = TopicRecord { name: name.into(), topic_id };
+        block_on_test(async {
+            let mut log = MetadataLog::replay(config(dir.path(), 1), NOW, None).unwrap().lead(NOW).await.unwrap();
+            log.append(vec![record.into()], NOW).await.unwrap();
+        });
+    };
+    write("a");
+    let mut peeked = peek(dir.path()).unwrap().unwrap();
+    assert!(peeked.image().topic_by_name("a").is_some());
+    let image = MetadataLog::replay(config(dir.path(), 1), NOW, Some(peeked)).unwrap().image().clone();
+    assert_eq!(image, *MetadataLog::replay(config(dir.path(), 1), NOW, None).unwrap().image());
+    // What it is handed is what it goes by: it does not read the records.
+    peeked = peek(dir.path()).unwrap().unwrap();
+    peeked.loader = crate::metadata::loader::Loader::default();
+    let replayed = MetadataLog::replay(config(dir.path(), 1), NOW, Some(peeked)).unwrap();
+    assert_eq!(replayed.image().topic_count(), 0);
+    // Another process wrote meanwhile.
+    let stale = peek(dir.path()).unwrap().unwrap();
+    write("bb");
+    let replayed = MetadataLog::replay(config(dir.path(), 1), NOW, Some(stale)).unwrap();
+    assert_eq!(replayed.image().topic_count(), 2);
 }

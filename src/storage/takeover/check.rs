@@ -97,7 +97,7 @@ fn owners(subject: &Subject, look: &Look, report: &mut Report) {
 }
 
 fn metadata(subject: &Subject, look: &Look, peeked: &Peeked, report: &mut Report) {
-    let image = &peeked.image;
+    let image = peeked.image();
     if let Some(torn) = &peeked.torn {
         report.plan(format!("the metadata log's torn end is cut off: {torn}"));
     }
@@ -132,14 +132,15 @@ fn features(image: &MetadataImage, report: &mut Report) {
 
 fn quorum(subject: &Subject, peeked: &Peeked, report: &mut Report) {
     let own = subject.node_id;
-    let voters = if peeked.voters.is_empty() { &subject.static_voters } else { &peeked.voters };
+    let logged = peeked.voters();
+    let voters = if logged.is_empty() { &subject.static_voters } else { &logged };
     if !voters.is_empty() {
         report.fact(format!("voters of the metadata quorum: {voters:?}"));
     }
     if voters.len() > 1 || voters.iter().any(|voter| own.is_some_and(|own| own != *voter)) {
         report.against(format!("the metadata quorum has the voters {voters:?}: corelog is a node of its own only"));
     }
-    let brokers: Vec<i32> = peeked.image.brokers().map(|broker| broker.id.0).collect();
+    let brokers: Vec<i32> = peeked.image().brokers().map(|broker| broker.id.0).collect();
     if brokers.len() > 1 || brokers.iter().any(|broker| own.is_some_and(|own| own != *broker)) {
         report.against(format!(
             "the brokers {brokers:?} are registered: corelog cannot join a cluster yet. Move what the others hold to this \

@@ -3,7 +3,7 @@
 
 use crate::config::Config;
 use crate::metadata::image::MetadataImage;
-use crate::metadata::store;
+use crate::metadata::store::{self, Peeked};
 
 /// Lets a node be looked into by this machine alone; the listeners are checked with the configuration.
 const UNGUARDED: &str = "corelog.takeover.unguarded.loopback";
@@ -47,19 +47,20 @@ pub fn of_image(image: &MetadataImage) -> Guards {
     found
 }
 
-/// Looks at the metadata of a node that is about to start; nothing is changed. Gives lines to tell. Blocking.
+/// Looks at the metadata of a node that is about to start; nothing is changed. Gives lines to tell, and what was
+/// read: the start goes on with it. Blocking.
 ///
 /// # Errors
 /// The sentences that say why it must not start.
-pub fn check_start(config: &Config) -> Result<Vec<String>, String> {
+pub fn check_start(config: &Config) -> Result<(Vec<String>, Option<Peeked>), String> {
     let peeked = store::peek(&config.metadata_log_dir).map_err(|error| error.to_string())?;
-    let Some(peeked) = peeked else { return Ok(Vec::new()) };
-    let Guards { mut against, mut notes } = of_image(&peeked.image);
+    let Some(peeked) = peeked else { return Ok((Vec::new(), None)) };
+    let Guards { mut against, mut notes } = of_image(peeked.image());
     if config.settings.flag(UNGUARDED) {
         notes.extend(against.drain(..).map(|what| format!("{what}. {UNGUARDED} allows it on loopback listeners")));
     }
     if against.is_empty() {
-        return Ok(notes);
+        return Ok((notes, Some(peeked)));
     }
     Err(format!(
         "{}\nWith {UNGUARDED}=true and loopback listeners the node can be looked into from this machine alone",

@@ -210,6 +210,28 @@ fn a_retention_the_client_names_is_kept() {
 }
 
 #[test]
+fn expired_offsets_go_in_bounded_steps() {
+    let mut w = world();
+    for n in 0..1_200 {
+        let group_id = format!("g{n}").into();
+        w.commit_v(9, OffsetCommitRequest { group_id, ..World::commit_request("", -1, 5) });
+    }
+    assert_eq!(w.groups.len(), 1_200);
+    w.pass(7 * DAY_MS - 60_000);
+    let mut left = vec![w.groups.len()];
+    while w.groups.len() > 0 {
+        let due = w.groups.next_deadline().expect("it goes on").since(w.now.mono);
+        w.pass(due.as_millis() as i64);
+        let now = w.groups.len();
+        left.extend((left.last() != Some(&now)).then_some(now));
+    }
+    // A group and its offset count as two.
+    assert_eq!(left, [1_200, 700, 200, 0]);
+    let due = w.groups.next_deadline().expect("another look").since(w.now.mono);
+    assert!(due.as_millis() > 1_000, "the next look is an interval later");
+}
+
+#[test]
 fn offsets_go_with_their_topic() {
     let mut w = world();
     w.commit("", -1, 5);
