@@ -70,11 +70,11 @@ pub fn create_topic(address: SocketAddr, name: &str, partitions: i32) -> io::Res
     create_topic_with(address, name, partitions, &[])
 }
 
-/// The same with configurations of its own. When it returns, all partitions have their leader.
+/// The same with configurations of its own. Its records are of long ago, and nevertheless kept. When it returns, all
+/// partitions have their leader.
 pub fn create_topic_with(address: SocketAddr, name: &str, partitions: i32, own: &[(&str, &str)]) -> io::Result<()> {
-    let configs = own.iter().map(|(key, value)| create_topics_request::CreatableTopicConfig {
-        name: (*key).into(),
-        value: Some((*value).into()),
+    let configs = own.iter().chain(&[("retention.ms", "-1")]).map(|(key, value)| {
+        create_topics_request::CreatableTopicConfig { name: (*key).into(), value: Some((*value).into()) }
     });
     let topic = create_topics_request::CreatableTopic {
         name: name.into(),

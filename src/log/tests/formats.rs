@@ -9,6 +9,7 @@ use crate::log::index::{Entry, OffsetEntry, TimeEntry};
 use crate::log::producers::{ProducerBatch, ProducerEntry, Producers};
 use crate::log::txn_index::AbortedTxn;
 use crate::log::{LogDir, snapshot};
+use crate::record::legacy_records::LegacyView;
 use crate::record::{BatchBuilder, BatchHeader, Compression};
 use std::collections::VecDeque;
 
@@ -115,6 +116,32 @@ fn a_record_is_as_the_table_says() {
     let rows: Vec<_> = section("**A record**").lines().filter(|line| line.starts_with("| ")).skip(1).collect();
     let types: Vec<_> = rows.iter().map(|row| row.split('|').nth(1).unwrap().trim()).collect();
     assert_eq!(types, ["varint", "i8", "varint", "varint", "varint, bytes", "varint, bytes", "varint"]);
+}
+
+#[test]
+fn an_entry_of_format_1_is_as_the_table_says() {
+    let behind = [&7_i32.to_be_bytes()[..], b"the key", &1_i32.to_be_bytes(), b"v"].concat();
+    let checked = [&[1, 0][..], &1234_i64.to_be_bytes(), &behind].concat();
+    let mut crc = flate2::Crc::new();
+    crc.update(&checked);
+    let length = checked.len() as i32 + 4;
+    let front = [&42_i64.to_be_bytes()[..], &length.to_be_bytes(), &crc.sum().to_be_bytes()].concat();
+    let bytes = [front, checked].concat();
+    let entry = LegacyView::parse_checked(&bytes).unwrap();
+    let mut scratch = Vec::new();
+    let records = entry.records(&mut scratch, 1000).unwrap();
+    let [record] = &records[..] else { panic!("{} records", records.len()) };
+    assert_eq!((record.key, record.value), (Some(&b"the key"[..]), Some(&b"v"[..])));
+    let expected = [
+        ("offset", record.offset.0),
+        ("length", i64::from(length)),
+        ("CRC-32", i64::from(crc.sum())),
+        ("magic, 1", i64::from(entry.entry.magic)),
+        ("attributes", i64::from(entry.entry.attributes)),
+        ("timestamp", record.timestamp.0),
+        ("length of the key", 7),
+    ];
+    holds(&tables("**An entry of format 1**")[0], &bytes, &expected);
 }
 
 #[test]
