@@ -53,15 +53,15 @@ fn one(args: &Args, kind: &Kind) -> io::Result<()> {
     for round in 0..=args.tail.rounds {
         let logs: Vec<_> = (0..args.logs).map(|n| fresh_topic(&format!("old{n}"))).collect();
         logs.iter().try_for_each(|log| fill(&server, log, args.data << 20))?;
-        let before = cpu::of_process(server.pid())?;
+        let before = used(&server)?;
         let quiet = args.tail.phase(server.address)?;
-        let tail_alone = cpu::of_process(server.pid())? - before;
-        let before = cpu::of_process(server.pid())?;
+        let tail_alone = used(&server)?.saturating_sub(before);
+        let before = used(&server)?;
         let watch = Watch::start(server.data(), logs.clone());
         kafka::set_topic_config(server.address, &logs, "cleanup.policy", "compact")?;
         let loud = args.tail.phase(server.address)?;
         let took = watch.join()?;
-        let together = cpu::of_process(server.pid())? - before;
+        let together = used(&server)?.saturating_sub(before);
         for log in &logs {
             kafka::delete_topic(server.address, log)?;
         }
@@ -84,6 +84,12 @@ fn one(args: &Args, kind: &Kind) -> io::Result<()> {
         cleaner.as_secs_f64() / gigabytes
     );
     report(&alone, &beside, "the cleaner", 1.5)
+}
+
+/// CPU of the server so far, of threads that have ended too.
+fn used(server: &Server) -> io::Result<Duration> {
+    let (user, system) = cpu::user_and_system(server.pid())?;
+    Ok(user + system)
 }
 
 /// A log whose segments are closed, but for the last.

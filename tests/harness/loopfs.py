@@ -33,6 +33,8 @@ def why_not():
 
 
 class LoopFs:
+    EXT4 = ["-m", "0"]
+
     def __init__(self, directory, kind, mib):
         self.prepare(directory)
         self.kind, self.image, self.path = kind, directory / f"{kind}.img", directory / kind
@@ -45,7 +47,7 @@ class LoopFs:
         self.format()
 
     def format(self):
-        run([f"mkfs.{self.kind}", "-q", *(["-m", "0"] if self.kind == "ext4" else []), self.image])
+        run([f"mkfs.{self.kind}", "-q", *(self.EXT4 if self.kind == "ext4" else []), self.image])
         self.mount()
 
     def renew(self):
@@ -83,6 +85,9 @@ class LoopFs:
 
 class FaultyFs(LoopFs):
     """On a block device that fails with EIO, in the way that `fault` says (`faulty_file.py`), when it is told to."""
+
+    #: Nothing is written later that nobody asked for: it would meet the fault instead.
+    EXT4 = [*LoopFs.EXT4, "-E", "lazy_itable_init=0,lazy_journal_init=0"]
 
     def __init__(self, directory, kind, mib, fault):
         self.fault = fault
@@ -130,6 +135,8 @@ class FaultyFs(LoopFs):
 class FailingFs(LoopFs):
     """On a block device that can be made to fail: its image is sparse and lies in memory, and when that is used up,
     blocks that were never written before cannot be written: write-back fails, and fsync tells (EIO or ENOSPC)."""
+
+    fault = "space"
 
     def prepare(self, directory):
         super().prepare(directory)
