@@ -3,33 +3,25 @@
 //! Each member has a connection of its own. Figures are CPU time of the serving process; of a rebalance also the wall
 //! time in which all members, answering at once, got through it.
 
+use crate::members::{Member, assignment, wrong};
 use crate::server::{Kind, Server};
 use crate::wire::{Connection, Reply};
 use crate::{cpu, kafka};
-use bytes::{BufMut, Bytes, BytesMut};
 use corelog::protocol::ApiKey;
-use corelog::protocol::messages::consumer_group_heartbeat_request::TopicPartitions;
-use corelog::protocol::messages::join_group_request::JoinGroupRequestProtocol;
 use corelog::protocol::messages::offset_commit_request::{OffsetCommitRequestPartition, OffsetCommitRequestTopic};
 use corelog::protocol::messages::offset_fetch_request::{OffsetFetchRequestGroup, OffsetFetchRequestTopics};
 use corelog::protocol::messages::sync_group_request::SyncGroupRequestAssignment;
-use corelog::protocol::messages::{
-    ConsumerGroupHeartbeatRequest, ConsumerGroupHeartbeatResponse, HeartbeatRequest, HeartbeatResponse,
-    JoinGroupRequest, JoinGroupResponse, OffsetCommitRequest, OffsetCommitResponse, OffsetFetchRequest,
-    OffsetFetchResponse, SyncGroupRequest, SyncGroupResponse,
-};
+use corelog::protocol::messages::{OffsetCommitRequest, OffsetCommitResponse, OffsetFetchRequest, OffsetFetchResponse};
 use std::io;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-const HEARTBEAT: i16 = 4;
-const JOIN: i16 = 3;
-const SYNC: i16 = 3;
 const COMMIT: i16 = 7;
 const FETCH: i16 = 8;
-const CONSUMER: i16 = 1;
-const TOPIC: &str = "bench-groups";
-const REBALANCE_MS: i32 = 60_000;
+/// The topic of all groups.
+pub const TOPIC: &str = "bench-groups";
+/// How long a rebalance may take.
+pub const REBALANCE_MS: i32 = 60_000;
 
 /// Arguments of `groups`.
 #[derive(clap::Args)]
@@ -87,144 +79,26 @@ pub fn run(args: &Args) -> io::Result<()> {
     Ok(())
 }
 
-/// A member of either protocol.
-struct Member {
-    connection: Connection,
-    group: String,
-    id: String,
-    epoch: i32,
-    assigned: Vec<TopicPartitions>,
-}
-
-fn wrong(what: &str, code: i16) -> io::Error {
-    io::Error::other(format!("{what} was answered with error {code}"))
-}
-
-impl Member {
-    fn new(server: &Server, group: String, number: usize) -> io::Result<Self> {
-        let connection = Connection::open(server.address)?;
-        Ok(Self { connection, group, id: format!("member-{number:06}"), epoch: 0, assigned: Vec::new() })
-    }
-
-    /// KIP-848: the first heartbeat, or one that says what it owns.
-    fn beat(&mut self) -> io::Result<()> {
-        let first = self.epoch == 0;
-        let request = ConsumerGroupHeartbeatRequest {
-            group_id: self.group.as_str().into(),
-            member_id: self.id.as_str().into(),
-            member_epoch: self.epoch,
-            rebalance_timeout_ms: if first { REBALANCE_MS } else { -1 },
-            subscribed_topic_names: first.then(|| vec![TOPIC.into()]),
-            topic_partitions: Some(if first { Vec::new() } else { self.assigned.clone() }),
-            ..Default::default()
-        };
-        self.connection.send(ApiKey::ConsumerGroupHeartbeat, CONSUMER, &request)
-    }
-
-    /// Takes the answer; true when it says something new.
-    fn told(&mut self) -> io::Result<bool> {
-        let reply: ConsumerGroupHeartbeatResponse = self.connection.receive()?.parse()?;
-        if reply.error_code != 0 {
-            return Err(wrong("ConsumerGroupHeartbeat", reply.error_code));
-        }
-        let news = reply.assignment.is_some() || reply.member_epoch != self.epoch;
-        self.epoch = reply.member_epoch;
-        if let Some(assignment) = reply.assignment {
-            let own = |t: corelog::protocol::messages::consumer_group_heartbeat_response::TopicPartitions| {
-                TopicPartitions { topic_id: t.topic_id, partitions: t.partitions }
-            };
-            self.assigned = assignment.topic_partitions.into_iter().map(own).collect();
-        }
-        Ok(news)
-    }
-
-    fn partitions(&self) -> usize {
-        self.assigned.iter().map(|topic| topic.partitions.len()).sum()
-    }
-
-    fn join(&mut self) -> io::Result<()> {
-        let protocol = JoinGroupRequestProtocol { name: "range".into(), metadata: subscription() };
-        let request = JoinGroupRequest {
-            group_id: self.group.as_str().into(),
-            session_timeout_ms: 60_000,
-            rebalance_timeout_ms: REBALANCE_MS,
-            member_id: if self.epoch == 0 { "".into() } else { self.id.as_str().into() },
-            protocol_type: "consumer".into(),
-            protocols: vec![protocol],
-            ..Default::default()
-        };
-        self.connection.send(ApiKey::JoinGroup, JOIN, &request)
-    }
-
-    /// Takes the answer to a join; the ids of all members for the leader.
-    fn joined(&mut self) -> io::Result<Vec<String>> {
-        let reply: JoinGroupResponse = self.connection.receive()?.parse()?;
-        if reply.error_code != 0 {
-            return Err(wrong("JoinGroup", reply.error_code));
-        }
-        (self.id, self.epoch) = (reply.member_id.to_string(), reply.generation_id);
-        Ok(reply.members.iter().map(|member| member.member_id.to_string()).collect())
-    }
-
-    fn sync(&mut self, assignments: Vec<SyncGroupRequestAssignment>) -> io::Result<()> {
-        let request = SyncGroupRequest {
-            group_id: self.group.as_str().into(),
-            generation_id: self.epoch,
-            member_id: self.id.as_str().into(),
-            assignments,
-            ..Default::default()
-        };
-        self.connection.send(ApiKey::SyncGroup, SYNC, &request)
-    }
-
-    fn synced(&mut self) -> io::Result<()> {
-        let reply: SyncGroupResponse = self.connection.receive()?.parse()?;
-        if reply.error_code == 0 { Ok(()) } else { Err(wrong("SyncGroup", reply.error_code)) }
-    }
-
-    fn heartbeat(&mut self) -> io::Result<()> {
-        let request = HeartbeatRequest {
-            group_id: self.group.as_str().into(),
-            generation_id: self.epoch,
-            member_id: self.id.as_str().into(),
-            group_instance_id: None,
-        };
-        self.connection.send(ApiKey::Heartbeat, HEARTBEAT, &request)
-    }
-
-    fn heard(&mut self) -> io::Result<()> {
-        let reply: HeartbeatResponse = self.connection.receive()?.parse()?;
-        if reply.error_code == 0 { Ok(()) } else { Err(wrong("Heartbeat", reply.error_code)) }
-    }
-}
-
-/// A subscription in the embedded protocol, version 0.
-fn subscription() -> Bytes {
-    let mut bytes = BytesMut::new();
-    bytes.put_i16(0);
-    bytes.put_i32(1);
-    bytes.put_i16(TOPIC.len() as i16);
-    bytes.put_slice(TOPIC.as_bytes());
-    bytes.put_i32(-1);
-    bytes.freeze()
-}
-
-/// An assignment in the embedded protocol, version 0.
-fn assignment(partitions: std::ops::Range<i32>) -> Bytes {
-    let mut bytes = BytesMut::new();
-    bytes.put_i16(0);
-    bytes.put_i32(1);
-    bytes.put_i16(TOPIC.len() as i16);
-    bytes.put_slice(TOPIC.as_bytes());
-    bytes.put_i32(partitions.len() as i32);
-    partitions.for_each(|partition| bytes.put_i32(partition));
-    bytes.put_i32(-1);
-    bytes.freeze()
-}
-
-/// All members through JoinGroup and SyncGroup of their groups.
-fn form(members: &mut [Member], per_group: usize, partitions: i32) -> io::Result<()> {
+/// All members through JoinGroup and SyncGroup of their groups; which of them lead.
+fn form(members: &mut [Member], per_group: usize, partitions: i32) -> io::Result<Vec<usize>> {
     members.iter_mut().try_for_each(Member::join)?;
+    joined_and_synced(members, per_group, partitions)
+}
+
+/// A rebalance of one group that is Stable: its leader joins again, then, told so by their heartbeats, the others.
+fn again(members: &mut [Member], leader: usize, partitions: i32) -> io::Result<()> {
+    let count = members.len();
+    members[leader].join()?;
+    // Who joins before the leader is answered at once, as nothing has changed.
+    let witness = usize::from(leader == 0);
+    while members[witness].is_stable()? {}
+    for (_, member) in members.iter_mut().enumerate().filter(|(index, _)| *index != leader) {
+        member.join()?;
+    }
+    joined_and_synced(members, count, partitions).map(drop)
+}
+
+fn joined_and_synced(members: &mut [Member], per_group: usize, partitions: i32) -> io::Result<Vec<usize>> {
     let mut leaders = Vec::new();
     for (index, member) in members.iter_mut().enumerate() {
         let ids = member.joined()?;
@@ -234,6 +108,7 @@ fn form(members: &mut [Member], per_group: usize, partitions: i32) -> io::Result
     }
     let share = partitions / per_group as i32;
     let mut plans = vec![Vec::new(); members.len()];
+    let which = leaders.iter().map(|(index, _)| *index).collect();
     for (index, ids) in leaders {
         let part = |(n, id): (i32, String)| SyncGroupRequestAssignment {
             member_id: id.into(),
@@ -242,7 +117,8 @@ fn form(members: &mut [Member], per_group: usize, partitions: i32) -> io::Result
         plans[index] = (0..).zip(ids).map(part).collect();
     }
     members.iter_mut().zip(plans).try_for_each(|(member, plan)| member.sync(plan))?;
-    members.iter_mut().try_for_each(Member::synced)
+    members.iter_mut().try_for_each(Member::synced)?;
+    Ok(which)
 }
 
 /// `work` at `rate` a second for some seconds, in pieces of 10 ms; the part of a core that the server used.
@@ -287,19 +163,6 @@ fn heartbeats(args: &Args, kind: &Kind, consumer: bool) -> io::Result<String> {
         range.iter().try_for_each(|&n| if consumer { members[n].told().map(drop) } else { members[n].heard() })
     })?;
     Ok(format!("{:.1} % of a core at {rate} heartbeats/s of {} members", used * 100.0, members.len()))
-}
-
-impl Member {
-    /// KIP-848: nothing new.
-    fn quiet_beat(&mut self) -> io::Result<()> {
-        let request = ConsumerGroupHeartbeatRequest {
-            group_id: self.group.as_str().into(),
-            member_id: self.id.as_str().into(),
-            member_epoch: self.epoch,
-            ..Default::default()
-        };
-        self.connection.send(ApiKey::ConsumerGroupHeartbeat, CONSUMER, &request)
-    }
 }
 
 fn commit_of(group: &str, partitions: std::ops::Range<i32>, offset: i64) -> OffsetCommitRequest {
@@ -354,10 +217,10 @@ fn rebalance_classic(args: &Args, kind: &Kind) -> io::Result<String> {
     let count = args.rebalance_members;
     let mut members: Vec<Member> =
         (0..count).map(|n| Member::new(&server, "rebalance".into(), n)).collect::<io::Result<_>>()?;
-    form(&mut members, count, args.partitions)?;
+    let leaders = form(&mut members, count, args.partitions)?;
+    let [leader] = leaders[..] else { return Err(io::Error::other("not one leader")) };
     let (before, began) = (cpu::of_process(server.pid())?, Instant::now());
-    // The leader asks for it by joining again; so do all.
-    form(&mut members, count, args.partitions)?;
+    again(&mut members, leader, args.partitions)?;
     let (wall, used) = (began.elapsed(), cpu::of_process(server.pid())? - before);
     Ok(format!(
         "{:.0} ms of CPU, {:.0} ms in all: {count} members, {} partitions",
@@ -385,7 +248,8 @@ fn settle(members: &mut [Member], partitions: usize) -> io::Result<()> {
             )));
         }
         if !news {
-            std::thread::sleep(Duration::from_millis(20));
+            // Targets keep their distance in time: who asked oftener would measure heartbeats.
+            std::thread::sleep(Duration::from_millis(250));
         }
     }
 }
@@ -432,15 +296,15 @@ fn rebalance_consumer(args: &Args, kind: &Kind) -> io::Result<String> {
 
 fn load(args: &Args, kind: &Kind) -> io::Result<String> {
     const PARTITIONS: i32 = 100;
-    const GROUPS: usize = 500;
     let mut server = Server::start(kind, &args.dir)?;
     kafka::create_topic(server.address, TOPIC, PARTITIONS)?;
     server.await_coordinator()?;
     let mut connection = Connection::open(server.address)?;
     let requests = args.commits / PARTITIONS as usize;
+    let groups = requests.min(500);
     for first in (0..requests).step_by(50) {
         for n in first..(first + 50).min(requests) {
-            let request = commit_of(&format!("group-{}", n % GROUPS), 0..PARTITIONS, n as i64);
+            let request = commit_of(&format!("group-{}", n % groups), 0..PARTITIONS, n as i64);
             connection.send(ApiKey::OffsetCommit, COMMIT, &request)?;
         }
         for _ in first..(first + 50).min(requests) {
@@ -453,7 +317,7 @@ fn load(args: &Args, kind: &Kind) -> io::Result<String> {
     let cpu = cpu::of_process(server.pid())?;
     let mut connection = Connection::open(server.address)?;
     let mut group = 0;
-    while group < GROUPS {
+    while group < groups {
         let topic = OffsetFetchRequestTopics { name: TOPIC.into(), partition_indexes: vec![0], ..Default::default() };
         let asked = OffsetFetchRequestGroup {
             group_id: format!("group-{group}").into(),

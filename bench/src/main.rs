@@ -17,6 +17,7 @@ mod floor;
 mod groups;
 mod kafka;
 mod load;
+mod members;
 mod recovery;
 mod ring_echo;
 mod server;
