@@ -5,6 +5,7 @@
 //! Kafka exporters (the JMX exporter's `kafka_server_*`, kafka_exporter's `kafka_consumergroup_*`) where there is a
 //! counterpart, else they begin with `corelog_`.
 
+mod coordinators;
 mod health;
 mod http;
 mod machine;

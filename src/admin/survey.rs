@@ -1,10 +1,11 @@
 //! Asking the cores: each copies its fields, in slices between which its other tasks have their turn.
 
+use super::coordinators::CoordinatorFacts;
 use super::server::within;
 use crate::base::Uuid;
 use crate::base::histogram::Distribution;
 use crate::base::local::join_all;
-use crate::coordinator::group::GroupFacts;
+use crate::coordinator::group::{GroupFacts, Groups};
 use crate::partition::PartitionFacts;
 use crate::protocol::ApiKey;
 use crate::ring::runtime;
@@ -83,6 +84,7 @@ pub struct CoreFacts {
     pub groups: Vec<GroupFacts>,
     /// Groups there are, those included that are not in `groups`.
     pub group_count: usize,
+    pub coordinators: CoordinatorFacts,
     /// Client instances that push their metrics.
     pub client_instances: usize,
     pub client_series: Vec<ClientFacts>,
@@ -101,6 +103,7 @@ pub async fn ask_all(shard: &Rc<Shard>) -> Vec<CoreFacts> {
 
 async fn ask_core(shard: Rc<Shard>) -> CoreFacts {
     let (partitions, groups) = (partitions(&shard).await, groups(&shard).await);
+    let coordinators = super::coordinators::ask(&shard).await;
     let image = shard.image();
     let counts = &shard.stats;
     let api = |(key, api): (ApiKey, &crate::shard::ApiStats)| ApiFacts {
@@ -141,6 +144,7 @@ async fn ask_core(shard: Rc<Shard>) -> CoreFacts {
         },
         groups: groups.0,
         group_count: groups.1,
+        coordinators,
         client_instances: shard.telemetry.borrow().len(),
         client_series_left_out: shard.telemetry.borrow().series().skip(CLIENT_SERIES_MAX).count(),
         client_series: shard.telemetry.borrow().series().take(CLIENT_SERIES_MAX).map(client).collect(),
@@ -173,7 +177,7 @@ async fn partitions(shard: &Rc<Shard>) -> Vec<PartitionFacts> {
 
 async fn groups(shard: &Rc<Shard>) -> (Vec<GroupFacts>, usize) {
     let (mut facts, mut count) = (Vec::new(), 0);
-    for coordinator in shard.group_coordinators() {
+    for coordinator in shard.coordinators_of::<Groups>() {
         let (some, all) =
             coordinator.look(|groups| (groups.survey(GROUPS_PER_COORDINATOR_MAX, OFFSETS_PER_GROUP_MAX), groups.len()));
         facts.extend(some);

@@ -192,11 +192,10 @@ impl Shard {
         }
     }
 
-    /// The group coordinators of this core that have loaded, by the partition of `__consumer_offsets`.
-    pub fn group_coordinators(&self) -> Vec<Rc<Coordinator<Groups>>> {
-        let running = self.coordinators.groups.running.borrow();
-        let active = running.values().filter(|(_, coordinator)| coordinator.phase() == Phase::Active);
-        active.map(|(_, coordinator)| coordinator.clone()).collect()
+    /// The coordinators of one kind on this core, those too that are loading or have failed.
+    pub fn coordinators_of<M: Hosted>(&self) -> Vec<Rc<Coordinator<M>>> {
+        let running = M::family(&self.coordinators).running.borrow();
+        running.values().map(|(_, coordinator)| coordinator.clone()).collect()
     }
 
     /// What transactions may do follows the finalized features.

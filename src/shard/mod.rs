@@ -44,6 +44,7 @@ pub use log_dirs::LogInDir;
 pub use move_limits::MoveLimits;
 pub use open_files::budget as open_files_budget;
 pub use services::{Endpoint, Identity, LogLimits, SharedServices};
+pub use share::ShareFacts;
 pub use stats::{ApiStats, Fetches, ShardStats};
 
 use crate::base::local::Event;

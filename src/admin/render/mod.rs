@@ -1,6 +1,7 @@
 //! A scrape: what the cores and the machine told, as text.
 
 mod clients;
+mod coordinators;
 mod cores;
 mod groups;
 mod machine;
@@ -99,6 +100,7 @@ pub(super) fn text(snapshot: &Snapshot) -> String {
     requests::write(&snapshot.cores, &mut out);
     topics::write(snapshot, &mut out);
     groups::write(&snapshot.cores, &mut out);
+    coordinators::write(&snapshot.cores, &mut out);
     clients::write(&snapshot.cores, &mut out);
     cores::write(snapshot, &mut out);
     machine::write(snapshot, &mut out);

@@ -1,12 +1,14 @@
 use super::*;
+use crate::admin::coordinators::{CoordinatorFacts, Phases};
 use crate::admin::survey::{ApiFacts, CleanerFacts, ClientFacts};
 use crate::base::histogram::Histogram;
 use crate::base::{Offset, TopicIdPartition, TopicPartition, Uuid};
-use crate::coordinator::group::GroupFacts;
+use crate::coordinator::group::{Counts, GroupFacts, GroupsFacts};
+use crate::coordinator::transaction::TransactionFacts;
 use crate::partition::PartitionFacts;
 use crate::protocol::ApiKey;
 use crate::ring::stats::{CoreStats, Stall};
-use crate::shard::Fetches;
+use crate::shard::{Fetches, ShareFacts};
 use std::collections::HashSet;
 use std::time::Duration;
 
@@ -70,6 +72,7 @@ fn core(number: usize, partitions: Vec<PartitionFacts>) -> CoreFacts {
         cleaner: CleanerFacts::default(),
         groups: Vec::new(),
         group_count: 0,
+        coordinators: CoordinatorFacts::default(),
         client_instances: 1,
         client_series_left_out: 3,
         client_series: vec![ClientFacts {
@@ -107,6 +110,53 @@ fn group(id: &str, offsets: Vec<(Arc<str>, i32, i64)>) -> GroupFacts {
 
 fn has(text: &str, line: &str) {
     assert!(text.lines().any(|l| l == line), "{line} is missing in\n{text}");
+}
+
+#[test]
+fn coordinators_of_all_cores_are_counted_together() {
+    let facts = |groups: usize| CoordinatorFacts {
+        groups: GroupsFacts {
+            by_state: [(("classic", "Stable"), groups), (("consumer", "Reconciling"), 2), (("share", "Empty"), 1)]
+                .into(),
+            offsets: 10,
+            counts: Counts { offset_commits: 7, offsets_expired: 1, consumer_rebalances: 4, ..Counts::default() },
+        },
+        transactions: TransactionFacts {
+            by_state: [("Ongoing", 2)].into(),
+            retrying: 1,
+            counts: crate::coordinator::transaction::Counts { committed: 5, aborted: 2, timed_out: 1, fenced: 3 },
+        },
+        share: ShareFacts { sessions: 2, session_partitions: 6, partitions: 3, in_flight: 40 },
+        share_states: 4,
+        group_phases: Phases { loading: 1, active: 20, failed: 1 },
+        ..Default::default()
+    };
+    let mut cores = vec![core(0, Vec::new()), core(1, Vec::new())];
+    (cores[0].coordinators, cores[1].coordinators) = (facts(3), facts(5));
+    let text = text(&snapshot(cores));
+    for line in [
+        "kafka_coordinator_group_groupmetadatamanager_numoffsets 20",
+        "kafka_coordinator_group_groupmetadatamanager_numgroupsstable 8",
+        "kafka_coordinator_group_groupmetadatamanager_numgroupsdead 0",
+        "kafka_server_group_coordinator_metrics_group_count{protocol=\"classic\"} 8",
+        "kafka_server_group_coordinator_metrics_consumer_group_count{state=\"reconciling\"} 4",
+        "kafka_server_group_coordinator_metrics_share_group_count{state=\"empty\"} 2",
+        "kafka_server_group_coordinator_metrics_offset_commit_total 14",
+        "kafka_server_group_coordinator_metrics_offset_expiration_total 2",
+        "kafka_server_group_coordinator_metrics_consumer_group_rebalance_total 8",
+        "kafka_server_group_coordinator_metrics_num_partitions{state=\"failed\"} 2",
+        "corelog_transactional_ids{state=\"Ongoing\"} 4",
+        "corelog_transactional_ids{state=\"Empty\"} 0",
+        "kafka_coordinator_transaction_transactionmarkerchannelmanager_logappendretryqueuesize 2",
+        "corelog_transactions_ended_total{outcome=\"commit\"} 10",
+        "corelog_transactions_timed_out_total 2",
+        "corelog_transactions_fenced_total 6",
+        "kafka_server_sharesessioncache_sharepartitionscount 12",
+        "kafka_server_sharepartitionmetrics_inflightmessagecount 80",
+        "corelog_share_states 8",
+    ] {
+        has(&text, line);
+    }
 }
 
 #[test]

@@ -45,7 +45,8 @@ impl Groups {
         let classic = self.groups.values().filter(|_| of_type(CLASSIC)).filter_map(|group| {
             listed(&group.id, group.protocol_type.as_deref().unwrap_or(""), group.state().name(), CLASSIC)
         });
-        let consumers = self.consumers.values().filter(|_| of_type(CONSUMER));
+        let consumers =
+            self.consumers.keys().filter(|_| of_type(CONSUMER)).filter_map(|id| self.committed_consumer(id));
         let consumers = consumers.filter_map(|group| listed(&group.id, CONSUMER, group.state().name(), CONSUMER));
         let shares = self.shares.iter().filter(|_| of_type(SHARE));
         let shares = shares.filter_map(|(id, group)| listed(id, SHARE, group.state_name(), SHARE));
@@ -183,6 +184,7 @@ impl Groups {
             }
             return;
         }
+        self.counts.offsets_removed += removed.offsets.len() as u64;
         for key in &removed.offsets {
             self.offsets.remove(key);
         }

@@ -101,6 +101,7 @@ impl Groups {
         self.count_commit(&commit.group, false);
         let Ok(Offset(first)) = outcome else { return };
         self.hold_group(&commit.group, now);
+        self.counts.offset_commits += commit.entries.len() as u64;
         for (record, (topic, partition, mut committed)) in (first..).zip(commit.entries) {
             committed.record_offset = Offset(record);
             self.offsets.put(Key { group: commit.group.clone(), topic, partition }, committed);

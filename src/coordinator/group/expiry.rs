@@ -59,6 +59,7 @@ impl Groups {
         }
         let Expired { offsets, classic, consumers, streams } = expired;
         sweep.offsets += offsets.len();
+        self.counts.offsets_expired += offsets.len() as u64;
         sweep.groups += classic.len() + consumers.len() + streams.len();
         self.remove_offsets(offsets, step);
         self.remove_groups(&classic, step);
@@ -133,7 +134,7 @@ impl Groups {
         now: TimestampMs,
         expired: &mut Vec<Key>,
     ) -> bool {
-        let mut all = self.offsets.pending_keys(id).is_empty();
+        let mut all = !self.offsets.has_pending(id);
         for (topic, partitions) in self.offsets.group(id).into_iter().flatten() {
             let is_read = is_read(topic);
             for (&partition, offset) in partitions {

@@ -22,6 +22,7 @@ mod machine;
 mod member;
 mod offset_delete;
 mod offsets;
+mod open_transactions;
 mod rebalance;
 mod records;
 mod replay;
@@ -41,7 +42,7 @@ pub use config::{GroupConfig, ShareGroups};
 pub use effects::{Append, AppendId, Batch, Effects, Record, Step, Token};
 pub use fetch::failed_partition;
 pub use request::{Answer, Caller, Request, TxnEnd, WrongAnswer, commit_error, txn_commit_error};
-pub use survey::GroupFacts;
+pub use survey::{Counts, GroupFacts, GroupsFacts};
 
 use crate::base::Instant;
 use crate::metadata::{MetadataDelta, MetadataImage};
@@ -83,6 +84,7 @@ pub struct Groups {
     /// The offset of the last image that brought topics.
     topics_since: i64,
     last_append: AppendId,
+    counts: Counts,
     /// Records of no use here, met while loading.
     passed_over: u64,
 }
@@ -107,6 +109,7 @@ impl Groups {
             hashes: TopicHashes::default(),
             topics_since: -1,
             last_append: AppendId(0),
+            counts: Counts::default(),
             passed_over: 0,
         }
     }

@@ -1,6 +1,7 @@
 //! Committed offsets by group, topic and partition, and those an open transaction may commit
 //! (`OffsetMetadataManager`).
 
+use super::open_transactions::OpenTransactions;
 use crate::base::{Offset, TimestampMs, Uuid};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -49,24 +50,29 @@ pub type GroupOffsets = BTreeMap<Arc<str>, BTreeMap<i32, OffsetAndMetadata>>;
 #[derive(Default)]
 pub struct Offsets {
     by_group: HashMap<Arc<str>, GroupOffsets>,
-    /// By producer id, until the transaction's marker.
-    pending: HashMap<i64, HashMap<Arc<str>, GroupOffsets>>,
+    /// How many are in `by_group`.
+    count: usize,
+    /// Until each transaction's marker.
+    pending: OpenTransactions,
 }
 
-fn put(groups: &mut HashMap<Arc<str>, GroupOffsets>, key: Key, value: OffsetAndMetadata) {
-    groups.entry(key.group).or_default().entry(key.topic).or_default().insert(key.partition, value);
+/// True where there was none before.
+pub(super) fn put(groups: &mut HashMap<Arc<str>, GroupOffsets>, key: Key, value: OffsetAndMetadata) -> bool {
+    groups.entry(key.group).or_default().entry(key.topic).or_default().insert(key.partition, value).is_none()
 }
 
-fn remove(groups: &mut HashMap<Arc<str>, GroupOffsets>, key: &Key) {
-    let Some(topics) = groups.get_mut(&key.group) else { return };
-    let Some(partitions) = topics.get_mut(&key.topic) else { return };
-    partitions.remove(&key.partition);
+/// True where there was one.
+pub(super) fn remove(groups: &mut HashMap<Arc<str>, GroupOffsets>, key: &Key) -> bool {
+    let Some(topics) = groups.get_mut(&key.group) else { return false };
+    let Some(partitions) = topics.get_mut(&key.topic) else { return false };
+    let removed = partitions.remove(&key.partition).is_some();
     if partitions.is_empty() {
         topics.remove(&key.topic);
     }
     if topics.is_empty() {
         groups.remove(&key.group);
     }
+    removed
 }
 
 impl Offsets {
@@ -82,33 +88,35 @@ impl Offsets {
 
     /// Takes a committed offset.
     pub fn put(&mut self, key: Key, value: OffsetAndMetadata) {
-        put(&mut self.by_group, key, value);
+        self.count += usize::from(put(&mut self.by_group, key, value));
+    }
+
+    /// How many committed offsets there are.
+    pub fn len(&self) -> usize {
+        self.count
     }
 
     /// Takes an offset that counts once `producer_id`'s transaction commits.
     pub fn put_pending(&mut self, producer_id: i64, key: Key, value: OffsetAndMetadata) {
-        put(self.pending.entry(producer_id).or_default(), key, value);
+        self.pending.put(producer_id, key, value);
     }
 
     /// Forgets an offset, also where a transaction would commit it.
     pub fn remove(&mut self, key: &Key) {
-        remove(&mut self.by_group, key);
-        self.pending.retain(|_, groups| {
-            remove(groups, key);
-            !groups.is_empty()
-        });
+        self.count -= usize::from(remove(&mut self.by_group, key));
+        self.pending.remove(key);
     }
 
     /// `producer_id`'s transaction has ended. Of a committed one, offsets count that are not older
     /// in the log than what stands there.
     pub fn end_transaction(&mut self, producer_id: i64, committed: bool) {
-        let Some(groups) = self.pending.remove(&producer_id).filter(|_| committed) else { return };
-        for (group, topics) in groups {
+        let ended = self.pending.end(producer_id);
+        for (group, topics) in ended.into_iter().filter(|_| committed) {
             for (topic, partitions) in topics {
                 for (partition, value) in partitions {
                     let standing = self.get(&group, &topic, partition);
                     if standing.is_none_or(|s| value.record_offset > s.record_offset) {
-                        put(&mut self.by_group, Key::new(&group, &topic, partition), value);
+                        self.put(Key::new(&group, &topic, partition), value);
                     }
                 }
             }
@@ -117,16 +125,17 @@ impl Offsets {
 
     /// True when an open transaction may change this offset.
     pub fn is_unstable(&self, group: &str, topic: &str, partition: i32) -> bool {
-        let holds = |groups: &HashMap<Arc<str>, GroupOffsets>| {
-            groups.get(group).and_then(|t| t.get(topic)).is_some_and(|p| p.contains_key(&partition))
-        };
-        self.pending.values().any(holds)
+        self.pending.hold(group, topic, partition)
+    }
+
+    /// True when an open transaction holds an offset of `group`.
+    pub fn has_pending(&self, group: &str) -> bool {
+        self.pending.hold_any(group)
     }
 
     /// Offsets of `group` in open transactions.
     pub fn pending_keys(&self, group: &Arc<str>) -> Vec<Key> {
-        let topics = self.pending.values().filter_map(|groups| groups.get(group)).flatten();
-        topics.flat_map(|(topic, p)| p.keys().map(move |partition| Key::new(group, topic, *partition))).collect()
+        self.pending.keys_of(group)
     }
 
     /// Every committed offset.
@@ -138,7 +147,7 @@ impl Offsets {
     /// Every committed and pending offset of the topics `gone` picks by name and id.
     pub fn keys_of_topics(&self, gone: impl Fn(&str, Uuid) -> bool) -> Vec<Key> {
         let mut keys = Vec::new();
-        for groups in std::iter::once(&self.by_group).chain(self.pending.values()) {
+        for groups in std::iter::once(&self.by_group).chain(self.pending.by_producer()) {
             for (group, topics) in groups {
                 for (topic, partitions) in topics {
                     let matching = partitions.iter().filter(|(_, value)| gone(topic, value.topic_id));

@@ -1,6 +1,7 @@
 //! Groups as the metrics tell of them.
 
 use super::Groups;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// One group at one moment.
@@ -16,6 +17,46 @@ pub struct GroupFacts {
     pub offsets: Vec<(Arc<str>, i32, i64)>,
 }
 
+/// What a coordinator did since it was loaded (`GroupCoordinatorMetricsShard`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Offsets committed, those in transactions included.
+    pub offset_commits: u64,
+    /// Offsets that grew too old.
+    pub offsets_expired: u64,
+    /// Offsets taken out for any reason.
+    pub offsets_removed: u64,
+    /// Rebalances of classic groups that ended with an assignment.
+    pub classic_rebalances: u64,
+    /// Epochs that consumer groups began.
+    pub consumer_rebalances: u64,
+}
+
+/// All groups of a coordinator, counted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct GroupsFacts {
+    /// How many there are of each kind in each state.
+    pub by_state: BTreeMap<(&'static str, &'static str), usize>,
+    /// Committed offsets.
+    pub offsets: usize,
+    /// See there.
+    pub counts: Counts,
+}
+
+impl GroupsFacts {
+    /// Takes another coordinator's in.
+    pub fn add(&mut self, other: Self) {
+        other.by_state.into_iter().for_each(|(which, count)| *self.by_state.entry(which).or_default() += count);
+        self.offsets += other.offsets;
+        let (all, more) = (&mut self.counts, other.counts);
+        all.offset_commits += more.offset_commits;
+        all.offsets_expired += more.offsets_expired;
+        all.offsets_removed += more.offsets_removed;
+        all.classic_rebalances += more.classic_rebalances;
+        all.consumer_rebalances += more.consumer_rebalances;
+    }
+}
+
 impl Groups {
     /// The first `groups_max` groups with at most `offsets_max` committed offsets each.
     pub fn survey(&self, groups_max: usize, offsets_max: usize) -> Vec<GroupFacts> {
@@ -29,6 +70,19 @@ impl Groups {
             offsets: self.committed(id).take(offsets_max).collect(),
         });
         facts.take(groups_max).collect()
+    }
+
+    /// All groups, counted.
+    pub fn facts(&self) -> GroupsFacts {
+        let classic = self.groups.values().map(|group| ("classic", group.state().name()));
+        let consumers = self.consumers.values().map(|group| ("consumer", group.state().name()));
+        let shares = self.shares.values().map(|group| ("share", group.state_name()));
+        let streams = self.streams.values().map(|group| ("streams", group.state().name()));
+        let mut facts = GroupsFacts { offsets: self.offsets.len(), counts: self.counts, ..Default::default() };
+        for which in classic.chain(consumers).chain(shares).chain(streams) {
+            *facts.by_state.entry(which).or_default() += 1;
+        }
+        facts
     }
 
     fn committed(&self, group: &str) -> impl Iterator<Item = (Arc<str>, i32, i64)> {

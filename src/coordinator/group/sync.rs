@@ -108,6 +108,7 @@ impl Groups {
                 for member in group.members_mut() {
                     member.assignment = assignment.remove(&member.id).unwrap_or_default();
                 }
+                self.counts.classic_rebalances += 1;
                 self.answer_syncs(&done.group, Ok(()), step);
                 if let Some(group) = self.groups.get_mut(&done.group) {
                     group.transition(State::Stable, step.now);

@@ -89,6 +89,7 @@ impl Groups {
         self.count_commit(&commit.group, false);
         let Ok(Offset(first)) = outcome else { return };
         self.hold_group(&commit.group, now);
+        self.counts.offset_commits += commit.entries.len() as u64;
         for (record, (topic, partition, mut pending)) in (first..).zip(commit.entries) {
             pending.record_offset = Offset(record);
             self.offsets.put_pending(producer.0, Key { group: commit.group.clone(), topic, partition }, pending);

@@ -5,6 +5,7 @@
 
 use super::metadata::{Metadata, NO_EPOCH};
 use super::request::Answer;
+use super::state::TxnState;
 use super::timers::Timer;
 use super::{Step, Transactions, records};
 use crate::base::{ErrorCode, Offset, ProducerId};
@@ -110,14 +111,20 @@ impl Transactions {
                 self.write_markers(&id, step);
             }
             After::Fenced(token) => {
+                self.counts.fenced += 1;
                 step.fx.answer(token, Answer::Producer(Err(ErrorCode::ConcurrentTransactions)));
                 self.write_markers(&id, step);
             }
             After::TimedOut => {
+                self.counts.timed_out += 1;
                 tracing::info!(transactional_id = %id, "a transaction was open for too long and is aborted");
                 self.write_markers(&id, step);
             }
             After::Completed => {
+                match metadata.state {
+                    TxnState::CompleteCommit => self.counts.committed += 1,
+                    _ => self.counts.aborted += 1,
+                }
                 transaction.fence_failed = false;
                 transaction.marker_tries = 0;
             }

@@ -19,6 +19,7 @@ mod records;
 mod replay;
 mod request;
 mod state;
+mod survey;
 #[cfg(test)]
 mod tests;
 mod timers;
@@ -28,6 +29,7 @@ pub use config::{TransactionNumbers, bumps_epochs};
 pub use list::Filter;
 pub use request::{Add, AddKind, Answer, End, Init, InitAnswer, MarkerWork, Request, Work};
 pub use state::TxnState;
+pub use survey::{Counts, TransactionFacts};
 
 use super::machine::{AppendId, Token};
 use crate::base::{LeaderEpoch, ProducerId};
@@ -58,6 +60,7 @@ pub struct Transactions {
     waiting_for_ids: VecDeque<(Token, Request)>,
     /// Records of unknown versions, met while loading.
     passed_over: u64,
+    counts: Counts,
 }
 
 /// One transactional id.
@@ -93,6 +96,7 @@ impl Transactions {
             spare: None,
             waiting_for_ids: VecDeque::new(),
             passed_over: 0,
+            counts: Counts::default(),
         }
     }
 

@@ -57,7 +57,28 @@ impl From<ErrorCode> for ShareError {
     }
 }
 
+/// Share sessions and share partitions of one core, counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ShareFacts {
+    /// Sessions.
+    pub sessions: usize,
+    /// Partitions in them.
+    pub session_partitions: usize,
+    /// Share partitions that are being read.
+    pub partitions: usize,
+    /// Records between their start and end offsets.
+    pub in_flight: i64,
+}
+
 impl Shard {
+    /// For the metrics.
+    pub fn share_facts(&self) -> ShareFacts {
+        let (sessions, session_partitions) = self.share_queues.sessions.borrow().count();
+        let queues = self.share_queues.queues.borrow();
+        let in_flight = queues.values().filter_map(|queue| queue.with(|partition| partition.in_flight())).sum();
+        ShareFacts { sessions, session_partitions, partitions: queues.len(), in_flight }
+    }
+
     /// The numbers of `group`, as they are now.
     pub fn share_settings(&self, group: &str) -> ShareGroupSettings {
         let own = self.image().config(ResourceType::Group, group);

@@ -93,6 +93,11 @@ impl ShareSessions {
         Ok(ShareSession { epoch, ..session.clone() })
     }
 
+    /// How many sessions there are, and partitions in them.
+    pub fn count(&self) -> (usize, usize) {
+        (self.sessions.len(), self.sessions.values().map(|session| session.partitions.len()).sum())
+    }
+
     /// The member's session.
     pub fn get(&self, group: &Arc<str>, member: &Arc<str>) -> Option<&ShareSession> {
         self.sessions.get(&(group.clone(), member.clone()))

@@ -1,4 +1,4 @@
-//! ConsumerGroupDescribe (`ConsumerGroup.asDescribedGroup`).
+//! ConsumerGroupDescribe (`ConsumerGroup.asDescribedGroup`): what is committed, as Kafka answers.
 
 use super::ConsumerGroup;
 use super::member::ConsumerMember;
@@ -20,16 +20,14 @@ impl Groups {
     }
 
     fn described_consumer_group(&self, id: &Str) -> DescribedGroup {
-        let group = match self.consumer_group(id) {
-            Ok(group) => group,
-            Err(refusal) => {
-                return DescribedGroup {
-                    group_id: id.clone(),
-                    error_code: refusal.code as i16,
-                    error_message: Some(refusal.message.into()),
-                    ..Default::default()
-                };
-            }
+        let Some(group) = self.committed_consumer(id) else {
+            let refusal = self.no_consumer_group(id);
+            return DescribedGroup {
+                group_id: id.clone(),
+                error_code: refusal.code as i16,
+                error_message: Some(refusal.message.into()),
+                ..Default::default()
+            };
         };
         let assignor = group.wanted_assignor().unwrap_or(self.config.consumer.default_assignor());
         DescribedGroup {
@@ -38,7 +36,7 @@ impl Groups {
             group_epoch: group.epoch.epoch,
             assignment_epoch: group.target_epoch.epoch,
             assignor_name: Str::from_static(assignor.name()),
-            members: group.members().map(|member| described_member(group, member, &self.image)).collect(),
+            members: group.members().map(|member| described_member(&group, member, &self.image)).collect(),
             ..Default::default()
         }
     }

@@ -36,11 +36,14 @@ impl Groups {
 
     /// The consumer group `id`, or 69.
     pub(super) fn consumer_group(&self, id: &str) -> Result<&ConsumerGroup, Refusal> {
+        self.consumers.get(id).ok_or_else(|| self.no_consumer_group(id))
+    }
+
+    /// Says that `id` is none.
+    pub(super) fn no_consumer_group(&self, id: &str) -> Refusal {
         let exists = self.groups.contains_key(id) || self.shares.contains_key(id) || self.streams.contains_key(id);
-        self.consumers.get(id).ok_or_else(|| {
-            let what = if exists { "is not a consumer group" } else { "not found" };
-            Refusal::new(ErrorCode::GroupIdNotFound, format!("Group {id} {what}."))
-        })
+        let what = if exists { "is not a consumer group" } else { "not found" };
+        Refusal::new(ErrorCode::GroupIdNotFound, format!("Group {id} {what}."))
     }
 
     /// Takes members out: their records end, the group's epoch rises. Where all others speak the classic protocol,

@@ -78,6 +78,7 @@ struct Refresh {
 }
 
 /// A consumer group.
+#[derive(Clone)]
 pub struct ConsumerGroup {
     /// The group's id.
     pub id: Arc<str>,
@@ -102,6 +103,7 @@ pub struct ConsumerGroup {
 }
 
 /// What takes an entry back.
+#[derive(Clone)]
 pub enum Undo {
     /// The member as it was, or none.
     Member(Arc<str>, Option<Rc<ConsumerMember>>),

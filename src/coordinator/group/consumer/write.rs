@@ -16,6 +16,7 @@ use crate::coordinator::group::in_flight::Then;
 use crate::coordinator::group::replay::answer_parked;
 use crate::coordinator::group::request::Request;
 use crate::coordinator::group::streams::{self, StreamsGroup};
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -87,6 +88,8 @@ impl Groups {
             return;
         }
         let records = entries.iter().map(|entry| entry.record(id)).collect();
+        self.counts.consumer_rebalances +=
+            u64::from(entries.iter().any(|entry| matches!(entry, Entry::Epoch(Some(_)))));
         let is_new = !self.consumers.contains_key(id);
         let group = self.consumers.entry(id.clone()).or_insert_with(|| ConsumerGroup::new(id.clone()));
         let undo = entries.iter().map(|entry| group.apply(entry)).collect();
@@ -132,6 +135,32 @@ impl Groups {
     /// True while something of the group is on its way into the log.
     pub(in crate::coordinator::group) fn is_writing(&self, id: &str) -> bool {
         self.writing.contains_key(id)
+    }
+
+    /// The group as the log has it: what is on its way is taken back, in a copy. `None` where the log has none.
+    pub(in crate::coordinator::group) fn committed_consumer(&self, id: &str) -> Option<Cow<'_, ConsumerGroup>> {
+        let now = self.consumers.get(id);
+        if !self.is_writing(id) {
+            return now.map(Cow::Borrowed);
+        }
+        let mut group = now.cloned();
+        for (_, then) in self.in_flight.iter().rev() {
+            let Then::Group(write) = then else { continue };
+            if *write.group != *id {
+                continue;
+            }
+            match (&write.done, &mut group) {
+                (Done::Replaced(Before::Consumer(before)), group) => *group = Some(ConsumerGroup::clone(before)),
+                (Done::Replaced(Before::Classic(_) | Before::Streams(_)) | Done::Entries(_, _, true), group) => {
+                    *group = None;
+                }
+                (Done::Entries(_, undo, false), Some(group)) => {
+                    undo.iter().rev().for_each(|undo| group.undo(undo.clone()));
+                }
+                (Done::Entries(..), None) | (Done::Streams(..), _) => {}
+            }
+        }
+        group.map(Cow::Owned)
     }
 
     /// True while the group cannot be asked.

@@ -229,6 +229,8 @@ fn expired_offsets_go_in_bounded_steps() {
     assert_eq!(left, [1_200, 700, 200, 0]);
     let due = w.groups.next_deadline().expect("another look").since(w.now.mono);
     assert!(due.as_millis() > 1_000, "the next look is an interval later");
+    let counts = w.groups.facts().counts;
+    assert_eq!((counts.offset_commits, counts.offsets_expired, counts.offsets_removed), (1_200, 1_200, 1_200));
 }
 
 #[test]

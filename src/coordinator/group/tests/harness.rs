@@ -130,11 +130,16 @@ impl World {
     }
 
     pub fn commit_all(&mut self) {
-        while let Some(append) = self.writing.pop_front() {
-            let first = Offset(self.log.len() as i64);
-            self.log.extend(append.records);
-            self.step(|groups, step| groups.on_append(append.id, Ok(first), step));
+        while !self.writing.is_empty() {
+            self.commit_next();
         }
+    }
+
+    pub fn commit_next(&mut self) {
+        let append = self.writing.pop_front().expect("something is being written");
+        let first = Offset(self.log.len() as i64);
+        self.log.extend(append.records);
+        self.step(|groups, step| groups.on_append(append.id, Ok(first), step));
     }
 
     pub fn fail_next(&mut self, error: ErrorCode) {
@@ -301,6 +306,13 @@ impl World {
     pub fn offset(&mut self) -> i64 {
         let answer: OffsetFetchResponseGroup = self.now(Request::Fetch(Self::fetch_request(), false));
         answer.topics[0].partitions[0].committed_offset
+    }
+
+    /// The offset by what OffsetFetch of all topics answers.
+    pub fn offset_if_any(&mut self) -> Option<i64> {
+        let all = OffsetFetchRequestGroup { topics: None, ..Self::fetch_request() };
+        let answer: OffsetFetchResponseGroup = self.now(Request::Fetch(all, false));
+        answer.topics.first().map(|topic| topic.partitions[0].committed_offset)
     }
 
     pub fn state(&mut self) -> String {

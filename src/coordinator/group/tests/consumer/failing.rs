@@ -1,9 +1,11 @@
 //! The log fails, or is slow.
 
 use super::support::*;
-use crate::base::{ErrorCode, Offset};
+use crate::base::ErrorCode;
+use crate::coordinator::group::Request;
 use crate::coordinator::group::tests::harness::World;
-use crate::protocol::messages::ConsumerGroupHeartbeatResponse;
+use crate::protocol::messages::list_groups_response::ListedGroup;
+use crate::protocol::messages::{ConsumerGroupHeartbeatResponse, ListGroupsRequest};
 
 fn fail_all(world: &mut World) {
     while !world.writing.is_empty() {
@@ -48,7 +50,7 @@ fn a_step_that_could_not_be_written_is_taken_back_with_those_after_it() {
     world.ask_beat_v(1, joining("b", &["t"]));
     world.ask_beat_v(1, beating("a", 2));
     world.ask_beat_v(1, joining("c", &["t"]));
-    assert_ne!(world.group(), before);
+    assert_eq!(world.group(), before, "what is on its way is not told");
     fail_all(&mut world);
     assert_eq!(world.group(), before);
     world.commits_at_once = true;
@@ -68,10 +70,6 @@ fn what_is_written_after_a_failure_counts_as_the_log_has_it() {
     // Until it is clear what the log holds, nobody builds on it.
     let waiting = world.ask_beat_v(1, beating("a", 2));
     assert!(world.answer::<ConsumerGroupHeartbeatResponse>(waiting).is_none());
-    let next = world.writing.pop_front().unwrap();
-    let first = Offset(world.log.len() as i64);
-    world.log.extend(next.records);
-    world.step(|groups, step| groups.on_append(next.id, Ok(first), step));
     world.commit_all();
     let answer: ConsumerGroupHeartbeatResponse = world.answer(waiting).unwrap();
     assert_eq!(answer.error_code, 0);
@@ -89,4 +87,26 @@ fn the_coordinator_goes_and_everybody_is_told() {
     world.step(|groups, step| groups.resign(now, step.fx));
     let answer: ConsumerGroupHeartbeatResponse = world.answer(token).unwrap();
     assert_eq!(answer.error_code, ErrorCode::NotCoordinator as i16);
+}
+
+#[test]
+fn a_group_is_described_and_listed_as_the_log_has_it() {
+    let mut world = consumer_world();
+    world.commits_at_once = false;
+    let listed = |world: &mut World| -> Vec<String> {
+        let groups: Result<Vec<ListedGroup>, ErrorCode> = world.now(Request::List(ListGroupsRequest::default()));
+        groups.unwrap().iter().map(|group| group.group_state.to_string()).collect()
+    };
+    world.ask_beat_v(1, joining("a", &["t"]));
+    assert_eq!((world.group().error_code, listed(&mut world)), (ErrorCode::GroupIdNotFound as i16, vec![]));
+    world.ask_beat_v(1, joining("b", &["t"]));
+    assert_eq!(world.group().error_code, ErrorCode::GroupIdNotFound as i16);
+    world.commit_next();
+    let group = world.group();
+    let members: Vec<&str> = group.members.iter().map(|member| &*member.member_id).collect();
+    assert_eq!((members, group.group_epoch, listed(&mut world)), (vec!["a"], 2, vec!["Stable".to_owned()]));
+    world.commit_all();
+    let group = world.group();
+    assert_eq!((group.members.len(), group.group_epoch), (2, 3));
+    assert_eq!(world.groups.facts().counts.consumer_rebalances, 2);
 }

@@ -3,6 +3,7 @@
 mod failing;
 mod life;
 mod migrating;
+mod mixed;
 mod random;
 mod reconciling;
 mod regexes;
