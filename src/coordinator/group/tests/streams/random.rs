@@ -95,9 +95,12 @@ impl Model {
     fn beat(&mut self, index: usize) {
         let thread = &self.threads[index];
         let request = match thread.epoch {
-            0 => {
-                StreamsGroupHeartbeatRequest { process_id: Some(thread.process.as_str().into()), ..joining(&thread.id) }
-            }
+            0 => StreamsGroupHeartbeatRequest {
+                process_id: Some(thread.process.as_str().into()),
+                // Who is slow to give up is out with its session only: a client would notice before.
+                rebalance_timeout_ms: 600_000,
+                ..joining(&thread.id)
+            },
             epoch => owning(&thread.id, epoch, &thread.has),
         };
         let told = self.world.stream(request);
