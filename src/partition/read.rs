@@ -36,12 +36,12 @@ impl Partition {
                 Ok(plan) => plan,
                 Err(error) => return self.failed_read(ask.offset, &error),
             };
-            self.note_read(Place::Offset(ask.offset));
             if let Some(range) = &plan.range
                 && let Err(error) = range.file.check_readable(range.position, range.len as usize).await
             {
-                return self.failed_read(ask.offset, &crate::log::ReadError::from(error));
+                return self.failed_read(ask.offset, &ReadError::from(error));
             }
+            self.note_read(Place::Offset(ask.offset));
             self.with_log(|log| log.remember(&plan));
             let upto = Offset(fetched.last_stable_offset);
             let lookup = match ask.reader {

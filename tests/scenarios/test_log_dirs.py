@@ -10,10 +10,11 @@ import time
 
 import pytest
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
-from kafka.admin import ConfigResource, ConfigResourceType, NewTopic
+from kafka.admin import NewTopic
 from kafka.errors import KafkaError
 
 from harness.broker import java
+from harness.clients import tool
 from harness.process import run
 
 #: `XFS_IOC_GOINGDOWN` and `EXT4_IOC_SHUTDOWN`
@@ -104,12 +105,9 @@ def test_new_partitions_go_where_the_fewest_are(make_broker):
     assert errors == {path: None for path in broker.dirs}
 
 
-def configure(broker, **configs):
-    """All that is set for this broker while it runs."""
-    admin = KafkaAdminClient(bootstrap_servers=broker.address)
-    named = {key.replace("_", "."): value for key, value in configs.items()}
-    admin.alter_configs([ConfigResource(ConfigResourceType.BROKER, "1", configs=named)])
-    admin.close()
+def configure(broker, *words):
+    """Sets or deletes what is this broker's own while it runs."""
+    tool("kafka-configs", "--alter", "--broker", "1", *words, broker=broker)
 
 
 def refused(broker, topic, targets):
@@ -122,7 +120,7 @@ def refused(broker, topic, targets):
 def test_nothing_new_comes_into_a_cordoned_dir_and_moves_keep_to_their_rate(make_broker):
     broker = two_dirs(make_broker).start()
     first, second = broker.dirs
-    configure(broker, cordoned_log_dirs=second)
+    configure(broker, "--add-config", f"cordoned.log.dirs={second}")
     names = (f"cordoned-{n}" for n in range(100))
 
     def kept_out():
@@ -136,7 +134,8 @@ def test_nothing_new_comes_into_a_cordoned_dir_and_moves_keep_to_their_rate(make
     produce(broker, "held", 0, [b"%06d" % n + os.urandom(10_000) for n in range(600)])
     assert "InvalidReplicaAssignmentException" in refused(broker, "held", {0: second})
     assert places(broker, "held") == {0: first}
-    configure(broker, cordoned_log_dirs="", replica_alter_log_dirs_io_max_bytes_per_second=1_000_000)
+    rate = "replica.alter.log.dirs.io.max.bytes.per.second=1000000"
+    configure(broker, "--delete-config", "cordoned.log.dirs", "--add-config", rate)
     begun = time.monotonic()
     move(broker, "held", {0: second})
     until(lambda: places(broker, "held") == {0: second}, "6 MB have moved")

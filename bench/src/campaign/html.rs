@@ -113,13 +113,15 @@ fn latencies(of: &[&Series<'_>]) -> Drawn {
         PERCENTILES.iter().map(|&percentile| (nines(percentile), median(series, percentile))).collect()
     };
     let highest = of.iter().flat_map(|series| points(series)).map(|(_, us)| us).fold(10.0, f64::max) * 1.5;
+    let lowest = of.iter().flat_map(|series| points(series)).map(|(_, us)| us).fold(highest, f64::min) / 2.0;
     drawn(|area| {
         let mut chart = ChartBuilder::on(area)
             .caption("latency in microseconds by percentile", ("sans-serif", 16))
             .margin(10)
+            .margin_right(40)
             .x_label_area_size(30)
             .y_label_area_size(60)
-            .build_cartesian_2d(0.0..5.0_f64, (1.0..highest).log_scale())
+            .build_cartesian_2d(0.0..5.0_f64, (lowest..highest).log_scale())
             .map_err(|error| error.to_string())?;
         let label = |x: &f64| format!("p{}", 100.0 - 100.0 / 10f64.powf(*x));
         chart.configure_mesh().x_labels(6).x_label_formatter(&label).draw().map_err(|error| error.to_string())?;
@@ -130,7 +132,7 @@ fn latencies(of: &[&Series<'_>]) -> Drawn {
             line.map_err(|error| error.to_string())?.label(series.server).legend(key);
         }
         let mut legend = chart.configure_series_labels();
-        legend.background_style(WHITE).border_style(BLACK).position(SeriesLabelPosition::UpperLeft);
+        legend.background_style(WHITE).border_style(BLACK).position(SeriesLabelPosition::LowerRight);
         legend.draw().map_err(|error| error.to_string())?;
         Ok(())
     })

@@ -102,7 +102,9 @@ impl Plan {
         let (configured, hash, refresh) = configure(ground, &topology, &mut bump)?;
         let before = group.current_of(&word.id);
         let epoch = group.group_epoch();
-        let is_behind = word.epoch != before.epoch || word.owned.is_some_and(|owned| !before.assigned.is_within(owned));
+        // What it owns is not what it was told to have: more, or less.
+        let owns_other = |owned: &Tasks| !before.assigned.is_within(owned) || owned.contains_any(&before.revoking);
+        let is_behind = word.epoch != before.epoch || word.owned.is_some_and(owns_other);
         let mut plan = Self {
             is_behind,
             entries,

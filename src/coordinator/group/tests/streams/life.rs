@@ -219,6 +219,11 @@ fn a_member_that_missed_an_answer_is_told_again() {
     assert_eq!((again.epoch, again.has), (2, Some(has.clone())));
     assert_eq!(world.stream(owning("a", 2, &has)).has, None);
     assert_eq!(world.stream(beating("a", 2)).has, None);
+    // Nor is it forgotten what it was told to give up.
+    world.stream(joining("b"));
+    let keeps = world.stream(owning("a", 2, &has)).has.expect("fewer tasks");
+    assert_eq!(world.stream(owning("a", 2, &has)).has, Some(keeps.clone()));
+    assert_eq!(world.stream(owning("a", 2, &keeps)).has, None);
 }
 
 #[test]
