@@ -32,7 +32,8 @@ pub async fn handle(
         let asked: Vec<_> = request.transactions.iter().map(|transaction| ask(ctx, transaction)).collect();
         let mut results_by_transaction = Vec::with_capacity(asked.len());
         for (transaction, asked) in request.transactions.iter().zip(asked) {
-            let topic_results = by_topic(asked.await?);
+            let told = if transaction.verify_only { &[][..] } else { &transaction.topics };
+            let topic_results = by_topic(asked.await?, told);
             let transactional_id = transaction.transactional_id.clone();
             results_by_transaction.push(AddPartitionsToTxnResult { transactional_id, topic_results });
         }
@@ -45,7 +46,7 @@ pub async fn handle(
         verify_only: false,
         topics: request.v3_and_below_topics,
     };
-    let results_by_topic_v3_and_below = by_topic(ask(ctx, &transaction).await?);
+    let results_by_topic_v3_and_below = by_topic(ask(ctx, &transaction).await?, &transaction.topics);
     Ok(AddPartitionsToTxnResponse { results_by_topic_v3_and_below, ..Default::default() })
 }
 
@@ -94,8 +95,12 @@ fn missing(image: &MetadataImage, partitions: &BTreeSet<TopicPartition>) -> Opti
     (!partitions.iter().all(exists)).then(|| partitions.iter().map(|p| (p.clone(), error(p))).collect())
 }
 
-fn by_topic(results: Results) -> Vec<AddPartitionsToTxnTopicResult> {
+/// Topics added without partitions are told of, too, unless a partition that does not exist failed all.
+fn by_topic(results: Results, asked: &[AddPartitionsToTxnTopic]) -> Vec<AddPartitionsToTxnTopicResult> {
     let mut topics: BTreeMap<Arc<str>, Vec<AddPartitionsToTxnPartitionResult>> = BTreeMap::new();
+    if !results.iter().any(|(_, error)| *error == ErrorCode::UnknownTopicOrPartition) {
+        topics.extend(asked.iter().map(|topic| (Arc::from(&*topic.name), Vec::new())));
+    }
     for (partition, error) in results {
         topics.entry(partition.topic).or_default().push(AddPartitionsToTxnPartitionResult {
             partition_index: partition.partition,

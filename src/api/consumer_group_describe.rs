@@ -14,17 +14,22 @@ pub async fn handle(
     ctx: &RequestContext,
     request: ConsumerGroupDescribeRequest,
 ) -> Result<ConsumerGroupDescribeResponse, Close> {
-    let (homeless, shares, error) = match is_enabled(ctx) {
+    let enabled = is_enabled(ctx);
+    let (nameless, named): (Vec<_>, Vec<_>) =
+        request.group_ids.into_iter().partition(|group| enabled && group.is_empty());
+    let (homeless, shares, error) = match enabled {
         true => {
-            let (homeless, shares) = by_partition::<Groups, _>(ctx, request.group_ids);
+            let (homeless, shares) = by_partition::<Groups, _>(ctx, named);
             (homeless, shares, ErrorCode::NotCoordinator)
         }
-        false => (request.group_ids, Vec::new(), ErrorCode::UnsupportedVersion),
+        false => (named, Vec::new(), ErrorCode::UnsupportedVersion),
     };
-    let mut groups = match Request::ConsumerDescribe(homeless).refuse(error) {
-        Answer::ConsumerDescribe(refused) => refused,
-        _ => Vec::new(),
-    };
+    let mut groups = Vec::new();
+    for (refused, error) in [(nameless, ErrorCode::InvalidGroupId), (homeless, error)] {
+        if let Answer::ConsumerDescribe(refused) = Request::ConsumerDescribe(refused).refuse(error) {
+            groups.extend(refused);
+        }
+    }
     let requests = shares.into_iter().map(|(id, share)| (id, Request::ConsumerDescribe(share))).collect();
     for answer in ask_all::<Groups>(ctx, requests).await {
         let Answer::ConsumerDescribe(described) = answer else { return Err(Close::Stopping) };

@@ -17,6 +17,13 @@ pub async fn handle(
         let error_code = ErrorCode::UnsupportedVersion.code();
         return Ok(ConsumerGroupHeartbeatResponse { error_code, ..Default::default() });
     }
+    if request.group_id.trim().is_empty() {
+        return Ok(ConsumerGroupHeartbeatResponse {
+            error_code: ErrorCode::InvalidRequest.code(),
+            error_message: Some("GroupId can't be empty.".into()),
+            ..Default::default()
+        });
+    }
     let group = request.group_id.clone();
     ask(ctx, &group, Request::ConsumerHeartbeat(caller(ctx), request)).await
 }

@@ -2,7 +2,7 @@
 
 use super::RequestContext;
 use super::reply::Close;
-use super::share_state::{ask_each, told};
+use super::share_state::{UNKNOWN_PARTITION, ask_each, told};
 use crate::coordinator::share::Request;
 use crate::protocol::messages::delete_share_group_state_response::{DeleteStateResult, PartitionResult};
 use crate::protocol::messages::{DeleteShareGroupStateRequest, DeleteShareGroupStateResponse};
@@ -16,7 +16,7 @@ pub async fn handle(
         return Ok(DeleteShareGroupStateResponse::default());
     }
     let flat = request.topics.iter().flat_map(|t| t.partitions.iter().map(move |p| (t.topic_id, p.partition)));
-    let answers = ask_each(ctx, &request.group_id, flat, |key, _| Request::Delete(key));
+    let answers = ask_each(ctx, &request.group_id, flat, UNKNOWN_PARTITION, |key, _| Request::Delete(key));
     let mut answers = answers.await.into_iter();
     let results = request.topics.iter().map(|topic| DeleteStateResult {
         topic_id: topic.topic_id,

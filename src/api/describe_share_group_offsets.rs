@@ -41,18 +41,6 @@ async fn describe(
     asked: DescribeShareGroupOffsetsRequestGroup,
 ) -> Result<DescribeShareGroupOffsetsResponseGroup, Close> {
     let group: Arc<str> = Arc::from(&*asked.group_id);
-    let known: Partitioned = ask(ctx, &group, GroupRequest::SharePartitions(group.clone())).await?;
-    let known = match known {
-        Ok(known) => known,
-        Err(error) => {
-            return Ok(DescribeShareGroupOffsetsResponseGroup {
-                group_id: asked.group_id,
-                error_code: error.code(),
-                error_message: Some(format!("Group {group} not found.").into()),
-                ..Default::default()
-            });
-        }
-    };
     let image = ctx.shard.image();
     let mut topics = Vec::new();
     match asked.topics {
@@ -61,7 +49,10 @@ async fn describe(
                 let found = image.topic_by_name(&topic.topic_name).cloned();
                 let mut partitions = Vec::with_capacity(topic.partitions.len());
                 for index in &topic.partitions {
-                    partitions.push(partition(ctx, &group, found.as_ref(), *index).await);
+                    partitions.push(match &found {
+                        Some(found) => partition(ctx, &group, found, *index).await,
+                        None => unread(*index),
+                    });
                 }
                 let topic_id = found.map_or(Uuid::ZERO, |found| found.id);
                 topics.push(DescribeShareGroupOffsetsResponseTopic {
@@ -72,13 +63,26 @@ async fn describe(
             }
         }
         None => {
+            // A group that is not there has read nothing; that is no error.
+            let known: Partitioned = ask(ctx, &group, GroupRequest::SharePartitions(group.clone())).await?;
+            let known = match known {
+                Ok(known) => known,
+                Err(ErrorCode::GroupIdNotFound) => Default::default(),
+                Err(error) => {
+                    return Ok(DescribeShareGroupOffsetsResponseGroup {
+                        group_id: asked.group_id,
+                        error_code: error.code(),
+                        ..Default::default()
+                    });
+                }
+            };
             let mut by_topic: BTreeMap<Uuid, Vec<i32>> = BTreeMap::new();
             known.into_iter().for_each(|(topic, index)| by_topic.entry(topic).or_default().push(index));
             for (topic_id, indexes) in by_topic {
                 let Some(found) = image.topic_by_id(&topic_id).cloned() else { continue };
                 let mut partitions = Vec::with_capacity(indexes.len());
                 for index in indexes {
-                    partitions.push(partition(ctx, &group, Some(&found), index).await);
+                    partitions.push(partition(ctx, &group, &found, index).await);
                 }
                 let topic_name = (&*found.name).into();
                 topics.push(DescribeShareGroupOffsetsResponseTopic { topic_name, topic_id, partitions });
@@ -88,16 +92,16 @@ async fn describe(
     Ok(DescribeShareGroupOffsetsResponseGroup { group_id: asked.group_id, topics, ..Default::default() })
 }
 
-async fn partition(ctx: &RequestContext, group: &str, topic: Option<&Arc<TopicImage>>, index: i32) -> Partition {
-    let failed = |error: ErrorCode| Partition {
-        partition_index: index,
-        start_offset: -1,
-        error_code: error.code(),
-        ..Partition::default()
-    };
-    let Some(topic) = topic.filter(|topic| topic.partition(index).is_some()) else {
+/// Of a partition that nobody has read, or that is not there.
+fn unread(partition_index: i32) -> Partition {
+    Partition { partition_index, start_offset: -1, ..Partition::default() }
+}
+
+async fn partition(ctx: &RequestContext, group: &str, topic: &TopicImage, index: i32) -> Partition {
+    let failed = |error: ErrorCode| Partition { error_code: error.code(), ..unread(index) };
+    if topic.partition(index).is_none() {
         return failed(ErrorCode::UnknownTopicOrPartition);
-    };
+    }
     let id = TopicIdPartition { topic_id: topic.id, partition: index };
     let key = Key::new(group, id);
     match ctx.shard.ask_share_state(&key.clone(), Request::Summarize(key)).await {

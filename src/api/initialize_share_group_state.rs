@@ -2,7 +2,7 @@
 
 use super::RequestContext;
 use super::reply::Close;
-use super::share_state::{ask_each, told};
+use super::share_state::{UNKNOWN_PARTITION, ask_each, told};
 use crate::coordinator::share::Request;
 use crate::protocol::messages::initialize_share_group_state_response::{InitializeStateResult, PartitionResult};
 use crate::protocol::messages::{InitializeShareGroupStateRequest, InitializeShareGroupStateResponse};
@@ -17,10 +17,11 @@ pub async fn handle(
         return Ok(InitializeShareGroupStateResponse::default());
     }
     let asks: Vec<(i32, i64)> = flat().map(|(_, p)| (p.state_epoch, p.start_offset)).collect();
-    let answers = ask_each(ctx, &request.group_id, flat().map(|(id, p)| (id, p.partition)), |key, at| {
-        let (state_epoch, start_offset) = asks.get(at).copied().unwrap_or((-1, -1));
-        Request::Initialize(key, state_epoch, start_offset)
-    });
+    let answers =
+        ask_each(ctx, &request.group_id, flat().map(|(id, p)| (id, p.partition)), UNKNOWN_PARTITION, |key, at| {
+            let (state_epoch, start_offset) = asks.get(at).copied().unwrap_or((-1, -1));
+            Request::Initialize(key, state_epoch, start_offset)
+        });
     let mut answers = answers.await.into_iter();
     let results = request.topics.iter().map(|topic| InitializeStateResult {
         topic_id: topic.topic_id,

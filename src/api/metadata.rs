@@ -21,6 +21,8 @@ const HIDES_OFFLINE: i16 = 0;
 const LISTENER_ERRORS_FROM: i16 = 6;
 /// From here topics may be asked for by id.
 const IDS_FROM: i16 = 12;
+/// From here the response as a whole has an error, too.
+const ERROR_FROM: i16 = 13;
 /// Up to here the response can say what the client may do to the cluster.
 const CLUSTER_OPERATIONS_UPTO: i16 = 10;
 
@@ -32,7 +34,7 @@ pub async fn handle(ctx: &RequestContext, request: MetadataRequest) -> Result<Me
     let mut topics = match named {
         None => image.topics().map(|topic| describe(ctx, view, topic)).collect(),
         Some(named) => match wrongly_named(named, ctx.api_version) {
-            Some(error) => return Ok(refused(named, error)),
+            Some(error) => return Ok(refused(named, ctx.api_version, error)),
             None => asked(ctx, view, named, request.allow_auto_topic_creation),
         },
     };
@@ -68,12 +70,13 @@ fn wrongly_named(topics: &[MetadataRequestTopic], version: i16) -> Option<ErrorC
     }
 }
 
-fn refused(topics: &[MetadataRequestTopic], error: ErrorCode) -> MetadataResponse {
+fn refused(topics: &[MetadataRequestTopic], version: i16, error: ErrorCode) -> MetadataResponse {
     let topic = |asked: &MetadataRequestTopic| {
         let name = asked.name.clone().unwrap_or_default();
         MetadataResponseTopic { name: Some(name), topic_id: asked.topic_id, ..failed(None, error) }
     };
-    MetadataResponse { topics: topics.iter().map(topic).collect(), ..Default::default() }
+    let error_code = if version >= ERROR_FROM { error.code() } else { 0 };
+    MetadataResponse { topics: topics.iter().map(topic).collect(), error_code, ..Default::default() }
 }
 
 fn failed(name: Option<Str>, error: ErrorCode) -> MetadataResponseTopic {

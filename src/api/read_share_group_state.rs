@@ -2,7 +2,7 @@
 
 use super::RequestContext;
 use super::reply::Close;
-use super::share_state::{ask_each, told};
+use super::share_state::{READ_UNINITIALIZED, ask_each, told};
 use crate::coordinator::share::{Answer, Request};
 use crate::protocol::messages::read_share_group_state_response::{PartitionResult, ReadStateResult, StateBatch};
 use crate::protocol::messages::{ReadShareGroupStateRequest, ReadShareGroupStateResponse};
@@ -17,9 +17,10 @@ pub async fn handle(
     }
     let flat = || request.topics.iter().flat_map(|t| t.partitions.iter().map(move |p| (t.topic_id, p)));
     let epochs: Vec<i32> = flat().map(|(_, p)| p.leader_epoch).collect();
-    let answers = ask_each(ctx, &request.group_id, flat().map(|(id, p)| (id, p.partition)), |key, at| {
-        Request::Read(key, epochs.get(at).copied().unwrap_or(-1))
-    });
+    let answers =
+        ask_each(ctx, &request.group_id, flat().map(|(id, p)| (id, p.partition)), READ_UNINITIALIZED, |key, at| {
+            Request::Read(key, epochs.get(at).copied().unwrap_or(-1))
+        });
     let mut answers = answers.await.into_iter();
     let results = request.topics.iter().map(|topic| ReadStateResult {
         topic_id: topic.topic_id,

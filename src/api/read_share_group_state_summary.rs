@@ -2,7 +2,7 @@
 
 use super::RequestContext;
 use super::reply::Close;
-use super::share_state::{ask_each, told};
+use super::share_state::{UNKNOWN_PARTITION, ask_each, told};
 use crate::coordinator::share::{Answer, Request};
 use crate::protocol::messages::read_share_group_state_summary_response::{PartitionResult, ReadStateSummaryResult};
 use crate::protocol::messages::{ReadShareGroupStateSummaryRequest, ReadShareGroupStateSummaryResponse};
@@ -16,7 +16,7 @@ pub async fn handle(
         return Ok(ReadShareGroupStateSummaryResponse::default());
     }
     let flat = request.topics.iter().flat_map(|t| t.partitions.iter().map(move |p| (t.topic_id, p.partition)));
-    let answers = ask_each(ctx, &request.group_id, flat, |key, _| Request::Summarize(key));
+    let answers = ask_each(ctx, &request.group_id, flat, UNKNOWN_PARTITION, |key, _| Request::Summarize(key));
     let mut answers = answers.await.into_iter();
     let results = request.topics.iter().map(|topic| ReadStateSummaryResult {
         topic_id: topic.topic_id,

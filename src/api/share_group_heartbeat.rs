@@ -21,6 +21,13 @@ pub async fn handle(
         let error_code = ErrorCode::UnsupportedVersion.code();
         return Ok(ShareGroupHeartbeatResponse { error_code, ..Default::default() });
     }
+    if request.group_id.trim().is_empty() {
+        return Ok(ShareGroupHeartbeatResponse {
+            error_code: ErrorCode::InvalidRequest.code(),
+            error_message: Some("GroupId can't be empty.".into()),
+            ..Default::default()
+        });
+    }
     let group = request.group_id.clone();
     let (response, initialize): Answered = ask(ctx, &group, Request::ShareHeartbeat(caller(ctx), request)).await?;
     let Some(initialize) = initialize else { return Ok(response) };

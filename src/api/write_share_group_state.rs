@@ -2,7 +2,7 @@
 
 use super::RequestContext;
 use super::reply::Close;
-use super::share_state::{ask_each, told};
+use super::share_state::{WRITE_UNINITIALIZED, ask_each, told};
 use crate::base::Offset;
 use crate::coordinator::share::{Request, WriteAsk};
 use crate::protocol::messages::write_share_group_state_request::PartitionData;
@@ -21,9 +21,11 @@ pub async fn handle(
     let flat = || request.topics.iter().flat_map(|t| t.partitions.iter().map(move |p| (t.topic_id, p)));
     let asks: Vec<WriteAsk> = flat().map(|(_, p)| ask(p)).collect();
     let answers =
-        ask_each(ctx, &request.group_id, flat().map(|(id, p)| (id, p.partition)), |key, at| match asks.get(at) {
-            Some(ask) => Request::Write(key, ask.clone()),
-            None => Request::Summarize(key),
+        ask_each(ctx, &request.group_id, flat().map(|(id, p)| (id, p.partition)), WRITE_UNINITIALIZED, |key, at| {
+            match asks.get(at) {
+                Some(ask) => Request::Write(key, ask.clone()),
+                None => Request::Summarize(key),
+            }
         });
     let mut answers = answers.await.into_iter();
     let results = request.topics.iter().map(|topic| WriteStateResult {

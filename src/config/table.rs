@@ -41,7 +41,7 @@ impl KeyDef {
             return Err(format!("Configuration '{}' values must not be empty.", self.name));
         }
         parse(self.kind, &self.valid, text).map_err(|reason| {
-            let shown = if self.sensitive() { "[hidden]" } else { text };
+            let shown = if self.sensitive() { "[hidden]" } else { self.first_wrong(text) };
             format!("Invalid value {shown} for configuration {}: {reason}", self.name)
         })
     }
@@ -50,6 +50,13 @@ impl KeyDef {
     fn has_empty_element(&self, text: &str) -> bool {
         let named = self.kind == ConfigType::List && matches!(self.valid, Valid::OneOf { .. });
         named && !text.trim().is_empty() && text.split(',').any(|element| element.trim().is_empty())
+    }
+
+    /// What of `text`, which is not allowed, is told of: of a list of names the first that is none.
+    fn first_wrong<'t>(&self, text: &'t str) -> &'t str {
+        let named = self.kind == ConfigType::List && matches!(self.valid, Valid::OneOf { .. });
+        let wrong = |element: &&str| parse(self.kind, &self.valid, element).is_err();
+        text.split(',').map(str::trim).filter(|_| named).find(wrong).unwrap_or(text)
     }
 
     /// The default as a value.

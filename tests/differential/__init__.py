@@ -12,6 +12,8 @@ PROPERTIES = {
     "offsets.topic.num.partitions": 3,
     "transaction.state.log.num.partitions": 3,
     "share.coordinator.state.topic.num.partitions": 3,
+    "share.coordinator.state.topic.replication.factor": 1,
+    "share.coordinator.state.topic.min.isr": 1,
     # The records are of the past.
     "log.retention.ms": -1,
     # Apache Kafka's controller waits so long for more to write at once.

@@ -36,6 +36,19 @@ def _bytes(data):
     return _varint(-1) if data is None else _varint(len(data)) + data
 
 
+class Produced:
+    """A batch whose producer is known when it is sent."""
+
+    def __init__(self, records, **fields):
+        self.records, self.fields = records, fields
+
+    def resolve(self, names):
+        return batch(self.records, **{name: names.resolve(value) for name, value in self.fields.items()})
+
+    def __repr__(self):
+        return f"<batch {self.records} {self.fields}>"
+
+
 def batch(records, attributes=0, producer_id=-1, producer_epoch=-1, sequence=-1, count=None):
     """A batch of `(key, value)`."""
     body = b""
@@ -46,3 +59,19 @@ def batch(records, attributes=0, producer_id=-1, producer_epoch=-1, sequence=-1,
     count = len(records) if count is None else count
     tail = struct.pack(">hiqqqhii", attributes, last, THEN, THEN + last, producer_id, producer_epoch, sequence, count) + body
     return struct.pack(">qiibI", 0, len(tail) + 9, -1, 2, crc32c(tail)) + tail
+
+
+def shown(data, name_of):
+    """Batches as values that two brokers can share: producers by name, and of markers neither time nor checksum."""
+    out, at = [], 0
+    while at + 61 <= len(data):
+        size = 12 + struct.unpack_from(">i", data, at + 8)[0]
+        piece = data[at : at + size]
+        attributes, *_, producer, epoch, sequence = struct.unpack_from(">hiqqqhi", piece, 21)
+        if producer < 0 or len(piece) < size:
+            out.append(piece.hex())
+        else:
+            body = piece[61:].hex() if not attributes & 0x20 else piece[62:].hex()[6:]
+            out.append(f"{piece[:8].hex()} {attributes} {name_of(producer)} {epoch} {sequence} {body}")
+        at += size
+    return out if at == len(data) else [*out, data[at:].hex()]

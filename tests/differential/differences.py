@@ -21,7 +21,24 @@ KNOWN = [
     Known(49, r"Entries", "an entity that is wrong in two ways: which one is told is chance (a hash table's order)", "foo.*|''"),
     *(Known(key, rf"ErrorMessage: {REFUSAL}, {REFUSAL}", HASHED, r"\}, \{'Name'") for key in (33, 44)),
     Known(44, r"ErrorCode: (40, -1|-1, 40)$", HASHED, r"ConfigOperation.*\}, \{'Name'.*ConfigOperation"),
-    Known(0, r"ErrorMessage: None, '", "corelog says why a batch is refused where Apache Kafka says nothing"),
+    Known(9, r"ErrorCode: -1, 25", "Apache Kafka fails inside over a member epoch of no member", "'MemberId': None"),
+    *(Known(key, r"ErrorMessage: ['\"].*, ['\"]", "a reason in our own words") for key in (66, 68, 76, 77, 90, 91, 92)),
+    *(
+        Known(key, r"ErrorMessage: ['\"].*, None$", "a code's general words, which every client has itself")
+        for key in (61, 76, 77, 78, 79, 83, 84, 85, 86, 87, 90, 91, 92)
+    ),
+    Known(78, r"ErrorCode: -1, ", "Apache Kafka fails inside over what no share consumer sends"),
+    Known(78, r"Responses\[\] 0, 1", "a partition that Apache Kafka has not loaded yet is left out"),
+    Known(76, r"ErrorMessage: None, ['\"]", "corelog says why where Apache Kafka says nothing"),
+    Known(90, r"Lag: -\d+, 0", "nobody lags less than nothing"),
+    Known(75, r"ErrorCode: -1, 17", "Apache Kafka fails inside over a topic without a name", "'Name': ''"),
+    Known(19, r"ErrorMessage: 'Unknown topic config name: .*'Unknown topic config name", HASHED),
+    Known(24, r"no answer", "Apache Kafka never answers a request of no transactions", r"'Transactions': \[\]"),
+    Known(0, r"ErrorMessage: None, ['\"]", "corelog says why a batch is refused where Apache Kafka says nothing"),
+    Known(0, r"LogStartOffset: -1, 0", "whether the transaction is verified before its batch is looked at", "TransactionalId"),
+    Known(47, r"Topics\[\] 1, 2", "a topic that is asked twice is answered twice"),
+    Known(68, r"Assignment.TopicPartitions\[\] 0, 1", "Apache Kafka's coordinator has not heard of the topic yet"),
+    Known(1, r"ErrorCode: 75, 0", "Apache Kafka's broker has not heard of its new partition yet"),
     Known(32, r"Documentation: ", "what a setting means, in our own words"),
 ]
 

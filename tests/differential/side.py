@@ -12,6 +12,8 @@ CHANGING = {10, 19, 20, 33, 37, 44, 43, 45, 49, 51, 57}
 #: A topic that Metadata creates is there some time after the answer, on either broker.
 CREATED_LATER = (3, 5)
 CLOSED = "closed"
+#: The next one may come before the last is done: asked again, as clients do.
+CONCURRENT_TRANSACTIONS, LOADING = 51, 14
 #: seconds: some requests Apache Kafka never answers, as it fails inside
 PATIENCE = 8
 NOT_LEADER = 6
@@ -42,12 +44,21 @@ class Side:
         eligible = [dict(Feature="eligible.leader.replicas.version", MaxVersionLevel=1, UpgradeType=1)]
         assert self.control.ask(57, 1, FeatureUpdates=eligible)["ErrorCode"] == 0
         # A transaction's coordinator where transactions are asked for, too.
-        for kind in (0, 1) if 24 in versions else (0,):
+        share = "prepare:AAAAAAAAAAAAAAAAAAAABQ:0"
+        for kind, of, version in ((0, "prepare", 3), (1, "prepare", 3), (2, share, 6))[: 3 if 83 in versions else 2]:
             for _ in range(300):
-                found = self.control.ask(10, 3, Key="prepare", KeyType=kind)
+                found = self.control.ask(10, version, **({"Key": of} if version < 4 else {"CoordinatorKeys": [of]}), KeyType=kind)
+                found = found["Coordinators"][0] if version >= 4 else found
                 if found["ErrorCode"] == 0:
                     break
                 time.sleep(0.1)
+            else:
+                raise AssertionError(f"no coordinator of kind {kind} at {self.address}: {found}")
+        # The first block of producer ids comes with the first that asks.
+        for _ in range(300):
+            if self.control.ask(22, 1, TransactionalId=None, TransactionTimeoutMs=1)["ErrorCode"] == 0:
+                break
+            time.sleep(0.1)
         for _ in range(300):
             groups = [dict(GroupId=f"prepare-{n}", Topics=None) for n in range(40)]
             if all(group["ErrorCode"] == 0 for group in self.control.ask(9, 8, Groups=groups)["Groups"]):
@@ -68,16 +79,25 @@ class Side:
         # What follows the metadata (replicas, configurations) comes right behind it.
         time.sleep(0.01)
 
-    def run(self, requests):
+    def settle(self, transactional_id):
+        """Waits until a transaction has its markers: they come after the answer."""
+        for _ in range(200):
+            found = self.control.ask(65, 0, TransactionalIds=[transactional_id])["TransactionStates"]
+            if not any(state["TransactionState"].startswith("Prepare") for state in found):
+                return
+            time.sleep(0.01)
+
+    def run(self, number, requests):
         """The answers, normal; a request that ends the connection is answered `closed`, the next has a new one."""
         names, answers, connection = Names(), [], None
         for key, version, body in requests:
             connection = connection or Connection(self.address, timeout=PATIENCE)
             try:
                 answer = connection.ask(key, version, **names.resolve(body))
-                for _ in range(20 if self.follows else 0):
-                    # Its broker has not made the replica yet that its controller has created.
-                    if not has_error(answer, NOT_LEADER):
+                for _ in range(20):
+                    # Apache Kafka's broker has not made the replica yet that its controller has created.
+                    again = has_error(answer, CONCURRENT_TRANSACTIONS) or key == 22 and has_error(answer, LOADING)
+                    if not (again or self.follows and has_error(answer, NOT_LEADER)):
                         break
                     time.sleep(0.1)
                     answer = connection.ask(key, version, **names.resolve(body))
@@ -85,14 +105,19 @@ class Side:
                 answer = {"no answer": True}
                 connection.close()
                 connection = None
+            if key == 16 and answer and "Groups" in answer:
+                # Members of other sequences may live a little longer here or there.
+                answer["Groups"] = [group for group in answer["Groups"] if str(number) in group["GroupId"]]
             names.read(key, answer)
             if answer is None:
                 connection.close()
                 connection = None
+            elif key == 26:
+                self.settle(body["TransactionalId"])
             elif key in CHANGING:
                 self.catch_up()
-            elif key == 3 and any(topic["ErrorCode"] in CREATED_LATER for topic in answer["Topics"]):
-                time.sleep(0.1)
+            elif key == 3 and version >= 4 and body.get("AllowAutoTopicCreation", True) and any(topic["ErrorCode"] in CREATED_LATER for topic in answer["Topics"]):
+                time.sleep(0.3 if self.follows else 0.1)
                 self.catch_up()
             answers.append(CLOSED if answer is None else normal(key, names.show(answer)))
         if connection:
@@ -101,7 +126,7 @@ class Side:
 
     def run_all(self, chunk):
         """Of each sequence the answers; afterwards the broker is as it was."""
-        answers = [self.run(requests) for _, requests in chunk]
+        answers = [self.run(number, requests) for number, requests in chunk]
         self.tidy()
         return answers
 

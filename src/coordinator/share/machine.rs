@@ -9,8 +9,10 @@ use crate::base::{ErrorCode, Instant, LeaderEpoch, Now, Offset, Uuid};
 use crate::coordinator::machine::{AppendId, Entry, Machine, Token, Unreadable, append_error};
 use std::collections::{HashMap, VecDeque};
 
-const READ_UNINITIALIZED: &str = "Read operation on uninitialized share partition not allowed.";
-const WRITE_UNINITIALIZED: &str = "Write operation on uninitialized share partition not allowed.";
+/// Why nothing is read.
+pub const READ_UNINITIALIZED: &str = "Read operation on uninitialized share partition not allowed.";
+/// Why nothing is written.
+pub const WRITE_UNINITIALIZED: &str = "Write operation on uninitialized share partition not allowed.";
 
 impl Machine for ShareStates {
     type Config = ShareStateConfig;

@@ -13,6 +13,7 @@ mod state;
 mod tests;
 mod upkeep;
 
+pub use machine::{READ_UNINITIALIZED, WRITE_UNINITIALIZED};
 pub use request::{Answer, Key, Refusal, Request, Summary, WriteAsk};
 pub use state::ShareState;
 pub use upkeep::Work;

@@ -25,16 +25,22 @@ impl Groups {
         Ok(initialized.iter().flat_map(|(topic, named)| named.partitions.iter().map(|p| (*topic, *p))).collect())
     }
 
-    /// Progress begins elsewhere: only in a group without members.
+    /// Progress begins elsewhere: only in a group without members, which need not be there yet.
     pub(in crate::coordinator::group) fn share_alter(&mut self, group: &Arc<str>, ask: AlterAsk, step: &mut Step) {
         let refused = Request::ShareAlter(group.clone(), ask.clone());
-        let share = match self.shares.get(group) {
-            None => return step.answer(Answer::ShareAlter(Err(ErrorCode::GroupIdNotFound))),
-            Some(share) if !share.is_empty() => {
-                return step.answer(Answer::ShareAlter(Err(ErrorCode::NonEmptyGroup)));
+        if !self.shares.contains_key(group) {
+            if self.is_other_kind(group) {
+                return step.answer(Answer::ShareAlter(Err(ErrorCode::GroupIdNotFound)));
             }
-            Some(share) => share,
-        };
+            if ask.is_empty() {
+                let nothing = Initialize { group: group.clone(), epoch: 0, partitions: ask };
+                return step.answer(Answer::ShareAlter(Ok(nothing)));
+            }
+        }
+        let share = self.shares.entry(group.clone()).or_default();
+        if !share.is_empty() {
+            return step.answer(Answer::ShareAlter(Err(ErrorCode::NonEmptyGroup)));
+        }
         let epoch = share.tail.epoch + 1;
         let mut progress = share.tail.progress.clone();
         for (topic, partition, _) in &ask {

@@ -112,7 +112,7 @@ impl Entry {
 }
 
 /// All that is written of a group.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct State {
     pub epoch: i32,
     pub hash: i64,
@@ -121,6 +121,21 @@ pub struct State {
     pub members: BTreeMap<Arc<str>, Member>,
     pub target: BTreeMap<Arc<str>, Partitions>,
     pub progress: Progress,
+}
+
+impl Default for State {
+    /// A group that is not written of yet: its epochs begin at 1, as Kafka's do (`ModernGroup`).
+    fn default() -> Self {
+        Self {
+            epoch: 1,
+            hash: 0,
+            target_epoch: 1,
+            target_at: 0,
+            members: BTreeMap::new(),
+            target: BTreeMap::new(),
+            progress: Progress::default(),
+        }
+    }
 }
 
 impl State {

@@ -134,16 +134,16 @@ fn held(response: &ShareGroupHeartbeatResponse) -> Option<usize> {
 fn a_member_gets_partitions_once_they_have_begun() {
     let mut h = Harness::new(4);
     let (joined, initialize) = h.beat(beat("a", 0, Some(&["t"])));
-    assert_eq!((joined.member_epoch, held(&joined), joined.heartbeat_interval_ms), (1, Some(0), 5_000));
+    assert_eq!((joined.member_epoch, held(&joined), joined.heartbeat_interval_ms), (2, Some(0), 5_000));
     let initialize = initialize.expect("nothing has begun");
-    assert_eq!((initialize.epoch, initialize.partitions.len()), (1, 4));
-    assert_eq!(h.beat(beat("a", 1, None)).1, None, "asked for already");
+    assert_eq!((initialize.epoch, initialize.partitions.len()), (2, 4));
+    assert_eq!(h.beat(beat("a", 2, None)).1, None, "asked for already");
     let begun: Vec<_> = initialize.partitions.iter().map(|(topic, partition, _)| (*topic, *partition)).collect();
     h.answer(Request::ShareInitialized("g".into(), begun, true));
-    let (given, again) = h.beat(beat("a", 1, None));
-    assert_eq!((given.member_epoch, held(&given), again), (2, Some(4), None));
-    let (quiet, _) = h.beat(beat("a", 2, None));
-    assert_eq!((quiet.member_epoch, quiet.assignment), (2, None), "nothing new");
+    let (given, again) = h.beat(beat("a", 2, None));
+    assert_eq!((given.member_epoch, held(&given), again), (3, Some(4), None));
+    let (quiet, _) = h.beat(beat("a", 3, None));
+    assert_eq!((quiet.member_epoch, quiet.assignment), (3, None), "nothing new");
 }
 
 #[test]
@@ -152,9 +152,9 @@ fn what_could_not_be_begun_is_asked_for_again() {
     let (_, initialize) = h.beat(beat("a", 0, Some(&["t"])));
     let failed: Vec<_> = initialize.unwrap().partitions.iter().map(|(t, p, _)| (*t, *p)).collect();
     h.answer(Request::ShareInitialized("g".into(), failed, false));
-    assert_eq!(h.beat(beat("a", 1, None)).1.expect("again").partitions.len(), 2);
+    assert_eq!(h.beat(beat("a", 2, None)).1.expect("again").partitions.len(), 2);
     h.later(31_000);
-    assert!(h.beat(beat("a", 1, None)).1.is_some(), "nobody answered for a long time");
+    assert!(h.beat(beat("a", 2, None)).1.is_some(), "nobody answered for a long time");
 }
 
 #[test]
@@ -162,7 +162,7 @@ fn members_share_partitions_and_take_over_from_who_leaves() {
     let mut h = Harness::new(4);
     assert_eq!(held(&h.join("a")), Some(4));
     let b = h.beat(beat("b", 0, Some(&["t"]))).0;
-    let a = h.beat(beat("a", 2, None)).0;
+    let a = h.beat(beat("a", 3, None)).0;
     assert_eq!((held(&a), held(&b)), (Some(2), Some(2)));
     let left = h.beat(beat("b", -1, None)).0;
     assert_eq!((left.error_code, left.member_epoch), (0, -1));

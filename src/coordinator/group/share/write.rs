@@ -1,7 +1,7 @@
 //! Entries on their way into the log.
 
 use super::records::record;
-use super::state::{Entry, ShareGroup};
+use super::state::{Entry, ShareGroup, State};
 use crate::base::ErrorCode;
 use crate::coordinator::group::effects::Token;
 use crate::coordinator::group::in_flight::{AnswerLater, Then};
@@ -85,5 +85,5 @@ impl Groups {
 
 /// A group whose first entries were not written.
 fn is_nothing(share: &ShareGroup) -> bool {
-    share.committed.epoch == 0 && share.committed.members.is_empty() && share.tail == share.committed
+    share.committed == State::default() && share.tail == share.committed
 }
