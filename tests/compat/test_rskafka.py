@@ -24,8 +24,9 @@ def listed():
 
 
 @pytest.fixture(scope="module")
-def outcomes(broker):
-    """{(suite, test): what became of it}, each suite run once."""
+def outcomes(_module_brokers):
+    """{(suite, test): what became of it}, each suite run once. Topics do not come by themselves, as in its own settings."""
+    broker = _module_brokers(auto_create_topics_enable="false").start()
     environment = {
         **os.environ, "TEST_INTEGRATION": "1", "TEST_BROKER_IMPL": "kafka", "KAFKA_CONNECT": broker.address,
         "CARGO_TARGET_DIR": str(SOURCES / "target"), "CARGO_PROFILE_DEV_DEBUG": "0",
