@@ -58,10 +58,10 @@ kafka_jars() { # the tools (and the broker) of Apache Kafka, and sources, which 
   rm -rf "$tools/kafka" "$tools/kafka-sources"
   mvn -q -B -f tests/pom.xml dependency:copy-dependencies -DincludeScope=runtime -DoutputDirectory="$tools/kafka" || return
   mvn -q -B -f tests/pom.xml dependency:copy-dependencies -DincludeScope=runtime -Dclassifier=sources \
-    -Dmdep.failOnMissingClassifierArtifact=false -DoutputDirectory="$tools/kafka-sources" || return
+    -DexcludeArtifactIds=kafka-streams,rocksdbjni -Dmdep.failOnMissingClassifierArtifact=false -DoutputDirectory="$tools/kafka-sources" || return
   rm -rf "$tools/kafka-3.9.1" # the older release that directories are taken over from, with ZooKeeper
   mvn -q -B -f tests/pom.xml -Dkafka.version=3.9.1 dependency:copy-dependencies -DincludeScope=runtime \
-    -DoutputDirectory="$tools/kafka-3.9.1" || return
+    -DexcludeArtifactIds=kafka-streams,rocksdbjni -DoutputDirectory="$tools/kafka-3.9.1" || return
   cp tests/pom.xml "$tools/kafka/pom.xml"
 }
 franz_go() { # any Go since 1.21 fetches the version that go.mod names by itself
