@@ -1,6 +1,9 @@
 //! The numbers of consumer groups (KIP-848), `group.consumer.*`.
 
+use super::group_numbers::GroupNumbers;
 use super::settings::Settings;
+
+const PREFIX: &str = "group.consumer.";
 
 /// The group coordinator's limits for the new protocol.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,12 +29,12 @@ pub struct ConsumerGroupConfig {
 impl ConsumerGroupConfig {
     /// As the settings have it.
     pub fn new(s: &Settings) -> Self {
-        let bounded = |name: &str| ["", "min.", "max."].map(|bound| s.number(&format!("group.consumer.{bound}{name}")));
+        let numbers = GroupNumbers::new(s, PREFIX);
         Self {
             enabled: s.list("group.coordinator.rebalance.protocols").iter().any(|protocol| protocol == "consumer"),
-            session_timeout_ms: bounded("session.timeout.ms"),
-            heartbeat_interval_ms: bounded("heartbeat.interval.ms"),
-            assignment_interval_ms: bounded("assignment.interval.ms"),
+            session_timeout_ms: numbers.bounded("session.timeout.ms"),
+            heartbeat_interval_ms: numbers.bounded("heartbeat.interval.ms"),
+            assignment_interval_ms: numbers.bounded("assignment.interval.ms"),
             max_size: s.number("group.consumer.max.size"),
             assignors: s.list("group.consumer.assignors").to_vec(),
             migration_policy: s.text("group.consumer.migration.policy").unwrap_or("bidirectional").to_owned(),
@@ -43,23 +46,10 @@ impl ConsumerGroupConfig {
 /// What contradicts itself among the numbers (`GroupCoordinatorConfig`).
 pub(super) fn contradictions(s: &Settings) -> Vec<String> {
     const ASSIGNORS: &str = "group.consumer.assignors";
-    let key = |name: &str| format!("group.consumer.{name}");
-    let number = |name: &str| s.int(&key(name)).unwrap_or_default();
-    let mut told = Vec::new();
-    let mut at_most = |least: &str, most: &str| {
-        if number(least) > number(most) {
-            told.push(format!("{} must be greater than or equal to {}", key(most), key(least)));
-        }
-    };
-    for name in ["session.timeout.ms", "heartbeat.interval.ms", "assignment.interval.ms"] {
-        let (min, max) = (format!("min.{name}"), format!("max.{name}"));
-        at_most(&min, &max);
-        at_most(&min, name);
-        at_most(name, &max);
-    }
-    if number("heartbeat.interval.ms") >= number("session.timeout.ms") {
-        told.push(format!("{} must be less than {}", key("heartbeat.interval.ms"), key("session.timeout.ms")));
-    }
+    let mut numbers = GroupNumbers::new(s, PREFIX);
+    numbers.intervals_within_bounds();
+    numbers.heartbeat_below_session();
+    let mut told = numbers.told();
     let assignors = s.list(ASSIGNORS);
     if let Some(unknown) = assignors.iter().find(|name| !KNOWN_ASSIGNORS.contains(&name.as_str())) {
         told.push(format!(

@@ -11,6 +11,7 @@ pub mod describe;
 mod documentation;
 pub mod dynamic;
 pub mod group;
+mod group_numbers;
 pub mod listeners;
 mod load;
 mod log_dirs;

@@ -1,6 +1,9 @@
 //! The numbers of streams groups (KIP-1071), `group.streams.*`.
 
+use super::group_numbers::GroupNumbers;
 use super::settings::Settings;
+
+const PREFIX: &str = "group.streams.";
 
 /// The group coordinator's limits for streams groups.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,12 +29,12 @@ pub struct StreamsGroupConfig {
 impl StreamsGroupConfig {
     /// As the settings have it.
     pub fn new(s: &Settings) -> Self {
-        let bounded = |name: &str| ["", "min.", "max."].map(|bound| s.number(&format!("group.streams.{bound}{name}")));
+        let numbers = GroupNumbers::new(s, PREFIX);
         Self {
             enabled: s.list("group.coordinator.rebalance.protocols").iter().any(|protocol| protocol == "streams"),
-            session_timeout_ms: bounded("session.timeout.ms"),
-            heartbeat_interval_ms: bounded("heartbeat.interval.ms"),
-            assignment_interval_ms: bounded("assignment.interval.ms"),
+            session_timeout_ms: numbers.bounded("session.timeout.ms"),
+            heartbeat_interval_ms: numbers.bounded("heartbeat.interval.ms"),
+            assignment_interval_ms: numbers.bounded("assignment.interval.ms"),
             standby_replicas: s.number("group.streams.num.standby.replicas"),
             standby_replicas_max: s.number("group.streams.max.standby.replicas"),
             initial_rebalance_delay_ms: s.number("group.streams.initial.rebalance.delay.ms"),
@@ -42,25 +45,11 @@ impl StreamsGroupConfig {
 
 /// What contradicts itself among the numbers (`GroupCoordinatorConfig`).
 pub(super) fn contradictions(s: &Settings) -> Vec<String> {
-    let key = |name: &str| format!("group.streams.{name}");
-    let number = |name: &str| s.int(&key(name)).unwrap_or_default();
-    let mut told = Vec::new();
-    let mut at_most = |least: &str, most: &str| {
-        if number(least) > number(most) {
-            told.push(format!("{} must be greater than or equal to {}", key(most), key(least)));
-        }
-    };
-    for name in ["session.timeout.ms", "heartbeat.interval.ms", "assignment.interval.ms"] {
-        let (min, max) = (format!("min.{name}"), format!("max.{name}"));
-        at_most(&min, &max);
-        at_most(&min, name);
-        at_most(name, &max);
-    }
-    at_most("num.standby.replicas", "max.standby.replicas");
-    if number("heartbeat.interval.ms") >= number("session.timeout.ms") {
-        told.push(format!("{} must be less than {}", key("heartbeat.interval.ms"), key("session.timeout.ms")));
-    }
-    told
+    let mut numbers = GroupNumbers::new(s, PREFIX);
+    numbers.intervals_within_bounds();
+    numbers.at_most("num.standby.replicas", "max.standby.replicas");
+    numbers.heartbeat_below_session();
+    numbers.told()
 }
 
 #[cfg(test)]
