@@ -25,6 +25,7 @@ mod offsets;
 mod open_transactions;
 mod rebalance;
 mod records;
+mod refresh;
 mod replay;
 mod request;
 pub mod share;

@@ -1,9 +1,11 @@
 //! The join phase: how it begins, is prolonged, completes; what silence does
 //! (`GroupMetadataManager.prepareRebalance`, `completeClassicGroupJoin`, `expire*`).
 
-use super::classic::InitialDelay;
+use super::classic::{ClassicGroup, InitialDelay};
+use super::effects::Effects;
 use super::in_flight::Then;
 use super::join::join_error;
+use super::replay::answer_parked;
 use super::state::State;
 use super::sync::sync_error;
 use super::timers::Timer;
@@ -12,6 +14,16 @@ use crate::base::{ErrorCode, Now};
 use std::sync::Arc;
 
 impl Groups {
+    /// The group goes on in another protocol than `classic`'s: who waits in that is answered, and its timers end.
+    pub(super) fn end_rebalance(&mut self, id: &Arc<str>, classic: &mut ClassicGroup, fx: &mut Effects) {
+        answer_parked(classic, ErrorCode::RebalanceInProgress, fx);
+        for member_id in std::mem::take(&mut classic.pending_join) {
+            self.timers.cancel(&Timer::Session(id.clone(), member_id));
+        }
+        self.timers.cancel(&Timer::Join(id.clone()));
+        self.timers.cancel(&Timer::Sync(id.clone()));
+    }
+
     /// Begins a rebalance where the state allows it; during one, completes it when all are there.
     pub(super) fn rebalance_or_complete(&mut self, id: &Arc<str>, step: &mut Step) {
         let Some(group) = self.groups.get(id) else { return };

@@ -2,6 +2,7 @@
 //! of the group, the target, and the member's next step towards it. Decided on the group as it is; nothing changes
 //! before the entries are applied.
 
+use super::ConsumerGroup;
 use super::assignor::Assignor;
 use super::entry::{Entry, GroupEpoch};
 use super::hash::TopicHashes;
@@ -10,16 +11,14 @@ use super::partitions::Partitions;
 use super::reconcile::Reconcile;
 use super::regex::Expression;
 use super::target::next_target;
-use super::{ConsumerGroup, Refresh};
 use crate::base::{ErrorCode, Now};
 use crate::coordinator::group::config::ConsumerConfig;
+use crate::coordinator::group::refresh::Refresh;
 use crate::metadata::MetadataImage;
 use std::collections::{BTreeMap, HashSet};
 use std::rc::Rc;
 use std::sync::Arc;
 
-/// Topics are looked at again after so long even if nobody says that they changed.
-const REFRESH_MS: i64 = i32::MAX as i64;
 /// Patterns of a group are not looked up more often.
 pub const REGEX_REFRESH_MS_MIN: i64 = 10_000;
 
@@ -174,7 +173,7 @@ impl Plan {
             self.epoch = self.epoch.saturating_add(1);
             self.entries.push(Entry::Epoch(Some(GroupEpoch { epoch: self.epoch, hash })));
         }
-        self.refresh = Some(Refresh { at: ground.now.mono.plus_ms(REFRESH_MS), epoch: self.epoch });
+        self.refresh = Some(Refresh::begin(ground.now, self.epoch));
         if group.has_old_metadata {
             self.entries.push(Entry::OldMetadata(false));
         }
@@ -258,7 +257,7 @@ impl ConsumerGroup {
     }
 
     fn is_refresh_due(&self, now: Now) -> bool {
-        self.refresh.is_none_or(|refresh| now.mono >= refresh.at || self.epoch.epoch < refresh.epoch)
+        self.refresh.is_none_or(|refresh| refresh.is_over(now, self.epoch.epoch))
     }
 
     /// The assignor that most members want, after `new` has taken the place of `old`.

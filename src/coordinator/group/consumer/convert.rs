@@ -12,7 +12,6 @@ use crate::base::{ErrorCode, Now};
 use crate::coordinator::group::classic::{CONSUMER_PROTOCOL_TYPE, ClassicGroup};
 use crate::coordinator::group::effects::{Record, Step};
 use crate::coordinator::group::member::Member;
-use crate::coordinator::group::replay::answer_parked;
 use crate::coordinator::group::state::State;
 use crate::coordinator::group::timers::Timer;
 use crate::coordinator::group::{Groups, records};
@@ -79,12 +78,7 @@ impl Groups {
             Base::Upgraded(group, all) => (group, all),
         };
         let Some(mut classic) = self.groups.remove(id) else { return };
-        answer_parked(&mut classic, ErrorCode::RebalanceInProgress, step.fx);
-        for member_id in std::mem::take(&mut classic.pending_join) {
-            self.timers.cancel(&Timer::Session(id.clone(), member_id));
-        }
-        self.timers.cancel(&Timer::Join(id.clone()));
-        self.timers.cancel(&Timer::Sync(id.clone()));
+        self.end_rebalance(id, &mut classic, step.fx);
         group.commits_in_flight = classic.commits_in_flight;
         entries.iter().for_each(|entry| drop(group.apply(entry)));
         all.extend(entries);

@@ -39,7 +39,8 @@ pub use regex::RegexScan;
 pub use subscription::{Count, SubscriptionType};
 pub use write::{After, Before, Deferred, Done, Write};
 
-use crate::base::{Instant, Uuid};
+use crate::base::Uuid;
+use crate::coordinator::group::refresh::Refresh;
 use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -67,14 +68,6 @@ impl ConsumerState {
             Self::Stable => "Stable",
         }
     }
-}
-
-/// Until when the group need not look at its topics again.
-#[derive(Clone, Copy, Debug)]
-struct Refresh {
-    at: Instant,
-    /// The epoch decided on then: should the write fail, the group's is below it.
-    epoch: i32,
 }
 
 /// A consumer group.

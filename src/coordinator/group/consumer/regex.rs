@@ -1,11 +1,12 @@
 //! Patterns of topics (KIP-848's SubscribedTopicRegex, RE2 syntax): what they stand for is looked up in the metadata
 //! image a piece at a time, so that a hundred thousand topics keep no core from its work (`TopicRegexResolver`).
 
+use super::ConsumerGroup;
 use super::entry::{Entry, GroupEpoch, Resolved};
 use super::hash::TopicHashes;
 use super::subscription::{Counts, count_regex};
-use super::{ConsumerGroup, Refresh};
 use crate::base::{Now, TimestampMs};
+use crate::coordinator::group::refresh::Refresh;
 use crate::metadata::MetadataImage;
 use regex::{Regex, RegexBuilder};
 use std::collections::{BTreeMap, BTreeSet};
@@ -107,7 +108,7 @@ impl ConsumerGroup {
         if bump || hash != self.epoch.hash {
             let epoch = self.epoch.epoch.saturating_add(1);
             entries.push(Entry::Epoch(Some(GroupEpoch { epoch, hash })));
-            self.refresh = Some(Refresh { at: now.mono.plus_ms(i64::from(i32::MAX)), epoch });
+            self.refresh = Some(Refresh::begin(now, epoch));
         }
         entries
     }

@@ -4,14 +4,15 @@
 
 use super::assignor::{Candidate, assign};
 use super::configure::Configured;
-use super::entry::{Current, Entry, GroupEpoch, Metadata, TargetEpoch};
+use super::entry::{Current, Entry, GroupEpoch, Metadata};
 use super::reconcile::Reconcile;
 use super::status::Status;
 use super::tasks::Tasks;
-use super::{Refresh, StreamsGroup, topology};
+use super::{StreamsGroup, topology};
 use crate::base::{ErrorCode, Now, TimestampMs};
-use crate::coordinator::group::consumer::{Refusal, TopicHashes};
+use crate::coordinator::group::consumer::{Refusal, TargetEpoch, TopicHashes};
 use crate::coordinator::group::records::own;
+use crate::coordinator::group::refresh::Refresh;
 use crate::metadata::MetadataImage;
 use crate::protocol::messages::StreamsGroupTopologyValue;
 use crate::protocol::messages::streams_group_heartbeat_response::Status as Told;
@@ -19,8 +20,6 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
-/// Topics are looked at again after so long even if nobody says that they changed.
-const REFRESH_MS: i64 = i32::MAX as i64;
 /// What the assignor is told besides, as Kafka names it.
 const STANDBYS: &str = "num.standby.replicas";
 
@@ -157,7 +156,7 @@ impl Plan {
             self.entries.push(Entry::Epoch(Some(Rc::new(value))));
         }
         if let Some(refresh) = &mut self.refresh {
-            refresh.epoch = self.epoch;
+            refresh.set_epoch(self.epoch);
         }
     }
 
@@ -248,7 +247,7 @@ fn configure(
     }
     let hash = ground.hashes.of_group(topology::required_topics(topology).iter(), ground.image);
     *bump |= hash != known;
-    let refresh = Some(Refresh { at: ground.now.mono.plus_ms(REFRESH_MS), epoch: group.group_epoch() });
+    let refresh = Some(Refresh::begin(ground.now, group.group_epoch()));
     match standing {
         Some(standing) if hash == known => Ok((standing, hash, refresh)),
         Some(_) | None => {

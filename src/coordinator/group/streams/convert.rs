@@ -8,7 +8,6 @@ use crate::coordinator::group::classic::ClassicGroup;
 use crate::coordinator::group::consumer::{After, Before, Refusal};
 use crate::coordinator::group::effects::{Record, Step};
 use crate::coordinator::group::join::join_error;
-use crate::coordinator::group::replay::answer_parked;
 use crate::coordinator::group::request::{Caller, Request};
 use crate::coordinator::group::state::State;
 use crate::coordinator::group::timers::Timer;
@@ -61,10 +60,7 @@ impl Groups {
     pub(super) fn take_streams_base(&mut self, id: &Arc<str>, base: Base, entries: Vec<Entry>, step: &mut Step) {
         let Base::Emptied(mut group) = base else { return self.change_streams(id, entries, step.fx) };
         let Some(mut classic) = self.groups.remove(id) else { return };
-        answer_parked(&mut classic, ErrorCode::RebalanceInProgress, step.fx);
-        for member_id in std::mem::take(&mut classic.pending_join) {
-            self.timers.cancel(&Timer::Session(id.clone(), member_id));
-        }
+        self.end_rebalance(id, &mut classic, step.fx);
         group.commits_in_flight = classic.commits_in_flight;
         entries.iter().for_each(|entry| drop(group.apply(entry)));
         let mut records: Vec<Record> = vec![records::group_tombstone(id)];

@@ -3,6 +3,7 @@
 
 use super::tasks::{Held, TaskEpochs, TaskSets, Tasks};
 use crate::coordinator::codec::{prefixed, read_value};
+use crate::coordinator::group::consumer::TargetEpoch;
 use crate::coordinator::group::effects::Record;
 use crate::coordinator::group::records::own;
 use crate::coordinator::group::str_of;
@@ -44,15 +45,6 @@ pub struct GroupEpoch {
     pub validated: i32,
     /// What the assignor was told besides, by name.
     pub assignment_configs: BTreeMap<Arc<str>, Arc<str>>,
-}
-
-/// The epoch of a target assignment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TargetEpoch {
-    /// The group's epoch that it is for.
-    pub epoch: i32,
-    /// When it was computed, in wall-clock ms; 0 unknown.
-    pub timestamp: i64,
 }
 
 /// What a member says of itself.

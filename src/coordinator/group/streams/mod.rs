@@ -32,10 +32,12 @@ pub use entry::Entry;
 pub use heartbeat::Answered;
 pub use status::MISSING_INTERNAL_TOPICS;
 
-use crate::base::{Instant, Now};
+use crate::base::Now;
+use crate::coordinator::group::consumer::TargetEpoch;
+use crate::coordinator::group::refresh::Refresh;
 use crate::protocol::messages::StreamsGroupTopologyValue;
 use configure::Configured;
-use entry::{Current, GroupEpoch, Metadata, TargetEpoch};
+use entry::{Current, GroupEpoch, Metadata};
 use holders::Holders;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::rc::Rc;
@@ -71,14 +73,6 @@ impl StreamsState {
             Self::Stable => "Stable",
         }
     }
-}
-
-/// Until when the group need not look at its topics again.
-#[derive(Clone, Copy, Debug)]
-struct Refresh {
-    at: Instant,
-    /// The epoch decided on then: should the write fail, the group's is below it.
-    epoch: i32,
 }
 
 /// A streams group.
@@ -185,7 +179,7 @@ impl StreamsGroup {
     }
 
     fn is_refresh_due(&self, now: Now) -> bool {
-        self.refresh.is_none_or(|refresh| now.mono >= refresh.at || self.group_epoch() < refresh.epoch)
+        self.refresh.is_none_or(|refresh| refresh.is_over(now, self.group_epoch()))
     }
 
     /// Takes an entry; returns the one that takes it back. The end of the group itself is its owner's to act on.
