@@ -110,11 +110,7 @@ fn share(cores: &[CoreFacts], out: &mut Text) {
     let mut facts = ShareFacts::default();
     let (mut states, mut phases) = (0, Phases::default());
     for core in cores {
-        let more = core.coordinators.share;
-        facts.sessions += more.sessions;
-        facts.session_partitions += more.session_partitions;
-        facts.partitions += more.partitions;
-        facts.in_flight += more.in_flight;
+        facts.add(core.coordinators.share);
         states += core.coordinators.share_states;
         phases.add(core.coordinators.share_phases);
     }

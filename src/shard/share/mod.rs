@@ -70,6 +70,16 @@ pub struct ShareFacts {
     pub in_flight: i64,
 }
 
+impl ShareFacts {
+    /// Another core's as well.
+    pub fn add(&mut self, other: Self) {
+        self.sessions += other.sessions;
+        self.session_partitions += other.session_partitions;
+        self.partitions += other.partitions;
+        self.in_flight += other.in_flight;
+    }
+}
+
 impl Shard {
     /// For the metrics.
     pub fn share_facts(&self) -> ShareFacts {
