@@ -4,13 +4,12 @@
 use crate::broker::fresh_topic;
 use crate::cgroup::MemoryGroup;
 use crate::kafka;
-use crate::server::{Kind, Server, Setup};
+use crate::server::{Kind, Server, Servers, Setup};
 use crate::tail::{Connection, Tail, nice, report};
 use corelog::protocol::ApiKey;
 use corelog::protocol::messages::FetchResponse;
 use std::io;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
@@ -19,15 +18,8 @@ use std::time::{Duration, Instant};
 /// What to measure.
 #[derive(clap::Args, Clone)]
 pub struct Args {
-    /// corelog.
-    #[arg(long, default_value = "target/release/corelog")]
-    binary: PathBuf,
-    /// Jars of Apache Kafka; it is measured too where they are given.
-    #[arg(long)]
-    kafka_libs: Option<PathBuf>,
-    /// Where log dirs shall lie.
-    #[arg(long, default_value = ".")]
-    dir: PathBuf,
+    #[command(flatten)]
+    servers: Servers,
     /// Memory of corelog's group, page cache included, in MB.
     #[arg(long, default_value_t = 256)]
     memory: u64,
@@ -49,15 +41,19 @@ pub struct Args {
 
 /// `cold`: prints percentiles of both, and their ratio, for each server.
 pub fn run(args: &Args) -> io::Result<()> {
-    let mut kinds = vec![(Kind::Corelog(args.binary.clone()), args.memory)];
-    kinds.extend(args.kafka_libs.clone().map(|libs| (Kind::Kafka(libs), args.kafka_memory)));
-    kinds.iter().try_for_each(|(kind, memory)| one(args, kind, *memory))
+    args.servers.kinds().iter().try_for_each(|kind| {
+        let memory = match kind {
+            Kind::Corelog(_) => args.memory,
+            Kind::Kafka(_) => args.kafka_memory,
+        };
+        one(args, kind, memory)
+    })
 }
 
 fn one(args: &Args, kind: &Kind, memory: u64) -> io::Result<()> {
     let group = MemoryGroup::new(memory << 20)?;
     let setup = Setup { group: Some(group.entrance()), core: Some(0), properties: Vec::new() };
-    let server = Server::start_in(kind, &args.dir, &setup)?;
+    let server = Server::start_in(kind, &args.servers.dir, &setup)?;
     // The broker has the other core; what the kernel does for it may come here too.
     core_affinity::set_for_current(core_affinity::CoreId { id: 1 });
     let old = fresh_topic("old");

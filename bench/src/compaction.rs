@@ -2,7 +2,7 @@
 //! cleaned on the broker's only core. And what cleaning costs.
 
 use crate::broker::fresh_topic;
-use crate::server::{Kind, Server, Setup};
+use crate::server::{Kind, Server, Servers, Setup};
 use crate::tail::{Connection, Tail, report};
 use crate::{cpu, kafka};
 use std::io;
@@ -17,15 +17,8 @@ const KEYS: u64 = 16_000;
 /// What to measure.
 #[derive(clap::Args, Clone)]
 pub struct Args {
-    /// corelog.
-    #[arg(long, default_value = "target/release/corelog")]
-    binary: PathBuf,
-    /// Jars of Apache Kafka; it is measured too where they are given.
-    #[arg(long)]
-    kafka_libs: Option<PathBuf>,
-    /// Where log dirs shall lie.
-    #[arg(long, default_value = ".")]
-    dir: PathBuf,
+    #[command(flatten)]
+    servers: Servers,
     /// Logs that are cleaned in each phase.
     #[arg(long, default_value_t = 2)]
     logs: usize,
@@ -38,15 +31,13 @@ pub struct Args {
 
 /// `compaction`: percentiles at the tail with and without, and the cleaner's CPU, for each server.
 pub fn run(args: &Args) -> io::Result<()> {
-    let mut kinds = vec![Kind::Corelog(args.binary.clone())];
-    kinds.extend(args.kafka_libs.clone().map(Kind::Kafka));
-    kinds.iter().try_for_each(|kind| one(args, kind))
+    args.servers.kinds().iter().try_for_each(|kind| one(args, kind))
 }
 
 fn one(args: &Args, kind: &Kind) -> io::Result<()> {
     // Apache Kafka's cleaner looks for work only so often.
     let properties = vec![("log.cleaner.backoff.ms".into(), "100".to_owned())];
-    let server = Server::start_in(kind, &args.dir, &Setup { core: Some(0), properties, group: None })?;
+    let server = Server::start_in(kind, &args.servers.dir, &Setup { core: Some(0), properties, group: None })?;
     core_affinity::set_for_current(core_affinity::CoreId { id: 1 });
     let (mut alone, mut beside) = (Vec::new(), Vec::new());
     let (mut cleaning, mut cleaner) = (Duration::ZERO, Duration::ZERO);

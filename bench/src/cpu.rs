@@ -6,13 +6,15 @@ use std::time::Duration;
 
 /// CPU time of all threads of `pid`, io_uring's kernel workers included.
 pub fn of_process(pid: u32) -> io::Result<Duration> {
-    let mut nanoseconds = 0;
-    for task in fs::read_dir(format!("/proc/{pid}/task"))? {
-        // A thread may end while we look.
-        let Ok(stat) = fs::read_to_string(task?.path().join("schedstat")) else { continue };
-        nanoseconds += stat.split(' ').next().and_then(|n| n.parse::<u64>().ok()).unwrap_or(0);
-    }
-    Ok(Duration::from_nanos(nanoseconds))
+    let stats = of_tasks(pid, "schedstat")?;
+    let nanoseconds = stats.iter().filter_map(|stat| stat.split(' ').next()?.parse::<u64>().ok());
+    Ok(Duration::from_nanos(nanoseconds.sum()))
+}
+
+/// One file of each thread of `pid`; a thread may end while we look.
+fn of_tasks(pid: u32, file: &str) -> io::Result<Vec<String>> {
+    let tasks = fs::read_dir(format!("/proc/{pid}/task"))?.collect::<io::Result<Vec<_>>>()?;
+    Ok(tasks.iter().filter_map(|task| fs::read_to_string(task.path().join(file)).ok()).collect())
 }
 
 /// User and system CPU time of `pid`, in clock ticks' precision (10 ms).
@@ -31,13 +33,9 @@ pub fn resident_bytes(pid: u32) -> io::Result<u64> {
 
 /// How often the threads of `pid` left the CPU, by waiting or by force.
 pub fn context_switches(pid: u32) -> io::Result<u64> {
-    let mut switches = 0;
-    for task in fs::read_dir(format!("/proc/{pid}/task"))? {
-        let Ok(status) = fs::read_to_string(task?.path().join("status")) else { continue };
-        let counts = status.lines().filter(|line| line.contains("ctxt_switches:"));
-        switches += counts.filter_map(|line| line.split('\t').nth(1)?.parse::<u64>().ok()).sum::<u64>();
-    }
-    Ok(switches)
+    let statuses = of_tasks(pid, "status")?;
+    let counts = statuses.iter().flat_map(|status| status.lines()).filter(|line| line.contains("ctxt_switches:"));
+    Ok(counts.filter_map(|line| line.split('\t').nth(1)?.parse::<u64>().ok()).sum())
 }
 
 /// Bytes that `pid` caused to be sent to disks. Zero where the kernel does not count them.

@@ -4,7 +4,7 @@
 //! time in which all members, answering at once, got through it.
 
 use crate::members::{Member, assignment, wrong};
-use crate::server::{Kind, Server};
+use crate::server::{Kind, Server, Servers};
 use crate::wire::{Connection, Reply};
 use crate::{cpu, kafka};
 use corelog::protocol::ApiKey;
@@ -13,7 +13,6 @@ use corelog::protocol::messages::offset_fetch_request::{OffsetFetchRequestGroup,
 use corelog::protocol::messages::sync_group_request::SyncGroupRequestAssignment;
 use corelog::protocol::messages::{OffsetCommitRequest, OffsetCommitResponse, OffsetFetchRequest, OffsetFetchResponse};
 use std::io;
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 const COMMIT: i16 = 7;
@@ -26,15 +25,8 @@ pub const REBALANCE_MS: i32 = 60_000;
 /// Arguments of `groups`.
 #[derive(clap::Args)]
 pub struct Args {
-    /// corelog.
-    #[arg(long, default_value = "target/release/corelog")]
-    binary: PathBuf,
-    /// Jars of Apache Kafka; it is measured too where they are given.
-    #[arg(long)]
-    kafka_libs: Option<PathBuf>,
-    /// Where log dirs shall lie.
-    #[arg(long, default_value = ".")]
-    dir: PathBuf,
+    #[command(flatten)]
+    servers: Servers,
     /// Only what contains this: heartbeats, commits, rebalance, load.
     #[arg(long, default_value = "")]
     only: String,
@@ -60,8 +52,6 @@ pub struct Args {
 
 /// `groups`: each workload on each server in turn.
 pub fn run(args: &Args) -> io::Result<()> {
-    let mut kinds = vec![Kind::Corelog(args.binary.clone())];
-    kinds.extend(args.kafka_libs.clone().map(Kind::Kafka));
     type Workload = fn(&Args, &Kind) -> io::Result<String>;
     let workloads: [(&str, Workload); 6] = [
         ("heartbeats classic", |args, kind| heartbeats(args, kind, false)),
@@ -72,7 +62,7 @@ pub fn run(args: &Args) -> io::Result<()> {
         ("load", load),
     ];
     for (name, workload) in workloads.into_iter().filter(|(name, _)| name.contains(&args.only)) {
-        for kind in &kinds {
+        for kind in &args.servers.kinds() {
             println!("{name:>20}  {:<8} {}", kind.name(), workload(args, kind)?);
         }
     }
@@ -133,7 +123,7 @@ fn paced(server: &Server, rate: usize, seconds: u64, mut work: impl FnMut(usize)
 }
 
 fn heartbeats(args: &Args, kind: &Kind, consumer: bool) -> io::Result<String> {
-    let server = Server::start(kind, &args.dir)?;
+    let server = Server::start(kind, &args.servers.dir)?;
     kafka::create_topic(server.address, TOPIC, args.members as i32)?;
     server.await_coordinator()?;
     let name = |n: usize| format!("group-{}", n / args.members);
@@ -193,7 +183,7 @@ fn committed(reply: Reply) -> io::Result<()> {
 
 fn commits(args: &Args, kind: &Kind) -> io::Result<String> {
     const RATE: usize = 10_000;
-    let server = Server::start(kind, &args.dir)?;
+    let server = Server::start(kind, &args.servers.dir)?;
     kafka::create_topic(server.address, TOPIC, 10)?;
     server.await_coordinator()?;
     let mut connections: Vec<Connection> =
@@ -211,7 +201,7 @@ fn commits(args: &Args, kind: &Kind) -> io::Result<String> {
 }
 
 fn rebalance_classic(args: &Args, kind: &Kind) -> io::Result<String> {
-    let server = Server::start(kind, &args.dir)?;
+    let server = Server::start(kind, &args.servers.dir)?;
     kafka::create_topic(server.address, TOPIC, args.partitions)?;
     server.await_coordinator()?;
     let count = args.rebalance_members;
@@ -255,7 +245,7 @@ fn settle(members: &mut [Member], partitions: usize) -> io::Result<()> {
 }
 
 fn rebalance_consumer(args: &Args, kind: &Kind) -> io::Result<String> {
-    let server = Server::start(kind, &args.dir)?;
+    let server = Server::start(kind, &args.servers.dir)?;
     kafka::create_topic(server.address, TOPIC, args.partitions)?;
     server.await_coordinator()?;
     let (count, partitions) = (args.rebalance_members, args.partitions as usize);
@@ -296,7 +286,7 @@ fn rebalance_consumer(args: &Args, kind: &Kind) -> io::Result<String> {
 
 fn load(args: &Args, kind: &Kind) -> io::Result<String> {
     const PARTITIONS: i32 = 100;
-    let mut server = Server::start(kind, &args.dir)?;
+    let mut server = Server::start(kind, &args.servers.dir)?;
     kafka::create_topic(server.address, TOPIC, PARTITIONS)?;
     server.await_coordinator()?;
     let mut connection = Connection::open(server.address)?;

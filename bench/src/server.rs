@@ -31,6 +31,28 @@ impl Kind {
     }
 }
 
+/// The servers that are measured in turn.
+#[derive(clap::Args, Clone)]
+pub struct Servers {
+    /// corelog.
+    #[arg(long, default_value = "target/release/corelog")]
+    binary: PathBuf,
+    /// Jars of Apache Kafka; it is measured too where they are given.
+    #[arg(long)]
+    kafka_libs: Option<PathBuf>,
+    /// Where log dirs shall lie.
+    #[arg(long, default_value = ".")]
+    pub dir: PathBuf,
+}
+
+impl Servers {
+    /// corelog, then Apache Kafka if it is wanted.
+    pub fn kinds(&self) -> Vec<Kind> {
+        let kafka = self.kafka_libs.clone().map(Kind::Kafka);
+        std::iter::once(Kind::Corelog(self.binary.clone())).chain(kafka).collect()
+    }
+}
+
 /// A running server with a fresh directory; ended and removed on drop.
 pub struct Server {
     child: Child,

@@ -36,6 +36,20 @@ pub struct Phase {
     pub elapsed: Duration,
 }
 
+/// When the records of a phase are due.
+#[derive(Clone, Copy)]
+struct Schedule {
+    first: Instant,
+    every: Duration,
+    count: u64,
+}
+
+impl Schedule {
+    fn due(&self, record: u64) -> Instant {
+        self.first + self.every * record as u32
+    }
+}
+
 /// A connection on which frames go out and replies come in, in order.
 pub struct Connection(TcpStream);
 
@@ -78,14 +92,16 @@ impl Tail {
         let topic = fresh_topic("tail");
         kafka::create_topic(address, &topic, 1)?;
         let begun = Instant::now();
-        let first_due = begun + Duration::from_millis(200);
-        let count = self.rate * self.seconds;
-        let every = Duration::from_nanos(1_000_000_000 / self.rate.max(1));
+        let schedule = Schedule {
+            first: begun + Duration::from_millis(200),
+            every: Duration::from_nanos(1_000_000_000 / self.rate.max(1)),
+            count: self.rate * self.seconds,
+        };
         let consumer = {
             let topic = topic.clone();
-            thread::spawn(move || consume(address, &topic, count, first_due, every))
+            thread::spawn(move || consume(address, &topic, schedule))
         };
-        let produce = self.produce(address, &topic, count, first_due, every);
+        let produce = self.produce(address, &topic, schedule);
         let consume = consumer.join().map_err(|_| io::Error::other("the consumer panicked"))?;
         let elapsed = begun.elapsed();
         let _ = kafka::delete_topic(address, &topic);
@@ -93,14 +109,7 @@ impl Tail {
     }
 
     /// One record a request, each sent when it is due, whatever became of the ones before.
-    fn produce(
-        &self,
-        address: SocketAddr,
-        topic: &str,
-        count: u64,
-        first_due: Instant,
-        every: Duration,
-    ) -> io::Result<Histogram<u64>> {
+    fn produce(&self, address: SocketAddr, topic: &str, schedule: Schedule) -> io::Result<Histogram<u64>> {
         nice(-10);
         let frame = kafka::produce(topic, 0, -1, kafka::batch(1, self.record))?;
         let mut writing = Connection::open(address)?;
@@ -108,17 +117,15 @@ impl Tail {
         let answers = thread::spawn(move || {
             nice(-10);
             let (mut latency, mut reply) = (histogram()?, Vec::new());
-            for n in 0..count {
+            for n in 0..schedule.count {
                 reading.reply(&mut reply)?;
-                let due = first_due + every * n as u32;
-                let _ = latency.record(due.elapsed().as_nanos() as u64);
+                let _ = latency.record(schedule.due(n).elapsed().as_nanos() as u64);
             }
             kafka::check_produced(&reply)?;
             Ok::<_, io::Error>(latency)
         });
-        for n in 0..count {
-            let due = first_due + every * n as u32;
-            thread::sleep(due.saturating_duration_since(Instant::now()));
+        for n in 0..schedule.count {
+            thread::sleep(schedule.due(n).saturating_duration_since(Instant::now()));
             writing.0.write_all(&frame)?;
         }
         answers.join().map_err(|_| io::Error::other("the producer panicked"))?
@@ -126,23 +133,16 @@ impl Tail {
 }
 
 /// Waits at the log's end. All records are of one size: how many came is known by the bytes.
-fn consume(
-    address: SocketAddr,
-    topic: &str,
-    count: u64,
-    first_due: Instant,
-    every: Duration,
-) -> io::Result<Histogram<u64>> {
+fn consume(address: SocketAddr, topic: &str, schedule: Schedule) -> io::Result<Histogram<u64>> {
     nice(-10);
     let mut connection = Connection::open(address)?;
     let (mut latency, mut reply, mut next) = (histogram()?, Vec::new(), 0_u64);
-    while next < count {
+    while next < schedule.count {
         connection.call(&kafka::fetch(topic, 0, next as i64, 1 << 20)?, &mut reply)?;
         let end = kafka::end_of_fetched(&reply)?.unwrap_or(next as i64) as u64;
         let now = Instant::now();
-        for n in next..end.min(count) {
-            let due = first_due + every * n as u32;
-            let _ = latency.record(now.saturating_duration_since(due).as_nanos() as u64);
+        for n in next..end.min(schedule.count) {
+            let _ = latency.record(now.saturating_duration_since(schedule.due(n)).as_nanos() as u64);
         }
         next = end;
     }

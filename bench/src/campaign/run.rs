@@ -6,7 +6,7 @@ use super::result::{self, Run};
 use super::table;
 use crate::broker::{LoadArgs, batch_of};
 use crate::load::Outcome;
-use crate::server::{self, Server, Setup};
+use crate::server::{Server, Servers, Setup};
 use crate::{child, cpu, floor, kafka};
 use std::fs::File;
 use std::io::{self, Write};
@@ -17,18 +17,11 @@ use std::path::{Path, PathBuf};
 pub struct Args {
     /// The file of workloads (TOML).
     plan: PathBuf,
-    /// corelog's binary.
-    #[arg(long, default_value = "target/release/corelog")]
-    binary: PathBuf,
-    /// The directory of Apache Kafka's jars, to run it in turn with the others.
-    #[arg(long)]
-    kafka_libs: Option<PathBuf>,
+    #[command(flatten)]
+    servers: Servers,
     /// Leaves the floors out.
     #[arg(long)]
     no_floor: bool,
-    /// Where the servers' directories shall lie.
-    #[arg(long, default_value = ".")]
-    dir: PathBuf,
     /// Takes each run as a line of JSON, behind what is there.
     #[arg(long)]
     json: Option<PathBuf>,
@@ -67,7 +60,7 @@ pub fn run(args: &Args) -> io::Result<()> {
     let mut plan = Plan::read(&args.plan)?;
     plan.rounds = args.rounds.unwrap_or(plan.rounds).max(1);
     plan.workload.retain(|workload| workload.name.contains(&args.only));
-    let machine = Machine::here(&args.dir);
+    let machine = Machine::here(&args.servers.dir);
     let mut json = match &args.json {
         Some(path) => Some(File::options().create(true).append(true).open(path)?),
         None => None,
@@ -78,7 +71,7 @@ pub fn run(args: &Args) -> io::Result<()> {
         // The first round warms up: buffers, the page cache, Java's compiler.
         for round in 0..=plan.rounds {
             for contender in &mut contenders {
-                let mut run = one(contender, workload, &args.dir, &machine)?;
+                let mut run = one(contender, workload, &args.servers.dir, &machine)?;
                 run.round = round;
                 let of = format!("[{}/{}] {}", index + 1, plan.workload.len(), workload.name);
                 eprintln!("{of}, round {round} of {}, {}: {:.3} {}", plan.rounds, run.server, run.cost(), run.unit());
@@ -101,9 +94,8 @@ fn contenders(args: &Args, workload: &Workload) -> io::Result<Vec<Contender>> {
         ..Setup::default()
     };
     let mut all = Vec::new();
-    let kinds = [Some(server::Kind::Corelog(args.binary.clone())), args.kafka_libs.clone().map(server::Kind::Kafka)];
-    for kind in kinds.into_iter().flatten() {
-        all.push(Contender::Broker(kind.name(), Server::start_in(&kind, &args.dir, &setup)?));
+    for kind in args.servers.kinds() {
+        all.push(Contender::Broker(kind.name(), Server::start_in(&kind, &args.servers.dir, &setup)?));
     }
     // The floors are bare loops on one core, and closed.
     if !args.no_floor && workload.rate.is_none() && workload.cores == Some(1) {
