@@ -14,6 +14,11 @@ PROPERTIES = {
     "share.coordinator.state.topic.num.partitions": 3,
     "share.coordinator.state.topic.replication.factor": 1,
     "share.coordinator.state.topic.min.isr": 1,
+    # Two joins at once or one after the other: the same.
+    "group.consumer.assignment.interval.ms": 0,
+    "group.share.assignment.interval.ms": 0,
+    "group.streams.assignment.interval.ms": 0,
+    "group.streams.initial.rebalance.delay.ms": 0,
     # The records are of the past.
     "log.retention.ms": -1,
     # Apache Kafka's controller waits so long for more to write at once.

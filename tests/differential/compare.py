@@ -15,9 +15,11 @@ class Comparison:
         for (key, version, body), a, b in zip(requests, expected, found, strict=True):
             self.asked[key] += 1
             parted = difference(a, b)
-            why = parted and reason(key, parted, body)
-            if why:
-                self.explained[why] += 1
+            known = parted and reason(key, parted, body)
+            if known:
+                self.explained[known.reason] += 1
+                if known.ends:
+                    return
             elif parted:
                 self.unexplained[key] += 1
                 if self.unexplained[key] <= self.told_per_key:

@@ -11,9 +11,12 @@ class Known(NamedTuple):
     reason: str
     #: of the request, as Python prints it
     asked: str = ""
+    #: the rest of the sequence stands on what only one broker has: it is not compared
+    ends: bool = False
 
 
 HASHED = "a resource that is wrong in two ways: which one is told is chance (a hash table's order)"
+WHOSE = "which of two members gets what is chance (a hash table's order, and ids of topics)"
 REFUSAL = r"""["'](Can't|Invalid value|Configuration|Unknown|Error due|Null value).*"""
 
 KNOWN = [
@@ -22,7 +25,7 @@ KNOWN = [
     *(Known(key, rf"ErrorMessage: {REFUSAL}, {REFUSAL}", HASHED, r"\}, \{'Name'") for key in (33, 44)),
     Known(44, r"ErrorCode: (40, -1|-1, 40)$", HASHED, r"ConfigOperation.*\}, \{'Name'.*ConfigOperation"),
     Known(9, r"ErrorCode: -1, 25", "Apache Kafka fails inside over a member epoch of no member", "'MemberId': None"),
-    *(Known(key, r"ErrorMessage: ['\"].*, ['\"]", "a reason in our own words") for key in (66, 68, 76, 77, 90, 91, 92)),
+    *(Known(key, r"ErrorMessage: ['\"].*, ['\"]", "a reason in our own words") for key in (66, 68, 76, 77, 78, 79, 88, 90, 91, 92)),
     *(
         Known(key, r"ErrorMessage: ['\"].*, None$", "a code's general words, which every client has itself")
         for key in (61, 76, 77, 78, 79, 83, 84, 85, 86, 87, 90, 91, 92)
@@ -38,14 +41,21 @@ KNOWN = [
     Known(0, r"LogStartOffset: -1, 0", "whether the transaction is verified before its batch is looked at", "TransactionalId"),
     Known(47, r"Topics\[\] 1, 2", "a topic that is asked twice is answered twice"),
     Known(68, r"Assignment.TopicPartitions\[\] 0, 1", "Apache Kafka's coordinator has not heard of the topic yet"),
+    Known(83, r"ErrorCode: 3, 0", "Apache Kafka's coordinator has not heard of the topic yet", ends=True),
+    Known(88, r"ErrorCode: -1, 0", "Apache Kafka fails inside over a member with an endpoint while the topics do not fit", "'UserEndpoint': {|'EndpointInformationEpoch'", ends=True),
+    Known(88, r"ErrorCode: -1, 130", "Apache Kafka fails inside over a topology of no parts", r"'Subtopologies': \[\]", ends=True),
+    Known(88, r"(Active|Standby)(Tasks|Partitions)|EndpointInformationEpoch", WHOSE, "'kk", ends=True),
+    Known(89, r"(Active|Standby)Tasks|MemberEpoch|GroupState", WHOSE, "'kk", ends=True),
+    Known(68, r"Assignment|MemberEpoch", WHOSE, "'pp", ends=True),
+    Known(69, r"Assignment|MemberEpoch|GroupState", WHOSE, "'pp", ends=True),
     Known(1, r"ErrorCode: 75, 0", "Apache Kafka's broker has not heard of its new partition yet"),
     Known(32, r"Documentation: ", "what a setting means, in our own words"),
 ]
 
 
 def reason(key, told, body):
-    """Why this difference stands; None for one that nobody has explained."""
+    """The `Known` that this difference is; None for one that nobody has explained."""
     for known in KNOWN:
         if known.key == key and re.search(known.pattern, told) and re.search(known.asked, repr(body)):
-            return known.reason
+            return known
     return None

@@ -6,7 +6,10 @@ from harness.wire import FIXED, messages
 
 from .batches import batch
 from .names import Name
-from .scripted import SCRIPTS
+from .patterns import patterns
+from .scripted import consumer, idempotent, share, share_state, transaction
+from .share_records import share_records
+from .streams import streams
 
 #: Requests that wait for others, or whose answer is no message: the groups' and the transactions' own tests have them.
 #: 1 Fetch of a session is asked by hand below; 78 and 79 hold records for as long as a member lives.
@@ -24,11 +27,14 @@ INTEGERS = {
 }
 
 
+SCRIPTS = (transaction, transaction, idempotent, consumer, consumer, patterns, share, share_records, share_records, share_state, streams, streams)
+
+
 class Sequence:
     """The requests of one sequence: `(key, version, body)` with `Name`s in the body."""
 
-    def __init__(self, random, number, versions):
-        self.random, self.number, self.versions = random, number, versions
+    def __init__(self, random, number, versions, scripts=SCRIPTS):
+        self.random, self.number, self.versions, self.scripts = random, number, versions, scripts
         self.topics = [f"d{number}-a", f"d{number}-b", f"d{number}.c", f"d{number}_c"]
         self.groups = [f"g{number}-a", f"g{number}-b"]
         self.users = [f"u{number}", f"v{number}"]
@@ -222,7 +228,7 @@ class Sequence:
         keys = {
             2: ("retention.ms", "cleanup.policy", "min.insync.replicas", "nonsense", "segment.bytes", "compression.type"),
             16: ("metrics", "interval.ms", "match", "nonsense"),
-            32: ("consumer.session.timeout.ms", "share.record.lock.duration.ms", "nonsense"),
+            32: ("consumer.session.timeout.ms", "share.record.lock.duration.ms", "streams.num.standby.replicas", "streams.session.timeout.ms", "nonsense"),
             8: ("root", "no.such.Logger"),
         }.get(kind, ("retention.ms",))
         values = ("1000", "delete", "compact,delete", "x", "", "5000000", "*", "client_id=a", "gzip", None)
@@ -268,7 +274,7 @@ class Sequence:
         if self.rarely(0.15):
             self.group()
         if self.rarely(0.5):
-            self.random.choice(SCRIPTS)(self)
+            self.random.choice(self.scripts)(self)
         for _ in range(self.random.randint(4, 9)):
             if self.rarely(0.5):
                 self.random.choice(by_hand)()

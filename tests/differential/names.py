@@ -30,7 +30,7 @@ class Names:
         if isinstance(value, Produced):
             return value.resolve(self)
         if isinstance(value, Name):
-            made_up = {"topic": uuid.UUID(int=77), "member": "nobody", "producer": 4_000_000, "epoch": 0, "instance": uuid.UUID(int=78), "subscription": 5}
+            made_up = {"topic": uuid.UUID(int=77), "member": "nobody", "producer": 4_000_000, "epoch": 0, "instance": uuid.UUID(int=78), "subscription": 5, "member epoch": 1}
             return self.values.get(value, made_up[value.kind])
         if isinstance(value, dict):
             return {key: self.resolve(item) for key, item in value.items()}
@@ -48,8 +48,11 @@ class Names:
         elif key == 20:
             for topic in (topic for topic in answer["Responses"] if topic["ErrorCode"] == 0):
                 self.learn("topic", topic["Name"], topic.get("TopicId"))
-        elif key in (11, 68):
-            self.learn("member", 0, answer["MemberId"])
+        elif key in (11, 68, 76, 88):
+            if key in (11, 68):
+                self.learn("member", 0, answer["MemberId"])
+            if answer["ErrorCode"] == 0 and key != 11:
+                self.values[Name("member epoch", answer["MemberId"])] = answer["MemberEpoch"]
         elif key in (22, 26):
             self.producer(answer.get("ProducerId", -1), answer.get("ProducerEpoch"))
         elif key == 71:

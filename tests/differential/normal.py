@@ -1,9 +1,10 @@
 """What of an answer is compared: without times, and in an order of its own where Kafka's is that of a hash table."""
 
-#: Values that no two nodes share. Not compared at all.
+#: Values that no two nodes share, and what each says in its own words. Not compared at all.
 OWN = {
     "ClusterId", "Host", "Port", "LogDir", "TotalBytes", "UsableBytes", "LastFetchTimestamp", "LastCaughtUpTimestamp",
     "LogAppendTimeMs", "FinalizedFeaturesEpoch", "LogEndOffset", "TransactionStartTimeMs", "LastTimestamp",
+    "StatusDetail",
 }  # fmt: skip
 
 

@@ -196,5 +196,3 @@ def share_state(s):
         s.add(key, GroupId=s.pick(group, group, group, group, ""), Topics=[dict(TopicId=s.pick(Name("topic", topic), Name("topic", topic), Name("topic", topic), uuid.UUID(int=0)), Partitions=partitions)] * s.pick(1, 1, 1, 1, 0))
     s.add(90, Groups=[dict(GroupId=group, Topics=s.pick(None, [dict(TopicName=topic, Partitions=[0])]))])
 
-
-SCRIPTS = (transaction, transaction, idempotent, consumer, consumer, share, share_state)

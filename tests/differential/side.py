@@ -6,9 +6,12 @@ from harness.wire import Connection
 
 from .names import Names
 from .normal import normal
+from .share_records import PREFIX
 
 #: Requests after which Apache Kafka's broker may still have to catch up with its controller.
 CHANGING = {10, 19, 20, 33, 37, 44, 43, 45, 49, 51, 57}
+#: What Apache Kafka's group coordinator answers from its own view of the topics, which comes still later.
+OF_MEMBERS = {68, 76, 88}
 #: A topic that Metadata creates is there some time after the answer, on either broker.
 CREATED_LATER = (3, 5)
 CLOSED = "closed"
@@ -17,6 +20,8 @@ CONCURRENT_TRANSACTIONS, LOADING = 51, 14
 #: seconds: some requests Apache Kafka never answers, as it fails inside
 PATIENCE = 8
 NOT_LEADER = 6
+#: A status of streams groups: the coordinator has the topics created meanwhile.
+MISSING_INTERNAL_TOPICS = 3
 
 
 def has_error(answer, code):
@@ -87,10 +92,24 @@ class Side:
                 return
             time.sleep(0.01)
 
+    def created(self, names):
+        """Waits for topics that a request has created; those that could not be are waited for in vain."""
+        deadline = time.monotonic() + 0.3
+        while time.monotonic() < deadline:
+            if not self.follows:
+                topics = self.control.ask(3, 9, Topics=[dict(Name=name) for name in names], AllowAutoTopicCreation=False)["Topics"]
+                if not any(topic["ErrorCode"] in CREATED_LATER for topic in topics):
+                    return
+            time.sleep(0.02)
+        self.catch_up()
+
     def run(self, number, requests):
         """The answers, normal; a request that ends the connection is answered `closed`, the next has a new one."""
-        names, answers, connection = Names(), [], None
+        names, answers, connection, changed = Names(), [], None, False
         for key, version, body in requests:
+            if self.follows and changed and key in OF_MEMBERS:
+                time.sleep(0.1)
+            changed = key in CHANGING
             connection = connection or Connection(self.address, timeout=PATIENCE)
             try:
                 answer = connection.ask(key, version, **names.resolve(body))
@@ -114,11 +133,18 @@ class Side:
                 connection = None
             elif key == 26:
                 self.settle(body["TransactionalId"])
+            elif key == 68 and answer["ErrorCode"] == 0 and body.get("SubscribedTopicRegex"):
+                # Patterns are looked up beside the heartbeats.
+                time.sleep(0.1)
+            elif key == 76 and answer["ErrorCode"] == 0 and body["GroupId"].startswith(PREFIX):
+                # The state of its partitions is made beside the heartbeats: without it nobody gets them.
+                time.sleep(0.1)
+            elif key == 88 and answer["ErrorCode"] == 0 and any(status["StatusCode"] == MISSING_INTERNAL_TOPICS for status in answer["Status"] or ()):
+                self.created([topic["Name"] for part in body["Topology"]["Subtopologies"] for topic in part["StateChangelogTopics"] + part["RepartitionSourceTopics"]] if body.get("Topology") else [])
             elif key in CHANGING:
                 self.catch_up()
             elif key == 3 and version >= 4 and body.get("AllowAutoTopicCreation", True) and any(topic["ErrorCode"] in CREATED_LATER for topic in answer["Topics"]):
-                time.sleep(0.3 if self.follows else 0.1)
-                self.catch_up()
+                self.created([topic["Name"] for topic in answer["Topics"] if topic["ErrorCode"] in CREATED_LATER])
             answers.append(CLOSED if answer is None else normal(key, names.show(answer)))
         if connection:
             connection.close()

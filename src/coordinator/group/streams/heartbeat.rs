@@ -62,6 +62,7 @@ impl Groups {
         step: &mut Step,
     ) -> Result<Answered, Refusal> {
         let base = self.streams_base(id, request.member_epoch == 0)?;
+        let is_new = !matches!(base, Base::Existing);
         let settings = self.config.streams_settings(&self.image, id);
         let mut hashes = std::mem::take(&mut self.hashes);
         let decided = self.decide_streams(&base, id, caller, request, topology, &settings, &mut hashes, step);
@@ -98,6 +99,11 @@ impl Groups {
         response.heartbeat_interval_ms = settings.heartbeat_interval_ms;
         if group.endpoint_epoch != request.endpoint_information_epoch {
             response.partitions_by_user_endpoint = Some(group.endpoints(&self.image));
+        }
+        if is_new {
+            // Kafka counts from the second member on: what the first is told of endpoints has the epoch 0.
+            group.endpoint_epoch = 0;
+            response.endpoint_information_epoch = 0;
         }
         response.status = Some(told);
         Ok((response, missing))
