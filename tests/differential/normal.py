@@ -15,15 +15,31 @@ def normal(key, value, name=None):
         if key == 35 and str(value.get("Name")).startswith("__"):
             # How coordinators pack their records is their own affair.
             value = {**value, "Partitions": [{**partition, "PartitionSize": "*"} for partition in value["Partitions"]]}
+        if key == 2 and str(value.get("Name")).startswith("__"):
+            value = {**value, "Partitions": [{**partition, "Offset": "*", "Timestamp": "*"} for partition in value["Partitions"]]}
         if key == 23 and str(value.get("Topic")).startswith("__"):
             value = {**value, "Partitions": [{**partition, "EndOffset": "*"} for partition in value["Partitions"]]}
         return {field: normal(key, item, field) for field, item in value.items()}
     if isinstance(value, list):
+        if name == "AcquiredRecords":
+            value = _joined(value)
         items = [normal(key, item, name) for item in value]
         return items if name in ("Records",) else sorted(items, key=repr)
     if isinstance(value, bytes):
         return value.hex()
     return value
+
+
+def _joined(ranges):
+    """Records delivered again, side by side and as often: Apache Kafka tells them in the pieces in which they came back."""
+    out = []
+    for each in sorted(ranges, key=lambda each: each["FirstOffset"]):
+        last = out[-1] if out else None
+        if last and each["DeliveryCount"] > 1 and (last["LastOffset"] + 1, last["DeliveryCount"]) == (each["FirstOffset"], each["DeliveryCount"]):
+            out[-1] = {**last, "LastOffset": each["LastOffset"]}
+        else:
+            out.append(each)
+    return out
 
 
 def difference(expected, found, path=""):
