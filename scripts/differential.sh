@@ -12,6 +12,6 @@ python=$target/test-tools/venv/bin/python
 [ -x "$python" ] && [ -d "$target/test-tools/kafka" ] || { echo "scripts/test.sh clients, once: it fetches what this needs"; exit 1; }
 cd tests
 case ${1:-1000} in
-record) exec "$python" -m differential record 150 ;;
+record) exec "$python" -m differential record 130 ;;
 *) exec "$python" -m differential compare "${1:-1000}" "${2:-$((RANDOM * 32768 + RANDOM))}" ;;
 esac

@@ -98,9 +98,9 @@ pub fn acknowledge(
     let mut outcomes = Vec::with_capacity(asked.len());
     let mut items = Vec::with_capacity(asked.len());
     for (slot, Acknowledged { id, batches }) in asked.into_iter().enumerate() {
-        let refused = match missing(&image, &id) {
-            None if !is_sound(&batches, type_max, may_renew) => Some(ErrorCode::InvalidRequest),
-            other => other,
+        let refused = match is_sound(&batches, type_max, may_renew) {
+            true => missing(&image, &id),
+            false => Some(ErrorCode::InvalidRequest),
         };
         if refused.is_none() {
             items.push(Item { slot, id, ask: batches });

@@ -44,6 +44,7 @@ KNOWN = [
     Known(83, r"ErrorCode: 3, 0", "Apache Kafka's coordinator has not heard of the topic yet", ends=True),
     Known(88, r"ErrorCode: -1, 0", "Apache Kafka fails inside over a member with an endpoint while the topics do not fit", "'UserEndpoint': {|'EndpointInformationEpoch'", ends=True),
     Known(88, r"ErrorCode: -1, 130", "Apache Kafka fails inside over a topology of no parts", r"'Subtopologies': \[\]", ends=True),
+    Known(88, r"^(Active|Standby|Warmup)Tasks: None, \[", "corelog tells a member that says it has less than it has once more what it has", "'ActiveTasks': "),
     Known(88, r"(Active|Standby)(Tasks|Partitions)|EndpointInformationEpoch", WHOSE, "'kk", ends=True),
     Known(89, r"(Active|Standby)Tasks|MemberEpoch|GroupState", WHOSE, "'kk", ends=True),
     Known(68, r"Assignment|MemberEpoch", WHOSE, "'pp", ends=True),

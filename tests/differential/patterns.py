@@ -11,7 +11,8 @@ def patterns(s):
     group = f"{'p' * count}{s.number}"
     for topic in topics[: s.pick(1, 2)]:
         _create(s, topic, s.pick(1, 2))
-    s.add(3, 12, Topics=[dict(Name="__consumer_offsets")], AllowAutoTopicCreation=False)  # its id
+    # Their ids.
+    s.add(3, 12, Topics=[dict(Name=name) for name in ("__consumer_offsets", *s.topics)], AllowAutoTopicCreation=False)
     members = [str(uuid.UUID(int=s.number + 20_000 + n)) for n in range(count)]
     for member in members:
         named = s.pick([], [], [], topics[:1], ["absent"], None)

@@ -28,6 +28,7 @@ def share_records(s):
     group, topic = f"{PREFIX}{s.number}", s.topics[0]
     members = [str(uuid.UUID(int=s.number + 40_000 + n)) for n in range(s.pick(1, 1, 1, 2))]
     s.add(19, 7, Topics=[dict(Name=topic, NumPartitions=1, ReplicationFactor=1)], timeoutMs=5000)
+    s.add(3, 12, Topics=[dict(Name=topic)], AllowAutoTopicCreation=False)  # its id, where it was there before
     settings = [dict(Name="share.auto.offset.reset", ConfigOperation=0, Value=s.pick("earliest", "earliest", "earliest", "latest", "by_duration:P5000D"))]
     if s.rarely(0.2):
         settings.append(dict(Name="share.isolation.level", ConfigOperation=0, Value="read_committed"))

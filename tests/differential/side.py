@@ -92,10 +92,11 @@ class Side:
                 return
             time.sleep(0.01)
 
-    def created(self, names):
-        """Waits for topics that a request has created; those that could not be are waited for in vain."""
-        for _ in range(50):
-            topics = self.control.ask(3, 9, Topics=[dict(Name=name) for name in names], AllowAutoTopicCreation=False)["Topics"]
+    def created(self, connection, names):
+        """Waits until the topics that a request has created are known where it came from; those that could not be are
+        waited for in vain."""
+        for _ in range(50 if self.follows else 20):
+            topics = connection.ask(3, 9, Topics=[dict(Name=name) for name in names], AllowAutoTopicCreation=False)["Topics"]
             if not any(topic["ErrorCode"] in CREATED_LATER for topic in topics):
                 break
             time.sleep(0.02)
@@ -140,11 +141,11 @@ class Side:
                 # The state of its partitions is made beside the heartbeats: without it nobody gets them.
                 time.sleep(0.1)
             elif key == 88 and answer["ErrorCode"] == 0 and any(status["StatusCode"] == MISSING_INTERNAL_TOPICS for status in answer["Status"] or ()):
-                self.created([topic["Name"] for part in body["Topology"]["Subtopologies"] for topic in part["StateChangelogTopics"] + part["RepartitionSourceTopics"]] if body.get("Topology") else [])
+                self.created(connection, [topic["Name"] for part in body["Topology"]["Subtopologies"] for topic in part["StateChangelogTopics"] + part["RepartitionSourceTopics"]] if body.get("Topology") else [])
             elif key in CHANGING:
                 self.catch_up()
             elif key == 3 and version >= 4 and body.get("AllowAutoTopicCreation", True) and any(topic["ErrorCode"] in CREATED_LATER for topic in answer["Topics"]):
-                self.created([topic["Name"] for topic in answer["Topics"] if topic["ErrorCode"] in CREATED_LATER])
+                self.created(connection, [topic["Name"] for topic in answer["Topics"] if topic["ErrorCode"] in CREATED_LATER])
             answers.append(CLOSED if answer is None else normal(key, names.show(answer)))
         if connection:
             connection.close()

@@ -18,4 +18,4 @@ def test_answers_are_those_that_apache_kafka_gave(make_broker):
         for (number, requests), expected, found in zip(chunk, answers, side.run_all(chunk), strict=True):
             comparison.add(number, requests, expected, found)
     assert not comparison.unexplained, "\n".join([*comparison.untold, comparison.summary(sum(len(chunk) for chunk, _ in chunks))])
-    assert len(comparison.asked) > 60 and sum(comparison.asked.values()) > 2000, comparison.asked
+    assert len(comparison.asked) > 60 and sum(comparison.asked.values()) > 1900, comparison.asked

@@ -86,10 +86,11 @@ impl ShareSessions {
             return Err(SessionError::InvalidEpoch);
         }
         session.epoch = next_epoch(epoch);
-        let forgotten: HashSet<&TopicIdPartition> = forgotten.iter().collect();
-        session.partitions.retain(|partition| !forgotten.contains(partition));
         let mut known: HashSet<TopicIdPartition> = session.partitions.iter().copied().collect();
         session.partitions.extend(added.iter().filter(|partition| known.insert(**partition)));
+        // What comes and goes in one request goes: its acknowledgements are all that it is asked for.
+        let forgotten: HashSet<&TopicIdPartition> = forgotten.iter().collect();
+        session.partitions.retain(|partition| !forgotten.contains(partition));
         Ok(ShareSession { epoch, ..session.clone() })
     }
 
