@@ -37,11 +37,44 @@ pub async fn handle(ctx: &RequestContext, mut request: OffsetDeleteRequest) -> R
     if response.error_code != ErrorCode::None.code() {
         return Ok(response);
     }
-    for topic in unknown {
-        match response.topics.iter_mut().find(|known| known.name == topic.name) {
-            Some(known) => known.partitions.extend(topic.partitions),
-            None => response.topics.push(topic),
+    response.topics = merged(unknown, response.topics);
+    Ok(response)
+}
+
+/// What was answered here, then what the coordinator answered (`OffsetDeleteResponse.Builder.merge`): a topic that was
+/// asked for twice is answered twice where the coordinator has all of them, else once.
+fn merged(
+    unknown: Vec<OffsetDeleteResponseTopic>,
+    answered: Vec<OffsetDeleteResponseTopic>,
+) -> Vec<OffsetDeleteResponseTopic> {
+    if unknown.is_empty() {
+        return answered;
+    }
+    let mut all = unknown;
+    for topic in answered {
+        match all.iter_mut().find(|told| told.name == topic.name) {
+            Some(told) => told.partitions.extend(topic.partitions),
+            None => all.push(topic),
         }
     }
-    Ok(response)
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn topic(name: &str, partitions: &[i32]) -> OffsetDeleteResponseTopic {
+        let partition = |index: &i32| OffsetDeleteResponsePartition { partition_index: *index, error_code: 0 };
+        OffsetDeleteResponseTopic { name: name.into(), partitions: partitions.iter().map(partition).collect() }
+    }
+
+    #[test]
+    fn a_topic_that_is_asked_for_twice_is_answered_as_kafka_answers_it() {
+        let twice = vec![topic("t", &[0]), topic("t", &[1])];
+        assert_eq!(merged(vec![], twice.clone()), twice);
+        let once = vec![topic("u", &[7]), topic("t", &[0, 1])];
+        assert_eq!(merged(vec![topic("u", &[7])], twice.clone()), once, "something else is unknown");
+        assert_eq!(merged(vec![topic("t", &[9])], twice), vec![topic("t", &[9, 0, 1])]);
+    }
 }

@@ -17,8 +17,8 @@ pub struct ShareConfig {
     pub record_lock_duration_ms: Bounded,
     /// `group.share.partition.max.record.locks`, with its bounds.
     pub partition_max_record_locks: Bounded,
-    /// `group.share.assignment.interval.ms`.
-    pub assignment_interval_ms: i32,
+    /// `group.share.assignment.interval.ms`, with its bounds.
+    pub assignment_interval_ms: Bounded,
     /// `group.share.max.size`: members.
     pub max_size: i32,
     /// `group.share.max.share.sessions`.
@@ -48,7 +48,7 @@ impl Default for ShareConfig {
             delivery_count_limit: Bounded { default: 5, min: 2, max: 10 },
             record_lock_duration_ms: Bounded { default: 30_000, min: 15_000, max: 60_000 },
             partition_max_record_locks: Bounded { default: 2_000, min: 100, max: 4_000 },
-            assignment_interval_ms: 1_000,
+            assignment_interval_ms: Bounded { default: 1_000, min: 0, max: 15_000 },
             max_size: 200,
             sessions_max: 2_000,
             state_topic_partitions: 50,
@@ -107,6 +107,8 @@ pub struct ShareGroupSettings {
     pub session_timeout_ms: i32,
     /// `share.heartbeat.interval.ms`.
     pub heartbeat_interval_ms: i32,
+    /// `share.assignment.interval.ms`: between two targets of the group.
+    pub assignment_interval_ms: i32,
     /// `share.delivery.count.limit`.
     pub delivery_count_limit: i32,
     /// `share.record.lock.duration.ms`.
@@ -129,7 +131,7 @@ impl ShareConfig {
             delivery_count_limit: Bounded::of(s, "delivery.count.limit"),
             record_lock_duration_ms: Bounded::of(s, "record.lock.duration.ms"),
             partition_max_record_locks: Bounded::of(s, "partition.max.record.locks"),
-            assignment_interval_ms: s.number("group.share.assignment.interval.ms"),
+            assignment_interval_ms: Bounded::of(s, "assignment.interval.ms"),
             max_size: s.number("group.share.max.size"),
             sessions_max: s.number("group.share.max.share.sessions"),
             state_topic_partitions: s.number("share.coordinator.state.topic.num.partitions"),
@@ -148,6 +150,7 @@ impl ShareConfig {
         ShareGroupSettings {
             session_timeout_ms: self.session_timeout_ms.with(get("share.session.timeout.ms")),
             heartbeat_interval_ms: self.heartbeat_interval_ms.with(get("share.heartbeat.interval.ms")),
+            assignment_interval_ms: self.assignment_interval_ms.with(get("share.assignment.interval.ms")),
             delivery_count_limit: self.delivery_count_limit.with(get("share.delivery.count.limit")),
             record_lock_duration_ms: self.record_lock_duration_ms.with(get("share.record.lock.duration.ms")),
             partition_max_record_locks: self.partition_max_record_locks.with(get("share.partition.max.record.locks")),
@@ -204,6 +207,7 @@ mod tests {
         assert_eq!((plain.auto_offset_reset, plain.read_committed), (ShareOffsetReset::Latest, false));
         assert_eq!((plain.partition_max_record_locks, plain.renew_enabled), (2000, true));
         let own = [
+            ("share.assignment.interval.ms", "16000"),
             ("share.delivery.count.limit", "99"),
             ("share.record.lock.duration.ms", "20000"),
             ("share.auto.offset.reset", "by_duration:P1DT2H3M4.5S"),
@@ -212,6 +216,7 @@ mod tests {
         ];
         let own = own.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
         let own = config.for_group(&own);
+        assert_eq!((plain.assignment_interval_ms, own.assignment_interval_ms), (1_000, 15_000));
         assert_eq!((own.delivery_count_limit, own.record_lock_duration_ms), (10, 20_000), "inside the bounds");
         assert_eq!(own.auto_offset_reset, ShareOffsetReset::ByDuration(93_784_500));
         assert!(own.read_committed && !own.renew_enabled);

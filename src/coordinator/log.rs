@@ -16,6 +16,9 @@ pub trait CoordinatorLog {
     /// it never will be. It must not give up before: an answer may be late, state may not be wrong.
     fn append(&self, batch: Bytes, of: Batch) -> Pending<Result<Offset, ErrorCode>>;
 
+    /// The largest batch it takes, in bytes (`max.message.bytes`).
+    fn batch_bytes_max(&self) -> usize;
+
     /// The file that holds `offset`, for messages.
     fn file_of(&self, offset: Offset) -> String;
 

@@ -8,6 +8,7 @@ use crate::log::Verification;
 use crate::metadata::{MetadataDelta, MetadataImage};
 use crate::record::control::EndTxnMarker;
 use bytes::Bytes;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 /// Names a request that waits for its answer; the shell gives them out.
@@ -41,6 +42,19 @@ pub enum Batch {
     Marker(ProducerId, ProducerEpoch, EndTxnMarker, bool),
 }
 
+/// What an append changes: a group, a share partition. Two that fall together only wait for each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Subject(u64);
+
+impl Subject {
+    /// The subject that `key` names.
+    pub fn of(key: &(impl Hash + ?Sized)) -> Self {
+        let mut hasher = DefaultHasher::new();
+        key.hash(&mut hasher);
+        Self(hasher.finish())
+    }
+}
+
 /// Records that go into the log together, in one batch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Append {
@@ -50,12 +64,20 @@ pub struct Append {
     pub batch: Batch,
     /// At least one record, but for a marker.
     pub records: Vec<Record>,
+    /// What counts as changed although it is not in the log yet: later appends about it were decided on this one, and
+    /// are not written unless it is. None where nothing counts before it is committed.
+    pub about: Vec<Subject>,
 }
 
 impl Append {
-    /// Records of the coordinator itself.
+    /// Records of the coordinator itself, on which nothing is decided before they are committed.
     pub fn own(id: AppendId, records: Vec<Record>) -> Self {
-        Self { id, batch: Batch::Own, records }
+        Self { id, batch: Batch::Own, records, about: Vec::new() }
+    }
+
+    /// The same, but that what they say of these counts from now on.
+    pub fn about(self, about: Vec<Subject>) -> Self {
+        Self { about, ..self }
     }
 }
 
@@ -184,7 +206,7 @@ pub trait Machine: Sized + 'static {
     fn next_deadline(&self) -> Option<Instant>;
 
     /// The outcome of append `id`: the offset of its first record, or why it failed. Outcomes come in the order of
-    /// the appends.
+    /// the appends. Where one failed, those that were decided on it fail too, and no request comes between.
     fn on_append(&mut self, id: AppendId, outcome: Result<Offset, ErrorCode>, step: &mut Step<Self>);
 
     /// The request of `token` has waited too long for the log: it is refused. What it asked for may still come to

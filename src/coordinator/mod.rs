@@ -12,10 +12,13 @@ mod load;
 mod log;
 pub mod machine;
 mod outbox;
+mod pipeline;
 pub mod share;
 mod shell;
 #[cfg(test)]
 mod shell_test;
+#[cfg(test)]
+mod test_log;
 mod timers;
 pub mod transaction;
 

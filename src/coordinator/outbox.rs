@@ -1,13 +1,15 @@
-//! Appends of one loop turn, packed into batches.
+//! Appends, packed into batches.
 
-use super::machine::{Append, AppendId, Batch, Record};
+use super::machine::{Append, AppendId, Batch, Record, Subject};
 use crate::base::{ErrorCode, Offset, ProducerEpoch, ProducerId, TimestampMs};
 use crate::record::rebuild::{Packing, rebuild};
 use crate::record::{BatchBuilder, BatchHeader, BatchView, Compression};
 use bytes::Bytes;
+use std::collections::VecDeque;
 use zerocopy::IntoBytes;
 
-/// Appends share a batch up to this size; one that is larger goes alone and is judged by the log.
+/// Appends share a batch up to this size, or what the log takes if that is less; one that is larger goes alone and is
+/// judged by the log.
 const BATCH_BYTES: usize = 256 << 10;
 
 /// Where an append begins in the log, or why it is not there.
@@ -21,47 +23,59 @@ pub struct Packed {
     pub of: Batch,
     /// The appends, in order.
     pub parts: Vec<(AppendId, i64)>,
+    /// What they are about.
+    pub about: Vec<Subject>,
 }
 
-impl Packed {
-    /// Where each append begins, given where the batch does.
-    pub fn outcomes(&self, base: Result<Offset, ErrorCode>) -> impl Iterator<Item = (AppendId, Outcome)> + '_ {
-        self.parts.iter().map(move |(id, delta)| (*id, base.map(|b| b.plus(*delta))))
+/// How appends are packed.
+#[derive(Clone, Copy, Debug)]
+pub struct How {
+    /// The timestamp of the records.
+    pub now: TimestampMs,
+    /// `offsets.topic.compression.codec`.
+    pub codec: Compression,
+    /// The largest batch the log takes, in bytes.
+    pub bytes_max: usize,
+}
+
+/// Takes the oldest of `waiting` that `may_go`, and what may share its batch; none where the oldest may not. No append
+/// is split.
+pub fn pack_first(waiting: &mut VecDeque<Append>, may_go: impl Fn(&Append) -> bool, how: How) -> Option<Packed> {
+    let How { now, codec, .. } = how;
+    let bytes_max = BATCH_BYTES.min(how.bytes_max);
+    let first = take_if(waiting, &may_go)?;
+    let alone = first.batch != Batch::Own;
+    if first.records.iter().any(unencoded) {
+        let Append { id, batch, about, .. } = first;
+        return Some(Packed { batch: Bytes::new(), of: batch, parts: vec![(id, 0)], about });
     }
-}
-
-/// Packs appends in order; no append is split. `codec` is `offsets.topic.compression.codec`.
-pub fn pack(appends: Vec<Append>, now: TimestampMs, codec: Compression) -> Vec<Packed> {
-    let mut packed = Vec::new();
-    let mut open: Option<(BatchBuilder, Vec<(AppendId, i64)>)> = None;
-    for append in appends {
-        if append.records.iter().any(unencoded) {
-            packed.extend(open.take().map(|(b, parts)| Packed { batch: finish(b, codec), of: Batch::Own, parts }));
-            packed.push(Packed { batch: Bytes::new(), of: append.batch, parts: vec![(append.id, 0)] });
-            continue;
-        }
-        let size: usize =
-            append.records.iter().map(|r| r.key.len() + r.value.as_ref().map_or(0, Bytes::len) + 32).sum();
-        let own = append.batch == Batch::Own;
-        if let Some((builder, parts)) = open.take_if(|(b, _)| !own || b.size() + size > BATCH_BYTES) {
-            packed.push(Packed { batch: finish(builder, codec), of: Batch::Own, parts });
-        }
-        if !own {
-            // What belongs to a producer shares its batch with nothing else.
-            let mut builder = new_batch(append.batch, now);
-            add(&mut builder, &append, now);
-            let (of, parts) = (append.batch, vec![(append.id, 0)]);
-            packed.push(Packed { batch: finish(builder, codec), of, parts });
-            continue;
-        }
-        let (builder, parts) = open.get_or_insert_with(|| (new_batch(Batch::Own, now), Vec::new()));
+    let of = first.batch;
+    let mut builder = new_batch(of, now);
+    let (mut parts, mut about) = (Vec::new(), Vec::new());
+    let mut next = Some(first);
+    while let Some(append) = next {
         parts.push((append.id, builder.count() as i64));
-        add(builder, &append, now);
+        for record in &append.records {
+            builder.append(now, Some(&record.key), record.value.as_deref(), &[]);
+        }
+        about.extend(append.about);
+        // What belongs to a producer shares its batch with nothing else.
+        let fits = |other: &Append| {
+            let own = !alone && other.batch == Batch::Own && !other.records.iter().any(unencoded);
+            own && builder.size() + size_of(other) <= bytes_max && may_go(other)
+        };
+        next = take_if(waiting, fits);
     }
-    if let Some((builder, parts)) = open {
-        packed.push(Packed { batch: finish(builder, codec), of: Batch::Own, parts });
-    }
-    packed
+    Some(Packed { batch: finish(builder, codec), of, parts, about })
+}
+
+fn take_if(waiting: &mut VecDeque<Append>, may: impl Fn(&Append) -> bool) -> Option<Append> {
+    if waiting.front().is_some_and(may) { waiting.pop_front() } else { None }
+}
+
+/// At most, in a batch.
+fn size_of(append: &Append) -> usize {
+    append.records.iter().map(|r| r.key.len() + r.value.as_ref().map_or(0, Bytes::len) + 32).sum()
 }
 
 /// Keys begin with a type, values with a version: [`prefixed`](super::codec::prefixed) leaves nothing of what it
@@ -81,12 +95,6 @@ fn finish(builder: BatchBuilder, codec: Compression) -> Bytes {
     rebuilt.map_or(plain, |(header, body)| [header.as_bytes(), &body].concat().into())
 }
 
-fn add(builder: &mut BatchBuilder, append: &Append, now: TimestampMs) {
-    for record in &append.records {
-        builder.append(now, Some(&record.key), record.value.as_deref(), &[]);
-    }
-}
-
 /// As Kafka's coordinators begin a batch: sequence numbers from 0, also without a producer.
 fn new_batch(batch: Batch, now: TimestampMs) -> BatchBuilder {
     let builder = BatchBuilder::new(Offset(0));
@@ -104,6 +112,11 @@ mod tests {
     use crate::record::control::EndTxnMarker;
     use crate::record::{Records, batches};
 
+    fn pack(appends: Vec<Append>, now: TimestampMs, codec: Compression) -> Vec<Packed> {
+        let (mut waiting, how) = (VecDeque::from(appends), How { now, codec, bytes_max: usize::MAX });
+        std::iter::from_fn(|| pack_first(&mut waiting, |_| true, how)).collect()
+    }
+
     fn append(id: u64, records: usize, bytes: usize) -> Append {
         let record = Record { key: Bytes::from_static(b"k"), value: Some(vec![b'v'; bytes].into()) };
         Append::own(AppendId(id), vec![record; records])
@@ -113,8 +126,7 @@ mod tests {
     fn appends_of_a_turn_share_a_batch_and_know_their_offsets() {
         let packed = pack(vec![append(1, 2, 10), append(2, 3, 10)], TimestampMs(5), Compression::None);
         assert_eq!(packed.len(), 1);
-        let outcomes: Vec<_> = packed[0].outcomes(Ok(Offset(100))).collect();
-        assert_eq!(outcomes, [(AppendId(1), Ok(Offset(100))), (AppendId(2), Ok(Offset(102)))]);
+        assert_eq!(packed[0].parts, [(AppendId(1), 0), (AppendId(2), 2)]);
         let batch = batches(&packed[0].batch).next().unwrap().unwrap();
         assert_eq!((batch.header().count(), batch.header().max_timestamp()), (5, TimestampMs(5)));
         assert!(batch.check_crc().is_ok());
@@ -129,6 +141,25 @@ mod tests {
         );
         let ids: Vec<Vec<u64>> = packed.iter().map(|p| p.parts.iter().map(|(id, _)| id.0).collect()).collect();
         assert_eq!(ids, [vec![1], vec![2, 3]]);
+    }
+
+    #[test]
+    fn a_log_that_takes_small_batches_gets_small_ones() {
+        let appends = VecDeque::from(vec![append(1, 1, 300), append(2, 1, 300), append(3, 1, 2_000), append(4, 1, 1)]);
+        let how = How { now: TimestampMs(5), codec: Compression::None, bytes_max: 800 };
+        let mut waiting = appends;
+        let packed: Vec<Packed> = std::iter::from_fn(|| pack_first(&mut waiting, |_| true, how)).collect();
+        let ids: Vec<Vec<u64>> = packed.iter().map(|p| p.parts.iter().map(|(id, _)| id.0).collect()).collect();
+        assert_eq!(ids, [vec![1, 2], vec![3], vec![4]], "what is too large goes alone");
+    }
+
+    #[test]
+    fn what_may_not_go_stays_with_all_behind_it() {
+        let mut waiting = VecDeque::from(vec![append(1, 1, 1), append(2, 1, 1), append(3, 1, 1)]);
+        let how = How { now: TimestampMs(5), codec: Compression::None, bytes_max: usize::MAX };
+        let packed = pack_first(&mut waiting, |append| append.id != AppendId(2), how).unwrap();
+        assert_eq!((packed.parts, waiting.len()), (vec![(AppendId(1), 0)], 2));
+        assert!(pack_first(&mut waiting, |append| append.id != AppendId(2), how).is_none());
     }
 
     #[test]

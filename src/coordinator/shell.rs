@@ -2,14 +2,16 @@
 //!
 //! A request is taken, and changes state, the moment it is asked; its answer comes through a
 //! one-shot. What the machine wants written is packed once per loop turn and appended in order; the
-//! outcome of each append is told to the machine in that order. No borrow is held across an await.
+//! outcome of each append is told to the machine in that order ([`Pipeline`] knows what may go when, and what fails
+//! with what). No borrow is held across an await.
 
 use super::load::{self, LoadError};
 use super::log::{CoordinatorLog, Pending};
-use super::machine::{Append, Effects, Entry, Machine, Step, Token, Unreadable};
-use super::outbox::{self, Packed};
+use super::machine::{Effects, Entry, Machine, Step, Token, Unreadable};
+use super::outbox::{How, Outcome};
+use super::pipeline::Pipeline;
 use crate::base::local::{self, Event, Receiver, Sender};
-use crate::base::{ErrorCode, Instant, LeaderEpoch, Now, Offset, Uuid};
+use crate::base::{ErrorCode, Instant, LeaderEpoch, Now, Uuid};
 use crate::metadata::{MetadataDelta, MetadataImage};
 use crate::record::Compression;
 use crate::ring::{clock, runtime};
@@ -74,7 +76,7 @@ struct State<M: Machine> {
     waiting: HashMap<Token, Sender<M::Answer>>,
     /// Requests whose answer waits for the log, oldest first.
     late: VecDeque<(Instant, Token)>,
-    outbox: Vec<Append>,
+    pipeline: Pipeline,
     last_token: u64,
     /// The newest image so far, while the log is being read.
     image_while_loading: Option<Arc<MetadataImage>>,
@@ -82,14 +84,8 @@ struct State<M: Machine> {
     deleted_while_loading: Vec<(String, Uuid)>,
 }
 
-/// A batch on its way.
-struct Writing {
-    packed: Packed,
-    outcome: Pending<Result<Offset, ErrorCode>>,
-}
-
 enum Woken {
-    Written(Result<Offset, ErrorCode>),
+    Written(Outcome),
     Look,
 }
 
@@ -101,7 +97,7 @@ impl<M: Machine> Coordinator<M> {
             numbers: config.machine.clone(),
             waiting: HashMap::new(),
             late: VecDeque::new(),
-            outbox: Vec::new(),
+            pipeline: Pipeline::default(),
             last_token: 0,
             image_while_loading: None,
             deleted_while_loading: Vec::new(),
@@ -215,7 +211,7 @@ impl<M: Machine> Coordinator<M> {
         state.machine.resign(now, &mut fx);
         fx.work.clear();
         state.take(fx);
-        state.outbox.clear();
+        state.pipeline.clear();
         state.late.clear();
         drop(state);
         self.wake.notify();
@@ -294,7 +290,8 @@ impl<M: Machine> Coordinator<M> {
     }
 
     async fn serve(&self) {
-        let mut writing: VecDeque<Writing> = VecDeque::new();
+        // The batches on their way, oldest first.
+        let mut writing: VecDeque<Pending<Outcome>> = VecDeque::new();
         loop {
             let listener = self.wake.listen();
             let now = clock::now();
@@ -313,7 +310,7 @@ impl<M: Machine> Coordinator<M> {
             });
             let woken = poll_fn(|cx| {
                 if let Some(first) = writing.front_mut()
-                    && let Poll::Ready(outcome) = first.outcome.as_mut().poll(cx)
+                    && let Poll::Ready(outcome) = first.as_mut().poll(cx)
                 {
                     return Poll::Ready(Woken::Written(outcome));
                 }
@@ -321,18 +318,25 @@ impl<M: Machine> Coordinator<M> {
                 if look { Poll::Ready(Woken::Look) } else { Poll::Pending }
             })
             .await;
-            if let Woken::Written(outcome) = woken
-                && let Some(done) = writing.pop_front()
-                && self.phase.get() == Phase::Active
-            {
-                let now = clock::now();
-                if let Err(error) = outcome {
-                    self.complain(error, now.mono);
-                }
-                for (id, outcome) in done.packed.outcomes(outcome) {
-                    self.step(now, |machine, step| machine.on_append(id, outcome, step));
+            if let Woken::Written(outcome) = woken {
+                writing.pop_front();
+                if self.phase.get() == Phase::Active {
+                    self.written(outcome);
                 }
             }
+        }
+    }
+
+    /// The outcome of the oldest batch. All that follows from it is told in one go: the machine decides nothing on what
+    /// failed with it.
+    fn written(&self, outcome: Outcome) {
+        let now = clock::now();
+        if let Err(error) = outcome {
+            self.complain(error, now.mono);
+        }
+        let told = self.state.borrow_mut().pipeline.done(outcome);
+        for (id, outcome) in told {
+            self.step(now, |machine, step| machine.on_append(id, outcome, step));
         }
     }
 
@@ -363,14 +367,15 @@ impl<M: Machine> Coordinator<M> {
         self.see_to(work);
     }
 
-    fn write(&self, writing: &mut VecDeque<Writing>, now: Now) {
-        let appends = std::mem::take(&mut self.state.borrow_mut().outbox);
-        for packed in outbox::pack(appends, now.wall, self.config.compression) {
-            let outcome: Pending<_> = match packed.batch.is_empty() {
+    fn write(&self, writing: &mut VecDeque<Pending<Outcome>>, now: Now) {
+        let how = How { now: now.wall, codec: self.config.compression, bytes_max: self.log.batch_bytes_max() };
+        loop {
+            let packed = self.state.borrow_mut().pipeline.next_batch(how);
+            let Some(packed) = packed else { return };
+            writing.push_back(match packed.batch.is_empty() {
                 true => Box::pin(std::future::ready(Err(ErrorCode::UnknownServerError))),
-                false => self.log.append(packed.batch.clone(), packed.of),
-            };
-            writing.push_back(Writing { packed, outcome });
+                false => self.log.append(packed.batch, packed.of),
+            });
         }
     }
 
@@ -397,7 +402,7 @@ impl<M: Machine> State<M> {
                 sender.send(answer);
             }
         }
-        self.outbox.extend(fx.appends);
+        self.pipeline.push(fx.appends);
         fx.work
     }
 

@@ -6,7 +6,7 @@ use super::ask::{AppendAsk, AppendOutcome, RequiredAcks};
 use super::error::append_outcome;
 use super::state::State;
 use crate::base::local::Receiver;
-use crate::base::{ErrorCode, Now};
+use crate::base::{ErrorCode, Now, Offset};
 use crate::log::{AppendInfo, AppendOrigin, Checked, Verification, WriteError};
 use crate::record::{BatchHeader, Compression};
 use crate::ring::errno;
@@ -35,6 +35,11 @@ impl Appending {
     /// True where something was queued for writing.
     pub fn is_accepted(&self) -> bool {
         self.outcome.error == ErrorCode::None
+    }
+
+    /// Where it goes; below zero where it was refused.
+    pub fn base_offset(&self) -> Offset {
+        Offset(self.outcome.base_offset)
     }
 
     /// True where it waits for its turn to be checked.

@@ -39,10 +39,19 @@ impl CoordinatorLog for PartitionLog {
             Batch::Transactional(_, _, verification) => (AppendOrigin::Coordinator, verification),
         };
         let appending = shard.append_internal(&self.id, batch, terms, Instant(u64::MAX));
+        let base = appending.base_offset();
         Box::pin(async move {
-            let outcome = appending.finish().await;
-            if outcome.error == ErrorCode::None { Ok(Offset(outcome.base_offset)) } else { Err(outcome.error) }
+            match appending.finish().await.error {
+                // It is committed: that it would be refused now changes nothing of what the log says.
+                ErrorCode::None | ErrorCode::NotEnoughReplicasAfterAppend => Ok(base),
+                error => Err(error),
+            }
         })
+    }
+
+    fn batch_bytes_max(&self) -> usize {
+        let bytes = self.partition.upgrade().map(|partition| partition.with_log(|log| log.config().max_message_bytes));
+        bytes.map_or(0, |bytes| bytes as usize)
     }
 
     fn file_of(&self, offset: Offset) -> String {

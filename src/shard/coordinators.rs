@@ -62,8 +62,7 @@ impl Hosted for Groups {
 
     fn config(shard: &Shard, name: String) -> CoordinatorConfig<GroupConfig> {
         let settings = &shard.shared.config.groups;
-        let share = ShareGroups::new(&shard.shared.config.share);
-        let machine = GroupConfig { share, ..GroupConfig::from(settings) };
+        let machine = shard.group_numbers();
         let commit_timeout = Duration::from_millis(u64::try_from(settings.offsets_commit_timeout_ms).unwrap_or(0));
         CoordinatorConfig { name, compression: machine.compression, machine, commit_timeout, random }
     }
@@ -196,6 +195,27 @@ impl Shard {
     pub fn coordinators_of<M: Hosted>(&self) -> Vec<Rc<Coordinator<M>>> {
         let running = M::family(&self.coordinators).running.borrow();
         running.values().map(|(_, coordinator)| coordinator.clone()).collect()
+    }
+
+    /// The numbers of groups: those of the start, but for what changes while the broker runs.
+    fn group_numbers(&self) -> GroupConfig {
+        let config = &self.shared.config;
+        let share = ShareGroups::new(&config.share);
+        let mut numbers = GroupConfig { share, ..GroupConfig::from(&config.groups) };
+        let live = self.live();
+        numbers.consumer.assignment_interval_ms.default = live.settings.number("group.consumer.assignment.interval.ms");
+        numbers.streams.assignment_interval_ms.default = live.settings.number("group.streams.assignment.interval.ms");
+        numbers.share.numbers.assignment_interval_ms.default =
+            live.settings.number("group.share.assignment.interval.ms");
+        numbers
+    }
+
+    /// The broker's settings have changed: groups go by them from their next step on.
+    pub(super) fn configure_groups(&self) {
+        let numbers = self.group_numbers();
+        for (_, coordinator) in self.coordinators.groups.running.borrow().values() {
+            coordinator.configure(numbers.clone());
+        }
     }
 
     /// What transactions may do follows the finalized features.

@@ -38,6 +38,9 @@ impl Shard {
         if version != self.transaction_version() {
             self.configure_transactions();
         }
+        if resettled {
+            self.configure_groups();
+        }
         self.reconfigure(delta, resettled).await;
         self.drop_topics(&gone).await;
         self.follow_leadership();

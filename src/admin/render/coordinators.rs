@@ -40,17 +40,22 @@ fn groups(cores: &[CoreFacts], out: &mut Text) {
     ["classic", "consumer", "share", "streams"]
         .iter()
         .for_each(|kind| family.sample(&[("protocol", kind)], of_kind(kind)));
-    let states: [(&str, &str, &[&str]); 2] = [
+    let states: [(&str, &str, &[&str]); 3] = [
         (
             "consumer",
             "kafka_server_group_coordinator_metrics_consumer_group_count",
             &["empty", "assigning", "reconciling", "stable"],
         ),
         ("share", "kafka_server_group_coordinator_metrics_share_group_count", &["empty", "stable"]),
+        (
+            "streams",
+            "kafka_server_group_coordinator_metrics_streams_group_count",
+            &["empty", "not_ready", "assigning", "reconciling", "stable"],
+        ),
     ];
     for (kind, name, states) in states {
         let mut family = out.family(name, Kind::Gauge, "Groups by state.");
-        states.iter().for_each(|state| family.sample(&[("state", state)], count(kind, state)));
+        states.iter().for_each(|state| family.sample(&[("state", state)], count(kind, &state.replace('_', ""))));
     }
     let counts = facts.counts;
     let name = "kafka_server_group_coordinator_metrics_offset_commit_total";
@@ -63,6 +68,10 @@ fn groups(cores: &[CoreFacts], out: &mut Text) {
     out.counter(name, "Rebalances of classic groups that ended with an assignment.", counts.classic_rebalances);
     let name = "kafka_server_group_coordinator_metrics_consumer_group_rebalance_total";
     out.counter(name, "Epochs that consumer groups began.", counts.consumer_rebalances);
+    let name = "kafka_server_group_coordinator_metrics_share_group_rebalance_total";
+    out.counter(name, "Epochs that share groups began.", counts.share_rebalances);
+    let name = "kafka_server_group_coordinator_metrics_streams_group_rebalance_total";
+    out.counter(name, "Epochs that streams groups began.", counts.streams_rebalances);
     let mut phases = Phases::default();
     cores.iter().for_each(|core| phases.add(core.coordinators.group_phases));
     partitions("kafka_server_group_coordinator_metrics_num_partitions", phases, out);

@@ -116,10 +116,21 @@ fn has(text: &str, line: &str) {
 fn coordinators_of_all_cores_are_counted_together() {
     let facts = |groups: usize| CoordinatorFacts {
         groups: GroupsFacts {
-            by_state: [(("classic", "Stable"), groups), (("consumer", "Reconciling"), 2), (("share", "Empty"), 1)]
-                .into(),
+            by_state: [
+                (("classic", "Stable"), groups),
+                (("consumer", "Reconciling"), 2),
+                (("share", "Empty"), 1),
+                (("streams", "NotReady"), 1),
+            ]
+            .into(),
             offsets: 10,
-            counts: Counts { offset_commits: 7, offsets_expired: 1, consumer_rebalances: 4, ..Counts::default() },
+            counts: Counts {
+                offset_commits: 7,
+                offsets_expired: 1,
+                consumer_rebalances: 4,
+                streams_rebalances: 2,
+                ..Counts::default()
+            },
         },
         transactions: TransactionFacts {
             by_state: [("Ongoing", 2)].into(),
@@ -144,6 +155,8 @@ fn coordinators_of_all_cores_are_counted_together() {
         "kafka_server_group_coordinator_metrics_offset_commit_total 14",
         "kafka_server_group_coordinator_metrics_offset_expiration_total 2",
         "kafka_server_group_coordinator_metrics_consumer_group_rebalance_total 8",
+        "kafka_server_group_coordinator_metrics_streams_group_rebalance_total 4",
+        "kafka_server_group_coordinator_metrics_streams_group_count{state=\"not_ready\"} 2",
         "kafka_server_group_coordinator_metrics_num_partitions{state=\"failed\"} 2",
         "corelog_transactional_ids{state=\"Ongoing\"} 4",
         "corelog_transactional_ids{state=\"Empty\"} 0",

@@ -1,7 +1,7 @@
 //! ListGroups, DescribeGroups, DeleteGroups, and the end of topics.
 
 use super::classic::ClassicGroup;
-use super::in_flight::{AnswerLater, Removed, Then};
+use super::in_flight::{Removed, Then};
 use super::member::Member;
 use super::offsets::Key;
 use super::request::{Caller, Request};
@@ -48,9 +48,9 @@ impl Groups {
         let consumers =
             self.consumers.keys().filter(|_| of_type(CONSUMER)).filter_map(|id| self.committed_consumer(id));
         let consumers = consumers.filter_map(|group| listed(&group.id, CONSUMER, group.state().name(), CONSUMER));
-        let shares = self.shares.iter().filter(|_| of_type(SHARE));
+        let shares = self.shares.iter().filter(|(_, group)| of_type(SHARE) && group.is_written());
         let shares = shares.filter_map(|(id, group)| listed(id, SHARE, group.state_name(), SHARE));
-        let streams = self.streams.values().filter(|_| of_type(STREAMS));
+        let streams = self.streams.keys().filter(|_| of_type(STREAMS)).filter_map(|id| self.committed_streams(id));
         let streams = streams.filter_map(|group| listed(&group.id, STREAMS, group.state().name(), STREAMS));
         classic.chain(consumers).chain(shares).chain(streams).collect()
     }
@@ -84,7 +84,7 @@ impl Groups {
         let mut removed = Removed::default();
         let mut records = Vec::new();
         let mut results = Vec::with_capacity(groups.len());
-        let before = self.last_append;
+        let next = self.next_append();
         for id in &groups {
             let outcome = self.deletable(id);
             if let Ok(id) = &outcome
@@ -117,12 +117,10 @@ impl Groups {
         if !records.is_empty() {
             self.append(records, Then::Removed(removed), step.fx);
         }
-        if self.last_append == before {
+        if self.next_append() == next {
             return step.answer(results);
         }
-        let refused = Request::Delete(groups);
-        let later = AnswerLater { token: step.token, answer: results.into(), refused };
-        self.after_appends(Then::Answer(Box::new(later)));
+        self.answer_after(next, step.token, results, Request::Delete(groups));
     }
 
     fn deletable(&self, id: &str) -> Result<Arc<str>, ErrorCode> {

@@ -1,7 +1,7 @@
 //! OffsetCommit (`OffsetMetadataManager.commitOffset`, `ClassicGroup.validateOffsetCommit`).
 
 use super::classic::ClassicGroup;
-use super::in_flight::{AnswerLater, Commit, Then};
+use super::in_flight::{Commit, Then};
 use super::offsets::{Key, OffsetAndMetadata};
 use super::request::{Caller, Request};
 use super::state::State;
@@ -55,8 +55,7 @@ impl Groups {
         self.count_commit(&group, true);
         self.append(records, Then::Commit(Commit { group, entries }), step.fx);
         let refused = Request::Commit(caller, request);
-        let later = AnswerLater { token: step.token, answer: response.into(), refused };
-        self.after_appends(Then::Answer(Box::new(later)));
+        self.answer_after(self.last_append, step.token, response, refused);
     }
 
     fn check_commit(&mut self, caller: &Caller, request: &OffsetCommitRequest, step: &Step) -> Result<(), ErrorCode> {

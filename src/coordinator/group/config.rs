@@ -92,8 +92,6 @@ impl Default for GroupConfig {
 pub struct ShareGroups {
     /// `group.share.max.size`, in members.
     pub max_size: usize,
-    /// `group.share.assignment.interval.ms`: between two targets of a group.
-    pub assignment_interval_ms: i64,
     /// What each group may have its own of.
     pub numbers: ShareConfig,
 }
@@ -101,11 +99,7 @@ pub struct ShareGroups {
 impl ShareGroups {
     /// The numbers out of the broker's configuration.
     pub fn new(numbers: &ShareConfig) -> Self {
-        Self {
-            max_size: usize::try_from(numbers.max_size).unwrap_or(0),
-            assignment_interval_ms: i64::from(numbers.assignment_interval_ms),
-            numbers: numbers.clone(),
-        }
+        Self { max_size: usize::try_from(numbers.max_size).unwrap_or(0), numbers: numbers.clone() }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::Groups;
 use crate::coordinator::machine;
-pub use machine::{Append, AppendId, Batch, Record, Token};
+pub use machine::{Append, AppendId, Batch, Record, Subject, Token};
 
 /// The outcome of one step, in order.
 pub type Effects = machine::Effects<Groups>;

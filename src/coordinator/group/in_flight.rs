@@ -1,10 +1,11 @@
 //! Appends whose outcome is not known yet and what is to happen then.
 //!
 //! What a record says about offsets and assignments takes effect when the record is committed, in
-//! log order. So a failed append needs no rollback: nothing of it was applied.
+//! log order. So a failed append needs no rollback: nothing of it was applied. What is decided about a group counts
+//! at once; such an append is about its group, and what was decided on it fails with it.
 
 use super::consumer::Write;
-use super::effects::{Append, AppendId, Batch, Effects, Record, Token};
+use super::effects::{Append, AppendId, Batch, Effects, Record, Subject, Token};
 use super::member::Member;
 use super::offsets::{Key, OffsetAndMetadata};
 use super::request::{Answer, Request, TxnEnd};
@@ -77,8 +78,35 @@ pub(super) struct Removed {
 pub(super) struct AnswerLater {
     pub token: Token,
     pub answer: Answer,
-    /// Says no in the right form if the append fails.
+    /// Says no in the right form if an append fails.
     pub refused: Request,
+    /// The first append that it depends on; the one it waits for is the last.
+    pub since: AppendId,
+}
+
+impl Then {
+    /// What the append is about: whatever is decided on it before it is committed.
+    fn about(&self) -> Vec<Subject> {
+        match self {
+            Self::Assignment(assignment) => vec![Subject::of(&assignment.group)],
+            Self::StaticRejoin(rejoin) => vec![Subject::of(&rejoin.group)],
+            Self::Group(write) => vec![Subject::of(write.group())],
+            Self::Share(write) => vec![Subject::of(&write.group)],
+            Self::Removed(removed) => {
+                let offsets = removed.offsets.iter().map(|key| &key.group);
+                let mut groups: Vec<&Arc<str>> = offsets.chain(&removed.groups).collect();
+                groups.sort_unstable();
+                groups.dedup();
+                groups.into_iter().map(Subject::of).collect()
+            }
+            Self::Nothing
+            | Self::Commit(_)
+            | Self::Pending(..)
+            | Self::Ended(..)
+            | Self::Answer(_)
+            | Self::Fetch(..) => Vec::new(),
+        }
+    }
 }
 
 impl Groups {
@@ -88,8 +116,27 @@ impl Groups {
 
     pub(super) fn append_as(&mut self, batch: Batch, records: Vec<Record>, then: Then, fx: &mut Effects) {
         self.last_append.0 += 1;
-        fx.appends.push(Append { id: self.last_append, batch, records });
+        let about = then.about();
+        fx.appends.push(Append { id: self.last_append, batch, records, about });
         self.in_flight.push_back((self.last_append, then));
+    }
+
+    /// Answers when all appends so far are done, with `answer` if none failed of those from `since` on.
+    pub(super) fn answer_after(&mut self, since: AppendId, token: Token, answer: impl Into<Answer>, refused: Request) {
+        let later = AnswerLater { token, answer: answer.into(), refused, since };
+        self.after_appends(Then::Answer(Box::new(later)));
+    }
+
+    /// The number of the next append.
+    pub(super) fn next_append(&self) -> AppendId {
+        AppendId(self.last_append.0 + 1)
+    }
+
+    /// Answers when append `id` is done, with `answer` if it did not fail: nor did what it was decided on then.
+    pub(super) fn answer_with(&mut self, id: AppendId, token: Token, answer: Answer, refused: Request) {
+        let later = AnswerLater { token, answer, refused, since: id };
+        let at = self.in_flight.partition_point(|(other, _)| *other <= id);
+        self.in_flight.insert(at, (id, Then::Answer(Box::new(later))));
     }
 
     /// `then` happens once all appends so far are done.
@@ -100,6 +147,9 @@ impl Groups {
     /// The outcome of append `id`: the offset of its first record, or why it failed. Outcomes come
     /// in the order of the appends.
     pub fn on_append(&mut self, id: AppendId, outcome: Result<Offset, ErrorCode>, step: &mut Step) {
+        if outcome.is_err() {
+            self.last_failed = id;
+        }
         while self.in_flight.front().is_some_and(|(next, _)| *next <= id) {
             let Some((_, then)) = self.in_flight.pop_front() else { return };
             self.run(then, outcome, step);
@@ -120,7 +170,8 @@ impl Groups {
             Then::Share(write) => self.share_written(*write, done, step),
             Then::Answer(later) => {
                 let answer = match outcome {
-                    Ok(_) => later.answer,
+                    Ok(_) if self.last_failed < later.since => later.answer,
+                    Ok(_) => later.refused.refuse(ErrorCode::CoordinatorNotAvailable),
                     Err(error) => later.refused.refuse(append_error(error)),
                 };
                 step.fx.answer(later.token, answer);

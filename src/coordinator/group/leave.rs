@@ -1,7 +1,6 @@
 //! LeaveGroup (`GroupMetadataManager.classicGroupLeave`): members by id, pending members, and
 //! static members by instance id, which is how an administrator removes them.
 
-use super::in_flight::{AnswerLater, Then};
 use super::request::Request;
 use super::state::State;
 use super::{Groups, Step};
@@ -30,18 +29,17 @@ impl Groups {
             return step.answer(refuse(ErrorCode::CoordinatorNotAvailable));
         }
         let id = id.clone();
-        let before = self.last_append;
+        let next = self.next_append();
         let members: Vec<MemberResponse> = request.members.iter().map(|m| self.leave_one(&id, m, step)).collect();
         if members.iter().any(|m| m.error_code == 0) {
             self.after_leave(&id, step);
         }
         let response = LeaveGroupResponse { members, ..Default::default() };
-        if self.last_append == before {
+        if self.next_append() == next {
             return step.answer(response);
         }
         // The group went Empty: the answer waits for the record that says so.
-        let later = AnswerLater { token: step.token, answer: response.into(), refused: Request::Leave(request) };
-        self.after_appends(Then::Answer(Box::new(later)));
+        self.answer_after(next, step.token, response, Request::Leave(request));
     }
 
     fn leave_one(&mut self, id: &Arc<str>, member: &MemberIdentity, step: &mut Step) -> MemberResponse {

@@ -72,8 +72,8 @@ pub struct Groups {
     offsets: Offsets,
     timers: Timers,
     in_flight: VecDeque<(AppendId, Then)>,
-    /// How many writes each consumer group has on its way.
-    writing: HashMap<Arc<str>, usize>,
+    /// How many writes each consumer or streams group has on its way, and the newest.
+    writing: HashMap<Arc<str>, (usize, AppendId)>,
     /// Groups that cannot be asked until their writes are done, and who waits.
     busy: HashMap<Arc<str>, VecDeque<Deferred>>,
     /// Look-ups of patterns under way.
@@ -85,6 +85,8 @@ pub struct Groups {
     /// The offset of the last image that brought topics.
     topics_since: i64,
     last_append: AppendId,
+    /// The newest append that failed.
+    last_failed: AppendId,
     counts: Counts,
     /// Records of no use here, met while loading.
     passed_over: u64,
@@ -110,6 +112,7 @@ impl Groups {
             hashes: TopicHashes::default(),
             topics_since: -1,
             last_append: AppendId(0),
+            last_failed: AppendId(0),
             counts: Counts::default(),
             passed_over: 0,
         }

@@ -1,7 +1,6 @@
 //! OffsetDelete (`OffsetMetadataManager.deleteOffsets`; KIP-496): committed offsets go, of topics nobody in the group
 //! reads any more.
 
-use super::in_flight::{AnswerLater, Then};
 use super::offsets::Key;
 use super::request::Request;
 use super::state::State;
@@ -25,10 +24,9 @@ impl Groups {
         if keys.is_empty() {
             return step.answer(response);
         }
+        let first = self.next_append();
         self.remove_offsets(keys, step);
-        let refused = Request::OffsetDelete(request);
-        let later = AnswerLater { token: step.token, answer: response.into(), refused };
-        self.after_appends(Then::Answer(Box::new(later)));
+        self.answer_after(first, step.token, response, Request::OffsetDelete(request));
     }
 
     fn may_delete_offsets(&self, id: &str) -> Result<(), ErrorCode> {

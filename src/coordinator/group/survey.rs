@@ -30,6 +30,10 @@ pub struct Counts {
     pub classic_rebalances: u64,
     /// Epochs that consumer groups began.
     pub consumer_rebalances: u64,
+    /// Epochs that share groups began.
+    pub share_rebalances: u64,
+    /// Epochs that streams groups began.
+    pub streams_rebalances: u64,
 }
 
 /// All groups of a coordinator, counted.
@@ -54,6 +58,8 @@ impl GroupsFacts {
         all.offsets_removed += more.offsets_removed;
         all.classic_rebalances += more.classic_rebalances;
         all.consumer_rebalances += more.consumer_rebalances;
+        all.share_rebalances += more.share_rebalances;
+        all.streams_rebalances += more.streams_rebalances;
     }
 }
 

@@ -3,7 +3,7 @@
 
 use super::classic::ClassicGroup;
 use super::commit::Committer;
-use super::in_flight::{AnswerLater, Commit, Then};
+use super::in_flight::{Commit, Then};
 use super::offsets::{Key, OffsetAndMetadata};
 use super::request::{Caller, Request, TxnEnd, txn_commit_error};
 use super::{Groups, Step};
@@ -52,8 +52,7 @@ impl Groups {
         let batch = Batch::Transactional(producer, ProducerEpoch(request.producer_epoch), sure);
         self.append_as(batch, records, Then::Pending(producer, Commit { group, entries }), step.fx);
         let refused = Request::TxnCommit(caller, request, sure);
-        let later = AnswerLater { token: step.token, answer: response.into(), refused };
-        self.after_appends(Then::Answer(Box::new(later)));
+        self.answer_after(self.last_append, step.token, response, refused);
     }
 
     fn check_txn_commit(&self, request: &TxnOffsetCommitRequest) -> Result<(), ErrorCode> {

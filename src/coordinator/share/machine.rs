@@ -104,9 +104,9 @@ impl Machine for ShareStates {
                     self.settle(&done.key, &done.change, offset);
                 }
                 Err(_) => {
-                    entry.fail();
-                    let gone = entry.is_gone();
-                    if gone {
+                    let later = self.in_flight.iter().filter(|later| later.key == done.key);
+                    entry.fail(later.map(|later| &later.change));
+                    if entry.is_gone() {
                         self.entries.remove(&done.key);
                     }
                 }

@@ -2,7 +2,7 @@
 //! come in each partition (`ShareCoordinatorShard` of Kafka 4.3).
 //!
 //! A state takes effect twice: for later requests when it is taken, for readers when its record is committed. A failed
-//! append takes the first back. docs/SHARE.md tells the whole story.
+//! append takes the first back, and what was decided on it is not written either. docs/SHARE.md tells the whole story.
 
 mod combine;
 mod machine;
@@ -18,7 +18,7 @@ pub use request::{Answer, Key, Refusal, Request, Summary, WriteAsk};
 pub use state::ShareState;
 pub use upkeep::Work;
 
-use super::machine::{Append, AppendId, Token};
+use super::machine::{Append, AppendId, Subject, Token};
 use crate::base::{Instant, Offset};
 use state::{Change, Entry};
 use std::collections::{HashMap, VecDeque};
@@ -60,7 +60,8 @@ impl ShareStates {
     fn write(&mut self, key: Key, change: Change, answer: Option<(Token, Answer)>, fx: &mut Effects) {
         self.last_append.0 += 1;
         let id = self.last_append;
-        fx.appends.push(Append::own(id, vec![records::record(&key, &change)]));
+        let append = Append::own(id, vec![records::record(&key, &change)]);
+        fx.appends.push(append.about(vec![Subject::of(&key)]));
         let entry = self.entries.entry(key.clone()).or_default();
         entry.take(&change);
         self.in_flight.push_back(InFlight { id, key, change, answer });

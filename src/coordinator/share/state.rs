@@ -75,10 +75,11 @@ impl Entry {
         self.note(change, at);
     }
 
-    /// The record of a change taken earlier is not in the log.
-    pub fn fail(&mut self) {
+    /// The record of a change taken earlier is not in the log; `later` are those under way still.
+    pub fn fail<'a>(&mut self, later: impl Iterator<Item = &'a Change>) {
         self.in_flight = self.in_flight.saturating_sub(1);
         self.tail.clone_from(&self.committed);
+        later.for_each(|change| apply(&mut self.tail, change));
     }
 
     /// Takes a change out of the log.

@@ -27,8 +27,8 @@ impl Transactions {
             Some(transaction) if bumps => judge(transaction, &end),
             Some(transaction) => judge_without_bump(transaction, &end),
         };
-        if verdict == Err(ErrorCode::InvalidTxnState) {
-            tracing::debug!(transactional_id = %id, commit = end.commit, "EndTxn does not suit the state");
+        if let Err(error) = verdict {
+            tracing::debug!(transactional_id = %id, commit = end.commit, ?error, "EndTxn is refused");
         }
         let Some(transaction) = self.by_id.get(&id).filter(|_| verdict == Ok(Verdict::Decide)) else {
             let answer = verdict.map(|_| self.by_id.get(&id).filter(|_| bumps).map_or(UNTOLD, current));

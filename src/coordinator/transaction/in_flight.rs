@@ -134,6 +134,7 @@ impl Transactions {
 
     fn unchanged(&mut self, transit: Transit, error: ErrorCode, step: &mut Step) {
         let Transit { id, to, mut after } = transit;
+        self.complaints.not_written(&id, &after, error, step.now.mono);
         let answer = after.refuse(error);
         if let Some(token) = after.token() {
             step.fx.answer(*token, answer);

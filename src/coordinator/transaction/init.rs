@@ -40,7 +40,10 @@ impl Transactions {
                 self.transit(&id, to, After::Fenced(step.token), step);
             }
             Ok(Course::NeedsId) => self.wait_for_id(Request::Init(request), step),
-            Err(error) => step.answer(Answer::Producer(Err(error))),
+            Err(error) => {
+                tracing::debug!(transactional_id = %id, ?error, "InitProducerId is refused");
+                step.answer(Answer::Producer(Err(error)));
+            }
         }
     }
 

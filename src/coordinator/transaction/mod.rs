@@ -5,6 +5,7 @@
 //! tells the whole story.
 
 mod add;
+mod complaints;
 mod config;
 mod end;
 mod expiry;
@@ -33,6 +34,7 @@ pub use survey::{Counts, TransactionFacts};
 
 use super::machine::{AppendId, Token};
 use crate::base::{LeaderEpoch, ProducerId};
+use complaints::Complaints;
 use in_flight::Then;
 use metadata::Metadata;
 use parked::Parked;
@@ -61,6 +63,7 @@ pub struct Transactions {
     /// Records of unknown versions, met while loading.
     passed_over: u64,
     counts: Counts,
+    complaints: Complaints,
 }
 
 /// One transactional id.
@@ -97,6 +100,7 @@ impl Transactions {
             waiting_for_ids: VecDeque::new(),
             passed_over: 0,
             counts: Counts::default(),
+            complaints: Complaints::default(),
         }
     }
 

@@ -11,7 +11,6 @@ use super::{ConsumerGroup, TopicHashes};
 use crate::base::{ErrorCode, Uuid};
 use crate::coordinator::group::Groups;
 use crate::coordinator::group::effects::Step;
-use crate::coordinator::group::in_flight::{AnswerLater, Then};
 use crate::coordinator::group::request::{Answer, Caller, Request};
 use crate::coordinator::group::timers::Timer;
 use crate::metadata::{ConfigMap, ResourceType};
@@ -61,11 +60,10 @@ impl Groups {
         request: impl FnOnce() -> Request,
         step: &mut Step,
     ) {
-        if !self.is_writing(id) {
-            return step.answer(answer);
+        match self.writing.get(id) {
+            None => step.answer(answer),
+            Some((_, newest)) => self.answer_with(*newest, step.token, answer, request()),
         }
-        let later = AnswerLater { token: step.token, answer, refused: request() };
-        self.after_appends(Then::Answer(Box::new(later)));
     }
 
     fn check_heartbeat(&self, caller: &Caller, request: &ConsumerGroupHeartbeatRequest) -> Result<(), Refusal> {

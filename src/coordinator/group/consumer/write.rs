@@ -2,7 +2,7 @@
 //!
 //! Unlike offsets, a consumer group changes when its entries are handed to the log, as in Kafka: the next member's step
 //! builds on them, and only the answers wait. A failed write is taken back, with all that the group has on its way
-//! since; what of that is written all the same is applied again when it is, as reading the log would.
+//! since: none of that is written (see [`pipeline`](crate::coordinator)).
 //!
 //! What turns a group into one of the other kind, or ends it, goes alone: nothing else of the group may be on its
 //! way, and requests wait until it is done.
@@ -28,10 +28,10 @@ pub struct Write {
 
 /// What became of the group meanwhile.
 pub enum Done {
-    /// Entries were applied; true: the group came into being with them.
-    Entries(Vec<Entry>, Vec<Undo>, bool),
-    /// The same of a streams group, with what takes them back.
-    Streams(Vec<streams::Entry>, Vec<streams::Entry>, bool),
+    /// Entries were applied: what takes them back; true: the group came into being with them.
+    Entries(Vec<Undo>, bool),
+    /// The same of a streams group.
+    Streams(Vec<streams::Entry>, bool),
     /// The group as it was before it went, or became one of the other kind.
     Replaced(Before),
 }
@@ -59,10 +59,27 @@ pub enum After {
 }
 
 impl Write {
+    /// Whose it is.
+    pub fn group(&self) -> &Arc<str> {
+        &self.group
+    }
+
+    /// The streams group that the write made `group`, as it was before.
+    pub fn before_streams(&self, group: &mut Option<StreamsGroup>) {
+        match (&self.done, group) {
+            (Done::Replaced(Before::Streams(before)), group) => *group = Some(StreamsGroup::clone(before)),
+            (Done::Replaced(Before::Classic(_) | Before::Consumer(_)) | Done::Streams(_, true), group) => *group = None,
+            (Done::Streams(undo, false), Some(group)) => {
+                undo.iter().rev().for_each(|undo| drop(group.apply(undo)));
+            }
+            (Done::Streams(..), None) | (Done::Entries(..), _) => {}
+        }
+    }
+
     /// Takes what takes the entries of the streams group `id` back, where the write is one of its.
     pub fn streams_undo(&mut self, id: &Arc<str>) -> Option<Vec<streams::Entry>> {
         match &mut self.done {
-            Done::Streams(_, undo, _) if self.group == *id => Some(std::mem::take(undo)),
+            Done::Streams(undo, _) if self.group == *id => Some(std::mem::take(undo)),
             Done::Streams(..) | Done::Entries(..) | Done::Replaced(_) => None,
         }
     }
@@ -93,7 +110,7 @@ impl Groups {
         let is_new = !self.consumers.contains_key(id);
         let group = self.consumers.entry(id.clone()).or_insert_with(|| ConsumerGroup::new(id.clone()));
         let undo = entries.iter().map(|entry| group.apply(entry)).collect();
-        self.write(id, records, Done::Entries(entries, undo, is_new), fx);
+        self.write(id, records, Done::Entries(undo, is_new), fx);
     }
 
     /// Puts `after` in the place of `before`, alone: [`is_writing`](Self::is_writing) must say no.
@@ -128,7 +145,9 @@ impl Groups {
         done: Done,
         fx: &mut Effects,
     ) {
-        *self.writing.entry(id.clone()).or_default() += 1;
+        let next = self.next_append();
+        let (count, newest) = self.writing.entry(id.clone()).or_default();
+        (*count, *newest) = (*count + 1, next);
         self.append(records, Then::Group(Box::new(Write { group: id.clone(), done })), fx);
     }
 
@@ -151,10 +170,10 @@ impl Groups {
             }
             match (&write.done, &mut group) {
                 (Done::Replaced(Before::Consumer(before)), group) => *group = Some(ConsumerGroup::clone(before)),
-                (Done::Replaced(Before::Classic(_) | Before::Streams(_)) | Done::Entries(_, _, true), group) => {
+                (Done::Replaced(Before::Classic(_) | Before::Streams(_)) | Done::Entries(_, true), group) => {
                     *group = None;
                 }
-                (Done::Entries(_, undo, false), Some(group)) => {
+                (Done::Entries(undo, false), Some(group)) => {
                     undo.iter().rev().for_each(|undo| group.undo(undo.clone()));
                 }
                 (Done::Entries(..), None) | (Done::Streams(..), _) => {}
@@ -187,26 +206,14 @@ impl Groups {
         step: &mut Step,
     ) {
         let id = write.group;
-        let count = self.writing.get_mut(&id).map_or(0, |count| {
+        let count = self.writing.get_mut(&id).map_or(0, |(count, _)| {
             *count = count.saturating_sub(1);
             *count
         });
         match (outcome, write.done) {
-            (Err(_), Done::Entries(_, undo, is_new)) => self.take_back(&id, undo, is_new, step.now),
-            (Err(_), Done::Streams(_, undo, is_new)) => self.take_back_streams(&id, undo, is_new, step.now),
+            (Err(_), Done::Entries(undo, is_new)) => self.take_back(&id, undo, is_new, step.now),
+            (Err(_), Done::Streams(undo, is_new)) => self.take_back_streams(&id, undo, is_new, step.now),
             (Err(_), Done::Replaced(before)) => self.restore(&id, before, step),
-            // Taken back with an earlier one, yet written.
-            (Ok(()), Done::Entries(entries, undo, _)) if undo.is_empty() => {
-                let exists = self.consumers.contains_key(&id) || entries.iter().any(Entry::is_value);
-                if exists && !self.groups.contains_key(&id) {
-                    let group = self.consumers.entry(id.clone()).or_insert_with(|| ConsumerGroup::new(id.clone()));
-                    entries.iter().for_each(|entry| drop(group.apply(entry)));
-                    self.schedule_members(&id, step.now);
-                }
-            }
-            (Ok(()), Done::Streams(entries, undo, _)) if undo.is_empty() => {
-                self.streams_written_late(&id, &entries, step.now);
-            }
             (Ok(()), _) => {}
         }
         if count == 0 {
@@ -219,16 +226,12 @@ impl Groups {
     fn take_back(&mut self, id: &Arc<str>, undo: Vec<Undo>, is_new: bool, now: Now) {
         let later = self.in_flight.iter_mut().rev().filter_map(|(_, then)| match then {
             Then::Group(write) if write.group == *id => match &mut write.done {
-                Done::Entries(_, undo, _) => Some(std::mem::take(undo)),
+                Done::Entries(undo, _) => Some(std::mem::take(undo)),
                 Done::Streams(..) | Done::Replaced(_) => None,
             },
             _ => None,
         });
         let later: Vec<Vec<Undo>> = later.collect();
-        if !later.is_empty() {
-            // What comes after them in the log must build on them.
-            self.make_busy(id);
-        }
         let all: Vec<Undo> = later.into_iter().chain([undo]).flat_map(|undo| undo.into_iter().rev()).collect();
         let Some(group) = self.consumers.get_mut(id) else { return };
         all.into_iter().for_each(|undo| group.undo(undo));

@@ -18,7 +18,7 @@ impl Groups {
     pub(in crate::coordinator::group) fn share_describe(&self, groups: &[Str]) -> Vec<DescribedShareGroup> {
         groups
             .iter()
-            .map(|id| match self.shares.get(&**id) {
+            .map(|id| match self.shares.get(&**id).filter(|share| share.is_written()) {
                 Some(share) => described(id, &share.committed, &self.image),
                 None => {
                     let what = if self.is_other_kind(id) { "is not a share group" } else { "not found" };

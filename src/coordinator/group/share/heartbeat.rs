@@ -80,10 +80,10 @@ impl Groups {
                 beat.take(Entry::Epoch(Some((epoch, hash))));
             }
         }
-        beat.assign(&self.image, self.config.share.assignment_interval_ms);
+        let settings = self.config.share_settings(&self.image, &group);
+        beat.assign(&self.image, i64::from(settings.assignment_interval_ms));
         beat.reconcile(subscription_changed);
         let initialize = self.share_initialize(&group, &mut beat);
-        let settings = self.config.share_settings(&self.image, &group);
         let after = beat.next.members.get(&id).cloned().unwrap_or_default();
         let full = request.member_epoch == 0 || request.subscribed_topic_names.is_some();
         let response = ShareGroupHeartbeatResponse {

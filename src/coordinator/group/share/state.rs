@@ -2,6 +2,7 @@
 
 use super::Partitions;
 use crate::base::{Instant, Uuid};
+use crate::coordinator::group::effects::AppendId;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -188,6 +189,8 @@ pub struct ShareGroup {
     pub committed: State,
     /// Appends under way.
     pub in_flight: usize,
+    /// The newest append.
+    pub newest: AppendId,
     /// Topics may have changed since the hash was computed.
     pub look_again: bool,
     /// When the share coordinator was last asked to begin a topic's partitions.
@@ -195,9 +198,14 @@ pub struct ShareGroup {
 }
 
 impl ShareGroup {
-    /// The name of the state clients and tools see.
+    /// The name of the state clients and tools see: that of what is committed, as Kafka tells it.
     pub fn state_name(&self) -> &'static str {
-        if self.tail.members.is_empty() { "Empty" } else { "Stable" }
+        if self.committed.members.is_empty() { "Empty" } else { "Stable" }
+    }
+
+    /// False before anything of it is in the log.
+    pub fn is_written(&self) -> bool {
+        self.committed != State::default()
     }
 
     /// True without members.

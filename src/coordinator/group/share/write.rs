@@ -4,7 +4,7 @@ use super::records::record;
 use super::state::{Entry, ShareGroup, State};
 use crate::base::ErrorCode;
 use crate::coordinator::group::effects::Token;
-use crate::coordinator::group::in_flight::{AnswerLater, Then};
+use crate::coordinator::group::in_flight::Then;
 use crate::coordinator::group::request::{Answer, Request};
 use crate::coordinator::group::{Groups, Step};
 use crate::coordinator::machine::append_error;
@@ -27,8 +27,8 @@ impl ShareWrite {
 }
 
 impl Groups {
-    /// Takes `entries` and has them written; `answer` is given when they are committed, and after everything that was
-    /// written before. `request` says no if they are not.
+    /// Takes `entries` and has them written; `answer` is given when they are committed, and all that the group had
+    /// on its way before. `request` says no if they are not.
     pub(super) fn share_write(
         &mut self,
         group: &Arc<str>,
@@ -38,17 +38,19 @@ impl Groups {
     ) {
         let token = step.token;
         if entries.is_empty() {
-            match waiting {
-                Some((answer, _)) if self.in_flight.is_empty() => step.fx.answer(token, answer),
-                Some((answer, refused)) => {
-                    self.after_appends(Then::Answer(Box::new(AnswerLater { token, answer, refused })));
-                }
-                None => {}
+            let newest = self.shares.get(group).filter(|share| share.in_flight > 0).map(|share| share.newest);
+            match (waiting, newest) {
+                (Some((answer, _)), None) => step.fx.answer(token, answer),
+                (Some((answer, refused)), Some(newest)) => self.answer_with(newest, token, answer, refused),
+                (None, _) => {}
             }
             return;
         }
         let records = entries.iter().map(|entry| record(group, entry)).collect();
+        self.counts.share_rebalances += u64::from(entries.iter().any(|entry| matches!(entry, Entry::Epoch(Some(_)))));
+        let newest = self.next_append();
         let share = self.shares.entry(group.clone()).or_default();
+        share.newest = newest;
         entries.iter().for_each(|entry| share.tail.apply(entry));
         share.in_flight += 1;
         let waiting = waiting.map(|(answer, request)| (token, answer, request));
@@ -66,7 +68,16 @@ impl Groups {
             share.in_flight = share.in_flight.saturating_sub(1);
             match done {
                 Ok(()) => write.entries.iter().for_each(|entry| share.committed.apply(entry)),
-                Err(_) => share.tail.clone_from(&share.committed),
+                Err(_) => {
+                    share.tail.clone_from(&share.committed);
+                    for (_, then) in &self.in_flight {
+                        if let Then::Share(later) = then
+                            && later.group == write.group
+                        {
+                            later.entries.iter().for_each(|entry| share.tail.apply(entry));
+                        }
+                    }
+                }
             }
             let ended = done.is_ok() && write.entries.contains(&Entry::Epoch(None));
             if (ended || is_nothing(share)) && share.in_flight == 0 {

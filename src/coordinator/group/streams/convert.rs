@@ -28,9 +28,13 @@ pub enum Base {
 impl Groups {
     /// The streams group `id`, or 69.
     pub(super) fn streams_group(&self, id: &str) -> Result<&StreamsGroup, Refusal> {
+        self.streams.get(id).ok_or_else(|| self.no_streams_group(id))
+    }
+
+    /// Says that `id` is none.
+    pub(super) fn no_streams_group(&self, id: &str) -> Refusal {
         let exists = self.groups.contains_key(id) || self.consumers.contains_key(id) || self.shares.contains_key(id);
-        let what = if exists { "is not a streams group" } else { "not found" };
-        self.streams.get(id).ok_or_else(|| not_found(id, what))
+        not_found(id, if exists { "is not a streams group" } else { "not found" })
     }
 
     /// The streams group `id`; where `create`, it comes into being or out of a classic group without members.

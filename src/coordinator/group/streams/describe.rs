@@ -1,4 +1,4 @@
-//! StreamsGroupDescribe (`StreamsGroup.asDescribedGroup`).
+//! StreamsGroupDescribe (`StreamsGroup.asDescribedGroup`): what is committed, as Kafka answers.
 
 use super::StreamsGroup;
 use super::configure::{Configured, ConfiguredSubtopology};
@@ -15,14 +15,17 @@ use std::sync::Arc;
 
 impl Groups {
     pub(in crate::coordinator::group) fn streams_describe(&self, groups: &[Str]) -> Vec<DescribedGroup> {
-        let described = |id: &Str| match self.streams_group(id) {
-            Ok(group) => described(id, group),
-            Err(refusal) => DescribedGroup {
-                group_id: id.clone(),
-                error_code: refusal.code.code(),
-                error_message: Some(refusal.message.into()),
-                ..Default::default()
-            },
+        let described = |id: &Str| match self.committed_streams(id) {
+            Some(group) => described(id, &group),
+            None => {
+                let refusal = self.no_streams_group(id);
+                DescribedGroup {
+                    group_id: id.clone(),
+                    error_code: refusal.code.code(),
+                    error_message: Some(refusal.message.into()),
+                    ..Default::default()
+                }
+            }
         };
         groups.iter().map(described).collect()
     }

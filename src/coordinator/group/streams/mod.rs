@@ -76,6 +76,7 @@ impl StreamsState {
 }
 
 /// A streams group.
+#[derive(Clone)]
 pub struct StreamsGroup {
     /// The group's id.
     pub id: Arc<str>,

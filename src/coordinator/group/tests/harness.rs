@@ -1,7 +1,8 @@
 //! A coordinator, a clock and a log in memory.
 
 use crate::base::{ErrorCode, Instant, Now, Offset, ProducerId, TimestampMs, Uuid};
-use crate::coordinator::group::{Answer, Append, Caller, Effects, GroupConfig, Groups, Record, Request, Step, Token};
+use crate::coordinator::group::{Answer, AppendId, Caller, Effects, GroupConfig, Groups, Record, Request, Step, Token};
+use crate::coordinator::test_log::Writing;
 use crate::metadata::image::Provenance;
 use crate::metadata::loader::Loader;
 use crate::metadata::{MetadataDelta, MetadataRecord};
@@ -32,7 +33,9 @@ pub struct World {
     /// What is committed.
     pub log: Vec<Record>,
     /// Accepted, not yet committed.
-    pub writing: VecDeque<Append>,
+    pub writing: Writing,
+    /// Outcomes the machine is being told.
+    told: VecDeque<(AppendId, Result<Offset, ErrorCode>)>,
     /// Commit at once what is appended.
     pub commits_at_once: bool,
     /// The topics there are.
@@ -52,7 +55,8 @@ pub fn world_with(config: GroupConfig) -> World {
         config,
         now,
         log: Vec::new(),
-        writing: VecDeque::new(),
+        writing: Writing::default(),
+        told: VecDeque::new(),
         commits_at_once: true,
         loader: Loader::default(),
         answers: HashMap::new(),
@@ -124,7 +128,7 @@ impl World {
             assert!(self.answers.insert(token, answer).is_none(), "{token:?} is answered twice");
         }
         self.writing.extend(fx.appends);
-        if self.commits_at_once {
+        if self.commits_at_once && self.told.is_empty() {
             self.commit_all();
         }
     }
@@ -136,15 +140,31 @@ impl World {
     }
 
     pub fn commit_next(&mut self) {
-        let append = self.writing.pop_front().expect("something is being written");
-        let first = Offset(self.log.len() as i64);
-        self.log.extend(append.records);
-        self.step(|groups, step| groups.on_append(append.id, Ok(first), step));
+        self.end_next(Ok(()));
     }
 
     pub fn fail_next(&mut self, error: ErrorCode) {
-        let append = self.writing.pop_front().expect("something is being written");
-        self.step(|groups, step| groups.on_append(append.id, Err(error), step));
+        self.end_next(Err(error));
+    }
+
+    /// The outcome of the oldest append, and what fails with it.
+    fn end_next(&mut self, outcome: Result<(), ErrorCode>) {
+        self.told = self.writing.next(outcome, &mut self.log).into();
+        while let Some((id, outcome)) = self.told.front().copied() {
+            self.step(|groups, step| groups.on_append(id, outcome, step));
+            self.told.pop_front();
+        }
+        if self.commits_at_once {
+            self.commit_all();
+        }
+    }
+
+    /// The coordinator goes; what is under way is lost.
+    pub fn resign(&mut self) {
+        self.writing = Writing::default();
+        let now = self.now;
+        self.step(|groups, step| groups.resign(now, step.fx));
+        self.writing = Writing::default();
     }
 
     pub fn ask(&mut self, request: Request) -> Token {
@@ -330,7 +350,7 @@ impl World {
         }
         groups.on_metadata(&Arc::new(self.loader.image().clone()), &MetadataDelta::default());
         self.groups = groups;
-        self.writing.clear();
+        self.writing = Writing::default();
         self.answers.clear();
         self.step(|groups, step| groups.loaded(step));
     }

@@ -133,9 +133,7 @@ fn resigning_leaves_nobody_waiting() {
         for _ in 0..200 {
             run.step();
         }
-        let now = run.w.now;
-        run.w.writing.clear();
-        run.w.step(|groups, step| groups.resign(now, step.fx));
+        run.w.resign();
         assert_eq!(run.w.answers_left() as u64, run.asked, "seed {seed}: who waits for ever");
         assert_eq!(run.w.groups.next_deadline(), None);
     }

@@ -80,7 +80,7 @@ fn committed_transactions_count_aborted_ones_do_not() {
     let record = |w: &mut World, offset: i64| {
         w.commits_at_once = false;
         w.commit("", -1, offset);
-        w.writing.pop_back().expect("an append").records[0].clone()
+        w.writing.last().expect("an append").records[0].clone()
     };
     let (second, third) = (record(&mut w, 2), record(&mut w, 3));
     let now = w.now;

@@ -59,20 +59,23 @@ fn a_step_that_could_not_be_written_is_taken_back_with_those_after_it() {
 }
 
 #[test]
-fn what_is_written_after_a_failure_counts_as_the_log_has_it() {
+fn what_was_decided_on_a_failure_is_not_written() {
     let mut world = consumer_world();
     let mut members = vec![world.member("a", &["t"])];
     world.settle(&mut members);
     world.commits_at_once = false;
-    world.ask_beat_v(1, joining("b", &["t"]));
-    world.ask_beat_v(1, joining("c", &["t"]));
+    let (before, written) = (world.group(), world.log.len());
+    let b = world.ask_beat_v(1, joining("b", &["t"]));
+    let c = world.ask_beat_v(1, joining("c", &["t"]));
     world.fail_next(ErrorCode::NotEnoughReplicas);
-    // Until it is clear what the log holds, nobody builds on it.
-    let waiting = world.ask_beat_v(1, beating("a", 2));
-    assert!(world.answer::<ConsumerGroupHeartbeatResponse>(waiting).is_none());
-    world.commit_all();
-    let answer: ConsumerGroupHeartbeatResponse = world.answer(waiting).unwrap();
-    assert_eq!(answer.error_code, 0);
+    for token in [b, c] {
+        let answer: ConsumerGroupHeartbeatResponse = world.answer(token).unwrap();
+        assert_eq!(answer.error_code, ErrorCode::CoordinatorNotAvailable as i16);
+    }
+    assert!(world.writing.is_empty());
+    assert_eq!((world.group(), world.log.len()), (before, written));
+    world.commits_at_once = true;
+    assert_eq!(world.beat(beating("a", 2)).error, 0);
     let lived = world.group();
     world.restart();
     assert_eq!(world.group(), lived, "memory and log say the same");

@@ -1,4 +1,4 @@
-//! Members of both protocols in one group, in any order, against a log that is slow and now and then fails, with
+//! Members of both protocols in one group, in any order, against a log that is slow and fails single appends, with
 //! restarts. The group changes its kind to and fro. Every request is answered once, no partition has two holders
 //! (`World::step` checks that), and whenever the log has all, reading it gives what memory has.
 
@@ -181,8 +181,7 @@ impl Model {
         }
         if !self.world.writing.is_empty() {
             match self.rng.random_ratio(1, 4) {
-                // With all that was decided on it.
-                true => (0..self.world.writing.len()).for_each(|_| self.world.fail_next(ErrorCode::NotEnoughReplicas)),
+                true => self.world.fail_next(ErrorCode::NotEnoughReplicas),
                 false => self.world.commit_next(),
             }
         }
@@ -196,9 +195,7 @@ impl Model {
     fn restarts(&mut self) {
         let lost_some = self.rng.random_bool(0.5) && !self.world.writing.is_empty();
         if lost_some {
-            let now = self.world.now;
-            self.world.writing.clear();
-            self.world.step(|groups, step| groups.resign(now, step.fx));
+            self.world.resign();
             self.hear();
             assert!(self.waiting.is_empty(), "seed {}: who waits for ever: {:?}", self.seed, self.waiting);
         } else {
@@ -207,9 +204,7 @@ impl Model {
         self.hear();
         let before = (!lost_some).then(|| (self.described(), self.world.offset_if_any()));
         // Joins and syncs that wait are told to go elsewhere.
-        let now = self.world.now;
-        self.world.step(|groups, step| groups.resign(now, step.fx));
-        self.world.writing.clear();
+        self.world.resign();
         self.hear();
         assert!(self.waiting.is_empty(), "seed {}: who waits for ever: {:?}", self.seed, self.waiting);
         self.world.restart();

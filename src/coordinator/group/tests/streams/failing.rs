@@ -1,9 +1,12 @@
 //! The log fails, or is slow.
 
 use super::support::*;
-use crate::base::{ErrorCode, Offset};
+use crate::base::ErrorCode;
+use crate::coordinator::group::Request;
 use crate::coordinator::group::streams::Answered;
 use crate::coordinator::group::tests::harness::World;
+use crate::protocol::messages::ListGroupsRequest;
+use crate::protocol::messages::list_groups_response::ListedGroup;
 
 fn fail_all(world: &mut World) {
     while !world.writing.is_empty() {
@@ -47,7 +50,7 @@ fn a_step_that_could_not_be_written_is_taken_back_with_those_after_it() {
     world.ask_streams(joining("b"));
     world.ask_streams(owning("a", 2, &members[0].2));
     world.ask_streams(joining("c"));
-    assert_ne!(world.streams_group(), before);
+    assert_eq!(world.streams_group(), before, "what is on its way is not told");
     fail_all(&mut world);
     let mut after = world.streams_group();
     after.topology.clone_from(&before.topology);
@@ -58,23 +61,22 @@ fn a_step_that_could_not_be_written_is_taken_back_with_those_after_it() {
 }
 
 #[test]
-fn what_is_written_after_a_failure_counts_as_the_log_has_it() {
+fn what_was_decided_on_a_failure_is_not_written() {
     let mut world = streams_world();
     let mut members = vec![world.thread("a")];
     world.settle_streams(&mut members);
     world.commits_at_once = false;
-    world.ask_streams(joining("b"));
-    world.ask_streams(joining("c"));
+    let written = world.log.len();
+    let b = world.ask_streams(joining("b"));
+    let c = world.ask_streams(joining("c"));
     world.fail_next(ErrorCode::NotEnoughReplicas);
-    // Until it is clear what the log holds, nobody builds on it.
-    let waiting = world.ask_streams(beating("a", 2));
-    assert!(world.answer::<Answered>(waiting).is_none());
-    let next = world.writing.pop_front().unwrap();
-    let first = Offset(world.log.len() as i64);
-    world.log.extend(next.records);
-    world.step(|groups, step| groups.on_append(next.id, Ok(first), step));
-    world.commit_all();
-    assert_eq!(told(world.answer(waiting).unwrap()).error, 0);
+    for token in [b, c] {
+        assert_eq!(told(world.answer(token).unwrap()).error, ErrorCode::CoordinatorNotAvailable as i16);
+    }
+    assert!(world.writing.is_empty());
+    assert_eq!(world.log.len(), written);
+    world.commits_at_once = true;
+    assert_eq!(world.stream(beating("a", 2)).error, 0);
     let lived = world.streams_group();
     world.restart();
     let mut read = world.streams_group();
@@ -90,4 +92,26 @@ fn the_coordinator_goes_and_everybody_is_told() {
     let now = world.now;
     world.step(|groups, step| groups.resign(now, step.fx));
     assert_eq!(told(world.answer(token).unwrap()).error, ErrorCode::NotCoordinator as i16);
+}
+
+#[test]
+fn a_group_is_described_and_listed_as_the_log_has_it() {
+    let mut world = streams_world();
+    world.commits_at_once = false;
+    let listed = |world: &mut World| -> Vec<String> {
+        let groups: Result<Vec<ListedGroup>, ErrorCode> = world.now(Request::List(ListGroupsRequest::default()));
+        groups.unwrap().iter().map(|group| group.group_state.to_string()).collect()
+    };
+    world.ask_streams(joining("a"));
+    assert_eq!((world.streams_group().error_code, listed(&mut world)), (ErrorCode::GroupIdNotFound as i16, vec![]));
+    world.ask_streams(joining("b"));
+    assert_eq!(world.streams_group().error_code, ErrorCode::GroupIdNotFound as i16);
+    world.commit_next();
+    let group = world.streams_group();
+    let members: Vec<&str> = group.members.iter().map(|member| &*member.member_id).collect();
+    assert_eq!((members, group.group_epoch, listed(&mut world).len()), (vec!["a"], 2, 1));
+    world.commit_all();
+    let group = world.streams_group();
+    assert_eq!((group.members.len(), group.group_epoch), (2, 3));
+    assert_eq!(world.groups.facts().counts.streams_rebalances, 2);
 }
