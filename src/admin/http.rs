@@ -14,6 +14,23 @@ pub struct Request {
     pub path: String,
     /// The client wants the connection closed after the answer.
     pub close: bool,
+    /// The client takes answers packed with gzip.
+    pub gzip: bool,
+}
+
+/// What stands behind an answer's head.
+#[derive(Debug, Default)]
+pub struct Body {
+    /// Its bytes.
+    pub bytes: Bytes,
+    /// They are packed with gzip.
+    pub gzip: bool,
+}
+
+impl From<String> for Body {
+    fn from(text: String) -> Self {
+        Self { bytes: text.into(), gzip: false }
+    }
 }
 
 /// What the bytes received so far are.
@@ -101,13 +118,14 @@ fn request(head: &str) -> Result<Request, Status> {
     if !is_word || !target.starts_with('/') || !matches!(version, "HTTP/1.1" | "HTTP/1.0") {
         return Err(Status::BadRequest);
     }
-    let mut close = version == "HTTP/1.0";
+    let (mut close, mut gzip) = (version == "HTTP/1.0", false);
     for line in lines.filter(|line| !line.is_empty()) {
         let (name, value) = line.split_once(':').ok_or(Status::BadRequest)?;
         let value = value.trim();
         match name.to_ascii_lowercase().as_str() {
             "connection" if value.eq_ignore_ascii_case("close") => close = true,
             "connection" if value.eq_ignore_ascii_case("keep-alive") => close = false,
+            "accept-encoding" => gzip |= takes_gzip(value),
             // A request with a body is none of ours, and where the next one begins would have to be found out.
             "content-length" if value != "0" => return Err(Status::BadRequest),
             "transfer-encoding" => return Err(Status::BadRequest),
@@ -120,29 +138,40 @@ fn request(head: &str) -> Result<Request, Status> {
         _ => return Err(Status::MethodNotAllowed),
     };
     let path = target.split('?').next().unwrap_or_default().to_owned();
-    Ok(Request { head_only, path, close })
+    Ok(Request { head_only, path, close, gzip })
+}
+
+/// `gzip`, `deflate, gzip;q=0.5`: named, and not with the weight 0. What says `*` alone gets plain text, as it may.
+fn takes_gzip(value: &str) -> bool {
+    value.split(',').any(|coding| {
+        let mut parts = coding.split(';').map(str::trim);
+        let named = parts.next().is_some_and(|name| name.eq_ignore_ascii_case("gzip"));
+        let weight = parts.find_map(|part| part.strip_prefix("q=").or(part.strip_prefix("Q=")));
+        named && weight.is_none_or(|weight| weight.parse::<f32>().is_ok_and(|weight| weight > 0.0))
+    })
 }
 
 /// The bytes of an answer.
-pub fn answer(status: Status, content_type: &str, body: String, request: Option<&Request>) -> Vec<Bytes> {
+pub fn answer(status: Status, content_type: &str, body: Body, request: Option<&Request>) -> Vec<Bytes> {
     let closes = request.is_none_or(|request| request.close);
     let allow = if status == Status::MethodNotAllowed { "Allow: GET, HEAD\r\n" } else { "" };
+    let coding = if body.gzip { "Content-Encoding: gzip\r\nVary: Accept-Encoding\r\n" } else { "" };
     let head = format!(
-        "HTTP/1.1 {}\r\nContent-Type: {content_type}\r\nContent-Length: {}\r\n{allow}Connection: {}\r\n\r\n",
+        "HTTP/1.1 {}\r\nContent-Type: {content_type}\r\nContent-Length: {}\r\n{coding}{allow}Connection: {}\r\n\r\n",
         status.line(),
-        body.len(),
+        body.bytes.len(),
         if closes { "close" } else { "keep-alive" },
     );
     let mut parts = vec![Bytes::from(head)];
-    if !body.is_empty() && !request.is_some_and(|request| request.head_only) {
-        parts.push(Bytes::from(body));
+    if !body.bytes.is_empty() && !request.is_some_and(|request| request.head_only) {
+        parts.push(body.bytes);
     }
     parts
 }
 
 /// An answer that only says its status; the connection is closed behind it unless a `request` says otherwise.
 pub fn plain(status: Status, request: Option<&Request>) -> Vec<Bytes> {
-    answer(status, "text/plain; charset=utf-8", format!("{}\n", status.line()), request)
+    answer(status, "text/plain; charset=utf-8", format!("{}\n", status.line()).into(), request)
 }
 
 #[cfg(test)]
@@ -161,7 +190,7 @@ mod tests {
         for cut in 0..whole {
             assert_eq!(parse_text(&text[..cut]), Parsed::NeedMore, "{cut}");
         }
-        let request = Request { head_only: false, path: "/metrics".into(), close: false };
+        let request = Request { head_only: false, path: "/metrics".into(), close: false, gzip: true };
         assert_eq!(parse_text(text), Parsed::Request(request, whole));
     }
 
@@ -174,8 +203,29 @@ mod tests {
             ("GET /a HTTP/1.1\r\nconnection: close\r\nContent-Length: 0\r\n\r\n", false, "/a", true),
         ];
         for (text, head_only, path, close) in cases {
-            let request = Request { head_only, path: path.into(), close };
+            let request = Request { head_only, path: path.into(), close, gzip: false };
             assert_eq!(parse_text(text), Parsed::Request(request, text.len()), "{text}");
+        }
+    }
+
+    #[test]
+    fn packed_answers_go_only_to_those_who_take_them() {
+        for (value, takes) in [
+            ("gzip", true),
+            ("GZIP", true),
+            ("deflate, gzip;q=0.5, br", true),
+            ("gzip ; q=1.0", true),
+            ("gzip;q=0", false),
+            ("gzip;q=0.000", false),
+            ("gzip;q=x", false),
+            ("identity", false),
+            ("x-gzip2", false),
+            ("*", false),
+            ("", false),
+        ] {
+            let text = format!("GET / HTTP/1.1\r\nAccept-Encoding: {value}\r\n\r\n");
+            let Parsed::Request(request, _) = parse_text(&text) else { panic!("{text}") };
+            assert_eq!(request.gzip, takes, "{value}");
         }
     }
 
@@ -227,11 +277,16 @@ mod tests {
 
     #[test]
     fn an_answer_tells_its_length_also_without_its_body() {
-        let request = Request { head_only: true, path: "/".into(), close: false };
-        let parts = answer(Status::Ok, "text/plain", "abc".into(), Some(&request));
+        let request = Request { head_only: true, path: "/".into(), close: false, gzip: false };
+        let parts = answer(Status::Ok, "text/plain", "abc".to_owned().into(), Some(&request));
         assert_eq!(parts.len(), 1);
         let head = String::from_utf8(parts[0].to_vec()).unwrap();
         assert!(head.contains("Content-Length: 3\r\n") && head.contains("keep-alive"), "{head}");
+        assert!(!head.contains("Content-Encoding"), "{head}");
+        let packed = Body { bytes: Bytes::from_static(b"xy"), gzip: true };
+        let head = answer(Status::Ok, "text/plain", packed, None).remove(0);
+        let head = String::from_utf8(head.to_vec()).unwrap();
+        assert!(head.contains("Content-Encoding: gzip\r\n") && head.contains("Content-Length: 2\r\n"), "{head}");
         let refusal = plain(Status::MethodNotAllowed, None).concat();
         let text = String::from_utf8(refusal).unwrap();
         assert!(text.contains("Allow: GET, HEAD") && text.contains("Connection: close"), "{text}");

@@ -6,6 +6,7 @@
 //! counterpart, else they begin with `corelog_`.
 
 mod coordinators;
+mod groups;
 mod health;
 mod http;
 mod machine;

@@ -117,16 +117,16 @@ async fn respond(admin: &Rc<Admin>, request: &Request) -> Vec<Bytes> {
     match request.path.as_str() {
         "/metrics" => {
             let _turn = admin.scraping.lock().await;
-            http::answer(Status::Ok, METRICS_TYPE, render::scrape(admin).await, Some(request))
+            http::answer(Status::Ok, METRICS_TYPE, render::scrape(admin, request.gzip).await, Some(request))
         }
         "/health" => {
             let (healthy, body) = health::report(admin).await;
             let status = if healthy { Status::Ok } else { Status::Unavailable };
-            http::answer(status, "application/json", body, Some(request))
+            http::answer(status, "application/json", body.into(), Some(request))
         }
         "/" => {
             let page = "corelog\n/metrics\n/health\n".to_owned();
-            http::answer(Status::Ok, "text/plain; charset=utf-8", page, Some(request))
+            http::answer(Status::Ok, "text/plain; charset=utf-8", page.into(), Some(request))
         }
         _ => http::plain(Status::NotFound, Some(request)),
     }

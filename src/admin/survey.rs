@@ -1,15 +1,17 @@
 //! Asking the cores: each copies its fields, in slices between which its other tasks have their turn.
 
 use super::coordinators::CoordinatorFacts;
+use super::groups;
 use super::server::within;
 use crate::base::Uuid;
 use crate::base::histogram::Distribution;
 use crate::base::local::join_all;
-use crate::coordinator::group::{GroupFacts, Groups};
+use crate::coordinator::group::GroupFacts;
 use crate::partition::PartitionFacts;
 use crate::protocol::ApiKey;
 use crate::ring::runtime;
 use crate::ring::stats::{self, CoreStats};
+use crate::shard::share::stats::{ACKNOWLEDGE_TYPES, ShareRequests};
 use crate::shard::{Fetches, Shard, ShardIndex};
 use crate::telemetry::ClientSeries;
 use std::rc::Rc;
@@ -19,11 +21,6 @@ use std::time::Duration;
 const CORE_TIME: Duration = Duration::from_secs(10);
 /// Partitions looked at before others have their turn on the core.
 const PARTITIONS_AT_ONCE: usize = 128;
-/// Groups told apart, in the whole broker about: by each coordinator, of which there are many, its share.
-const GROUPS_PER_COORDINATOR_MAX: usize = 200;
-/// Committed offsets looked at in a group.
-const OFFSETS_PER_GROUP_MAX: usize = 1000;
-
 /// Series of clients' own metrics (KIP-714) looked at on each core.
 pub const CLIENT_SERIES_MAX: usize = 2000;
 
@@ -57,6 +54,16 @@ pub struct CleanerFacts {
     pub uncleanable: usize,
 }
 
+/// What share consumers did.
+#[derive(Clone, Default)]
+pub struct ShareTraffic {
+    pub all: ShareRequests,
+    pub by_topic: Vec<(Uuid, ShareRequests)>,
+    /// Records, by [`ACKNOWLEDGE_TYPES`].
+    pub acknowledged: [u64; ACKNOWLEDGE_TYPES.len()],
+    pub locks_timed_out: u64,
+}
+
 /// All that one core tells.
 pub struct CoreFacts {
     pub core: usize,
@@ -76,6 +83,7 @@ pub struct CoreFacts {
     pub errors: Vec<(ApiKey, i16, u64)>,
     pub fetched: Fetches,
     pub fetched_by_topic: Vec<(Uuid, Fetches)>,
+    pub share: ShareTraffic,
     pub fetch_sessions: (usize, usize),
     pub waiting_fetches: usize,
     pub partitions: Vec<PartitionFacts>,
@@ -102,7 +110,7 @@ pub async fn ask_all(shard: &Rc<Shard>) -> Vec<CoreFacts> {
 }
 
 async fn ask_core(shard: Rc<Shard>) -> CoreFacts {
-    let (partitions, groups) = (partitions(&shard).await, groups(&shard).await);
+    let (partitions, groups) = (partitions(&shard).await, groups::ask(&shard).await);
     let coordinators = super::coordinators::ask(&shard).await;
     let image = shard.image();
     let counts = &shard.stats;
@@ -131,6 +139,12 @@ async fn ask_core(shard: Rc<Shard>) -> CoreFacts {
         errors: counts.apis.errors(),
         fetched: counts.fetched.all.get(),
         fetched_by_topic: counts.fetched.by_topic(|id| image.topic_by_id(id).is_some()),
+        share: ShareTraffic {
+            all: counts.share.requests.all.get(),
+            by_topic: counts.share.requests.by_topic(|id| image.topic_by_id(id).is_some()),
+            acknowledged: counts.share.acknowledged.get(),
+            locks_timed_out: counts.share.locks_timed_out.get(),
+        },
         fetch_sessions: shard.fetch_sessions.borrow().used_and_slots(),
         waiting_fetches: shard.waiting_fetches().0,
         partitions,
@@ -173,16 +187,4 @@ async fn partitions(shard: &Rc<Shard>) -> Vec<PartitionFacts> {
         runtime::yield_now().await;
     }
     facts
-}
-
-async fn groups(shard: &Rc<Shard>) -> (Vec<GroupFacts>, usize) {
-    let (mut facts, mut count) = (Vec::new(), 0);
-    for coordinator in shard.coordinators_of::<Groups>() {
-        let (some, all) =
-            coordinator.look(|groups| (groups.survey(GROUPS_PER_COORDINATOR_MAX, OFFSETS_PER_GROUP_MAX), groups.len()));
-        facts.extend(some);
-        count += all;
-        runtime::yield_now().await;
-    }
-    (facts, count)
 }

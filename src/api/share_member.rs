@@ -95,6 +95,7 @@ pub fn acknowledge(
     let image = ctx.shard.image();
     let type_max = if ctx.api_version >= 2 { RENEW } else { RENEW - 1 };
     let may_renew = renew && ctx.shard.share_settings(&who.group).renew_enabled;
+    let ids: Vec<TopicIdPartition> = asked.iter().map(|asked| asked.id).collect();
     let mut outcomes = Vec::with_capacity(asked.len());
     let mut items = Vec::with_capacity(asked.len());
     for (slot, Acknowledged { id, batches }) in asked.into_iter().enumerate() {
@@ -113,12 +114,15 @@ pub fn acknowledge(
         router::scatter(&ctx.shard, shares, move |shard: Rc<Shard>, items: Vec<Item<Vec<AcknowledgementBatch>>>| {
             shard.share_acknowledge(&who, items.into_iter().map(|item| (item.slot, item.id, item.ask)).collect())
         });
+    let shard = ctx.shard.clone();
     async move {
         for (slot, outcome) in join_all(taken).await.into_iter().filter_map(Result::ok).flatten() {
             if let Some(place) = outcomes.get_mut(slot) {
                 *place = outcome;
             }
         }
+        let failed = ids.into_iter().zip(outcomes.iter().map(Result::is_err));
+        shard.stats.share.acknowledged(failed, |topic| image.topic_by_id(topic).is_some());
         outcomes
     }
 }

@@ -21,7 +21,7 @@ pub struct Connect {
     #[arg(long, hide = true)]
     pub zookeeper: Option<String>,
     /// Print JSON
-    #[arg(long)]
+    #[arg(long, global = true)]
     pub json: bool,
     /// Print the release of Kafka whose tool this is, and our own
     #[arg(long, action = ArgAction::SetTrue)]

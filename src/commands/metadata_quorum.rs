@@ -1,6 +1,6 @@
 //! `corelog metadata-quorum describe` (`org.apache.kafka.tools.MetadataQuorumCommand`).
 
-use super::print::{json, separated};
+use super::print::{json, separated, table};
 use super::{Connect, Streams, Tool, ToolError};
 use crate::client::ClientError;
 use crate::client::cluster::At;
@@ -144,19 +144,11 @@ fn replication(
     };
     let head =
         ["NodeId", "DirectoryId", "LogEndOffset", "Lag", "LastFetchTimestamp", "LastCaughtUpTimestamp", "Status"];
-    let mut rows = vec![head.map(str::to_owned), row(leader, "Leader")];
+    let mut rows = vec![row(leader, "Leader")];
     let followers = quorum.current_voters.iter().filter(|voter| voter.replica_id != quorum.leader_id);
     rows.extend(followers.map(|voter| row(voter, "Follower")));
     rows.extend(quorum.observers.iter().map(|observer| row(observer, "Observer")));
-    let width = |column: usize| rows.iter().filter_map(|row| row.get(column)).map(String::len).max().unwrap_or(0);
-    let widths: Vec<usize> = (0..head.len()).map(width).collect();
-    for row in &rows {
-        for (cell, width) in row.iter().zip(&widths) {
-            write!(streams.out, "{cell:<width$}\t")?;
-        }
-        writeln!(streams.out)?;
-    }
-    Ok(())
+    table(streams, head, &rows)
 }
 
 fn item(metadata: &MetadataResponse, quorum: &PartitionData) -> Json {

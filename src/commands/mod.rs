@@ -9,6 +9,7 @@ mod console_consumer;
 mod console_producer;
 mod consumer_groups;
 mod delete_records;
+mod features;
 mod get_offsets;
 mod groups;
 mod leader_election;
@@ -16,8 +17,10 @@ mod log_dirs;
 mod metadata_quorum;
 mod pattern;
 mod print;
+mod reassign_partitions;
 mod table;
 mod topics;
+mod transactions;
 
 use crate::client::ClientError;
 use clap::{ArgMatches, Command};

@@ -38,3 +38,24 @@ pub fn numbers(values: &[i32]) -> Json {
 pub fn json(streams: &mut Streams<'_>, value: &Json) -> io::Result<()> {
     writeln!(streams.out, "{value}")
 }
+
+/// Prints a table as Kafka's tools do: each cell as wide as the widest of its column, and a tab behind it
+/// (`ToolsUtils.prettyPrintTable`).
+///
+/// # Errors
+/// Of writing.
+pub fn table<const N: usize>(streams: &mut Streams<'_>, columns: [&str; N], rows: &[[String; N]]) -> io::Result<()> {
+    let head = columns.map(str::to_owned);
+    let all = || std::iter::once(&head).chain(rows);
+    let widths: [usize; N] = std::array::from_fn(|column| {
+        let cells = all().filter_map(|row| row.get(column));
+        cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
+    });
+    for row in all() {
+        for (cell, width) in row.iter().zip(widths) {
+            write!(streams.out, "{cell:<width$}\t")?;
+        }
+        writeln!(streams.out)?;
+    }
+    Ok(())
+}

@@ -2,7 +2,8 @@
 
 use super::{
     Tool, broker_api_versions, cluster, configs, console_consumer, console_producer, consumer_groups, delete_records,
-    get_offsets, groups, leader_election, log_dirs, metadata_quorum, topics,
+    features, get_offsets, groups, leader_election, log_dirs, metadata_quorum, reassign_partitions, topics,
+    transactions,
 };
 
 /// One line a tool.
@@ -20,6 +21,9 @@ pub const TOOLS: &[Tool] = &[
     cluster::TOOL,
     metadata_quorum::TOOL,
     broker_api_versions::TOOL,
+    transactions::TOOL,
+    features::TOOL,
+    reassign_partitions::TOOL,
 ];
 
 #[cfg(test)]

@@ -45,7 +45,7 @@ pub use move_limits::MoveLimits;
 pub use open_files::budget as open_files_budget;
 pub use services::{Endpoint, Identity, LogLimits, SharedServices};
 pub use share::ShareFacts;
-pub use stats::{ApiStats, Fetches, ShardStats};
+pub use stats::{ApiStats, Counted, Fetches, ShardStats};
 
 use crate::base::local::Event;
 use crate::base::{Now, TopicIdPartition};

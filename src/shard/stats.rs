@@ -1,5 +1,6 @@
 //! A core's counters: plain fields, read by whoever asks the core.
 
+use super::share::stats::ShareStats;
 use crate::base::Uuid;
 use crate::base::histogram::Histogram;
 use crate::protocol::ApiKey;
@@ -45,6 +46,8 @@ pub struct ShardStats {
     pub apis: ApiTable,
     /// What was fetched over connections of this core, by topic.
     pub fetched: FetchedTable,
+    /// What share consumers did over connections of this core, and what became of records of its share partitions.
+    pub share: ShareStats,
     /// What compaction did here.
     pub cleaned: CleanerStats,
 }
@@ -104,29 +107,37 @@ impl ApiTable {
     }
 }
 
-/// What was fetched of the topics, by topic id.
+/// Counts by topic id, and of all topics together.
 #[derive(Debug, Default)]
-pub struct FetchedTable {
-    by_topic: RefCell<HashMap<Uuid, Fetches, BuildHasherDefault<TopicIdHasher>>>,
+pub struct ByTopic<T: Copy> {
+    by_topic: RefCell<HashMap<Uuid, T, BuildHasherDefault<TopicIdHasher>>>,
     /// All topics together, those that are gone included.
-    pub all: Cell<Fetches>,
+    pub all: Cell<T>,
 }
+
+/// Counts that can be added up.
+pub trait Counted: Copy + Default {
+    /// Both together.
+    #[must_use]
+    fn plus(self, other: Self) -> Self;
+}
+
+/// What was fetched of the topics.
+pub type FetchedTable = ByTopic<Fetches>;
 
 /// Counts of fetches.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Fetches {
     /// Partitions' shares of fetches that were answered.
     pub fetches: u64,
-    /// Bytes of records sent.
+    /// Bytes of records sent, to share consumers too.
     pub bytes: u64,
     /// Shares answered with an error.
     pub failed: u64,
 }
 
-impl Fetches {
-    /// Both together.
-    #[must_use]
-    pub fn plus(self, other: Self) -> Self {
+impl Counted for Fetches {
+    fn plus(self, other: Self) -> Self {
         Self {
             fetches: self.fetches + other.fetches,
             bytes: self.bytes + other.bytes,
@@ -135,10 +146,9 @@ impl Fetches {
     }
 }
 
-impl FetchedTable {
-    /// A partition's share of a fetch was answered. `topic` is zero where the client named none that exists.
-    pub fn answered(&self, topic: Uuid, bytes: u64, failed: bool) {
-        let one = Fetches { fetches: 1, bytes, failed: u64::from(failed) };
+impl<T: Counted> ByTopic<T> {
+    /// Counts `one`. `topic` is zero where the client named none that exists.
+    pub fn count(&self, topic: Uuid, one: T) {
         self.all.set(self.all.get().plus(one));
         if !topic.is_zero() {
             let mut by_topic = self.by_topic.borrow_mut();
@@ -148,10 +158,17 @@ impl FetchedTable {
     }
 
     /// By topic; topics for which `exists` says no are forgotten.
-    pub fn by_topic(&self, exists: impl Fn(&Uuid) -> bool) -> Vec<(Uuid, Fetches)> {
+    pub fn by_topic(&self, exists: impl Fn(&Uuid) -> bool) -> Vec<(Uuid, T)> {
         let mut by_topic = self.by_topic.borrow_mut();
         by_topic.retain(|id, _| exists(id));
-        by_topic.iter().map(|(id, fetches)| (*id, *fetches)).collect()
+        by_topic.iter().map(|(id, counts)| (*id, *counts)).collect()
+    }
+}
+
+impl FetchedTable {
+    /// A partition's share of a fetch was answered. `topic` is zero where the client named none that exists.
+    pub fn answered(&self, topic: Uuid, bytes: u64, failed: bool) {
+        self.count(topic, Fetches { fetches: 1, bytes, failed: u64::from(failed) });
     }
 }
 

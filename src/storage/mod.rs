@@ -2,7 +2,7 @@
 //! (`kafka-storage.sh`, and the beginning of every start).
 
 mod command;
-mod features;
+pub mod features;
 mod format;
 mod info;
 mod open;

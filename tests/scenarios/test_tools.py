@@ -4,12 +4,15 @@ BROKER=apache-kafka, Apache Kafka."""
 import json
 import signal
 import subprocess
+import time
 
 import pytest
 
+from differential.batches import batch
 from harness.paths import CORELOG
 from harness.process import Running
 from harness.tools import KafkaTools, ours
+from harness.wire import Connection
 
 #: Five times what is asked for (30 ms): this machine may be busy. A JVM takes a second.
 MS_MAX = 150
@@ -115,6 +118,38 @@ READING = [
     ("leader-election", ["--election-type", "preferred", "--topic", "plain", "--partition", "0"]),
     ("leader-election", ["--election-type", "preferred", "--all-topic-partitions"]),
     ("broker-api-versions", []),
+    ("features", ["describe"]),
+    ("features", ["describe", "--node-id", "1"]),
+    ("features", ["version-mapping"]),
+    ("features", ["version-mapping", "--release-version", "3.9-IV0"]),
+    ("features", ["version-mapping", "--release-version", "4.1"]),
+    ("features", ["version-mapping", "--release-version", "2.9"]),
+    ("features", ["feature-dependencies", "--feature", "metadata.version=25", "--feature", "group.version=1",
+                  "--feature", "eligible.leader.replicas.version=1"]),
+    ("features", ["feature-dependencies", "--feature", "group.version=9"]),
+    ("features", ["feature-dependencies", "--feature", "bogus=1"]),
+    ("features", ["upgrade"]),
+    ("features", ["upgrade", "--feature", "group.version"]),
+    ("features", ["upgrade", "--feature", "group.version=one"]),
+    ("features", ["upgrade", "--feature", "group.version=1", "--dry-run"]),
+    ("features", ["upgrade", "--feature", "transaction.version=99", "--dry-run"]),
+    ("features", ["upgrade", "--feature", "bogus=1", "--dry-run"]),
+    ("features", ["upgrade", "--metadata", "4.3-IV0", "--dry-run"]),
+    ("features", ["downgrade", "--feature", "transaction.version=1", "--dry-run"]),
+    ("features", ["downgrade", "--feature", "metadata.version=7", "--dry-run"]),
+    ("features", ["disable", "--feature", "share.version", "--dry-run"]),
+    ("features", ["disable"]),
+    ("reassign-partitions", ["--list"]),
+    ("reassign-partitions", ["--list", "--verify"]),
+    ("reassign-partitions", ["--execute"]),
+    ("transactions", ["list"]),
+    ("transactions", ["describe", "--transactional-id", "none"]),
+    ("transactions", ["find-hanging"]),
+    ("transactions", ["find-hanging", "--partition", "0", "--broker-id", "1"]),
+    ("transactions", ["find-hanging", "--broker-id", "1"]),
+    ("transactions", ["abort", "--topic", "plain", "--partition", "0"]),
+    ("transactions", ["abort", "--topic", "plain", "--partition", "0", "--producer-id", "1"]),
+    ("transactions", ["abort", "--topic", "plain", "--partition", "0", "--start-offset", "0"]),
     ("console-consumer", ["--topic", "plain", "--partition", "1", "--offset", "0", "--max-messages", "2",
                           "--formatter-property", "print.key=true", "--formatter-property", "print.offset=true",
                           "--formatter-property", "print.partition=true", "--formatter-property", "print.timestamp=true",
@@ -151,6 +186,119 @@ def test_each_answers_in_milliseconds(server):
         best = min(ours(name, *server, *argv, script=False).ms for _ in range(15))
         print(f"{best:6.1f} ms  {name} {' '.join(argv)}")
         assert best <= MS_MAX, (name, argv)
+
+
+def test_reassignments_as_kafkas_tool_does_them(kafka, server, tmp_path):
+    def file(name, content):
+        path = tmp_path / name
+        path.write_text(json.dumps({"version": 1, **content}))
+        return str(path)
+
+    def both(*argv):
+        compare(kafka, server, "reassign-partitions", argv, unordered=True)
+        return ours("reassign-partitions", *server, *argv).out
+
+    topics = file("topics.json", {"topics": [{"topic": "plain"}]})
+    now = json.loads(both("--generate", "--topics-to-move-json-file", topics, "--broker-list", "1").splitlines()[1])
+    assert [part["replicas"] for part in now["partitions"]] == [[1]] * 3
+    plan = ("--reassignment-json-file", file("plan.json", now))
+    assert "Successfully started moving log directory" in both("--execute", *plan)
+    both("--execute", *plan, "--throttle", "5000000", "--replica-alter-log-dirs-throttle", "6000000", "--additional")
+    throttled = ours("configs", *server, "--describe", "--topic", "plain").out
+    assert "leader.replication.throttled.replicas=0:1,1:1,2:1" in throttled, throttled
+    assert "6000000" in ours("configs", *server, "--describe", "--broker", "1").out
+    assert "completed successfully" in both("--verify", *plan, "--preserve-throttles")
+    both("--verify", *plan)
+    assert "throttled" not in ours("configs", *server, "--describe", "--topic", "plain").out
+    both("--cancel", *plan)
+    elsewhere = [{"topic": "plain", "partition": 0, "replicas": [1], "log_dirs": ["/nowhere"]},
+                 {"topic": "none", "partition": 3, "replicas": [1, 2]}]
+    both("--verify", "--reassignment-json-file", file("elsewhere.json", {"partitions": elsewhere}), "--preserve-throttles")
+    # What follows the sentence is a stack trace in Java.
+    for wrong in ([], [{"topic": "plain", "partition": 0, "replicas": [9]}], [{"topic": "plain", "partition": 0, "replicas": [1, 1]}],
+                  [{"topic": "none", "partition": 0, "replicas": [1]}], [{"topic": "plain", "partition": 9, "replicas": [1]}]):
+        argv = ("--execute", "--reassignment-json-file", file("wrong.json", {"partitions": wrong}))
+        theirs, mine = kafka.run("reassign-partitions", *server, *argv), ours("reassign-partitions", *server, *argv)
+        first = lambda said: said.out.splitlines()[0].removeprefix("Error: org.apache.kafka.common.errors.").split("Exception: ")[-1]
+        assert (mine.code, first(mine).removeprefix("Error: ")) == (theirs.code, first(theirs).removeprefix("Error: ")), (wrong, mine, theirs)
+
+
+def _open_transactions(address):
+    """In `txn`: one that its coordinator knows (partition 0), and two that no coordinator will ever end (1 and 2)."""
+    with Connection(address) as wire:
+        transactional = {"TransactionalId": "known", "TransactionTimeoutMs": 60000}
+
+        def patiently(key, version, code, **body):
+            for _ in range(100):
+                answer = wire.ask(key, version, **body)
+                if code(answer) not in (14, 15, 16, 51):  # loading, no coordinator yet, another's; still at the last one
+                    assert code(answer) == 0, answer
+                    return answer
+                time.sleep(0.1)
+            raise AssertionError(answer)
+
+        patiently(10, 3, lambda found: found["ErrorCode"], Key="known", KeyType=1)
+        begun = patiently(22, 4, lambda found: found["ErrorCode"], **transactional)
+        known = (begun["ProducerId"], begun["ProducerEpoch"])
+        topics = [{"Name": "txn", "Partitions": [0]}]
+        patiently(
+            24, 3, lambda added: added["ResultsByTopicV3AndBelow"][0]["ResultsByPartition"][0]["PartitionErrorCode"],
+            V3AndBelowTransactionalId="known", V3AndBelowProducerId=known[0], V3AndBelowProducerEpoch=known[1],
+            V3AndBelowTopics=topics,
+        )
+        for partition, (producer_id, epoch) in enumerate([known, (70001, 3), (70002, 3)]):
+            records = batch([(b"k", b"v")], attributes=0x10, producer_id=producer_id, producer_epoch=epoch, sequence=0)
+            data = [{"Name": "txn", "PartitionData": [{"Index": partition, "Records": records}]}]
+            name = "known" if partition == 0 else "unknown"
+            answer = wire.ask(0, 9, TransactionalId=name, Acks=-1, TimeoutMs=30000, TopicData=data)
+            assert answer["Responses"][0]["PartitionResponses"][0]["ErrorCode"] == 0, answer
+
+
+def test_hanging_transactions_are_found_and_aborted(kafka, make_broker):
+    """Partitions that do not ask the coordinator take transactions it does not know (as those before KIP-890 did)."""
+    broker = make_broker(transaction_partition_verification_enable="false", transaction_state_log_num_partitions=1).start()
+    server = ("--bootstrap-server", broker.address)
+    assert ours("topics", *server, "--create", "--topic", "txn", "--partitions", "3").code == 0
+    _open_transactions(broker.address)
+    for argv in (
+        ["list"],
+        ["list", "--duration-filter", "600000"],
+        ["list", "--transactional-id-pattern", "kn.*"],
+        ["list", "--transactional-id-pattern", "un.*"],
+        ["describe-producers", "--topic", "txn", "--partition", "0"],
+        ["describe-producers", "--topic", "txn", "--partition", "1", "--broker-id", "1"],
+        ["find-hanging", "--topic", "txn", "--partition", "0", "--max-transaction-timeout", "0"],
+        ["find-hanging", "--topic", "txn", "--partition", "1", "--max-transaction-timeout", "0"],
+        ["find-hanging", "--topic", "txn"],
+    ):
+        compare(kafka, server, "transactions", argv)
+    # How long it has been open is another number a moment later.
+    columns = {}
+    for by, run in (("java", kafka.run), ("rust", ours)):
+        head, row = run("transactions", *server, "describe", "--transactional-id", "known").out.splitlines()
+        columns[by] = dict(zip(head.split(), row.split()))
+        assert int(columns[by].pop("TransactionDurationMs")) >= 0
+    assert columns["java"] == columns["rust"] and columns["rust"]["TopicPartitions"] == "txn-0"
+
+    everywhere = ["find-hanging", "--broker-id", "1", "--max-transaction-timeout", "0"]
+    compare(kafka, server, "transactions", everywhere, unordered=True)
+    hanging = lambda: [
+        (row["partition"], row["startOffset"]) for row in json.loads(ours("transactions", *server, "--json", *everywhere).out)
+    ]
+    assert hanging() == [(1, 0), (2, 0)]
+    # One is aborted by each tool: what stands between the records is the same then.
+    aborted = {}
+    for by, run, partition in (("java", kafka.run, "1"), ("rust", ours, "2")):
+        where = ("--topic", "txn", "--partition", partition)
+        said = run("transactions", *server, "abort", *where, "--start-offset", "0")
+        assert (said.code, said.out) == (0, ""), said
+        assert run("transactions", *server, "abort", *where, "--start-offset", "0").code == 1
+        table = ours("transactions", *server, "--json", "describe-producers", *where).out
+        aborted[by] = [{k: v for k, v in row.items() if k not in ("producerId", "lastTimestamp")} for row in json.loads(table)]
+    assert aborted["java"] == aborted["rust"] and aborted["rust"][0]["currentTransactionStartOffset"] is None
+    assert hanging() == []
+    ends = ours("get-offsets", *server, "--topic", "txn").out
+    assert ends.splitlines() == ["txn:0:1", "txn:1:2", "txn:2:2"], ends
 
 
 def test_what_they_change_kafkas_tools_see(kafka, server):

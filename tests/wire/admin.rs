@@ -1,5 +1,6 @@
 //! The admin listener: what a scrape tells after traffic, what it answers to what is no scrape.
 
+use crate::exposition;
 use crate::support::{Broker, DEADLINE, now};
 use corelog::base::Offset;
 use corelog::protocol::Array;
@@ -10,7 +11,7 @@ use corelog::protocol::messages::{
     ProduceRequest, ProduceResponse, offset_commit_request,
 };
 use corelog::record::builder::BatchBuilder;
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::time::Instant;
@@ -30,6 +31,11 @@ fn admin_of(broker: &Broker) -> SocketAddr {
 
 /// One answer: status, head, body.
 fn answer(stream: &mut TcpStream) -> (u16, String, String) {
+    let (status, head, body) = answer_bytes(stream);
+    (status, head, String::from_utf8(body).expect("text"))
+}
+
+fn answer_bytes(stream: &mut TcpStream) -> (u16, String, Vec<u8>) {
     stream.set_read_timeout(Some(DEADLINE)).expect("a timeout");
     let (mut head, mut byte) = (Vec::new(), [0]);
     while !head.ends_with(b"\r\n\r\n") {
@@ -41,7 +47,7 @@ fn answer(stream: &mut TcpStream) -> (u16, String, String) {
     let length = head.split("Content-Length: ").nth(1).and_then(|rest| rest.split('\r').next()?.parse().ok());
     let mut body = vec![0; length.expect("a length")];
     stream.read_exact(&mut body).expect("a body");
-    (status, head, String::from_utf8(body).expect("text"))
+    (status, head, body)
 }
 
 fn ask(address: SocketAddr, request: &str) -> (u16, String, String) {
@@ -149,15 +155,40 @@ fn a_scrape_tells_what_was_done_and_everything_the_dashboard_asks_for() {
     assert!(value(&text, "process_resident_memory_bytes") > 1e6);
     assert!(value(&text, "corelog_reactor_turn_seconds_count{core=\"0\"}") > 0.0);
     assert!(value(&text, "corelog_uring_in_flight{core=\"0\"}") > 0.0, "an accept at least");
-    let families: HashSet<&str> =
-        text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()).collect();
+    let families = exposition::check(&text);
+    the_same_packed(admin_of(&broker), &families);
     for file in ["tuning/grafana/corelog.json", "tuning/prometheus/corelog-alerts.yml"] {
         let named = metrics_named_in(file);
         assert!(named.len() > 10, "{file}: {named:?}");
         for name in named {
-            assert!(families.contains(name.as_str()), "{file} asks for {name}, which no scrape has");
+            assert!(families.contains_key(name.as_str()), "{file} asks for {name}, which no scrape has");
         }
     }
+}
+
+/// A scrape that asks for gzip gets the same families, in a tenth of the bytes; `HEAD` gets their length alone.
+fn the_same_packed(admin: SocketAddr, families: &BTreeMap<String, exposition::Kind>) {
+    let mut stream = TcpStream::connect(admin).expect("it accepts");
+    stream.write_all(b"GET /metrics HTTP/1.1\r\nAccept-Encoding: gzip, br\r\n\r\n").expect("it reads");
+    let (status, head, body) = answer_bytes(&mut stream);
+    assert!(status == 200 && head.contains("Content-Encoding: gzip\r\n"), "{head}");
+    let mut text = String::new();
+    flate2::read::GzDecoder::new(&body[..]).read_to_string(&mut text).expect("gzip");
+    assert!(exposition::check(&text).keys().eq(families.keys()));
+    assert!(body.len() * 5 < text.len(), "{} of {}", body.len(), text.len());
+    // The connection goes on; the next answer is the one to this question.
+    stream
+        .write_all(b"HEAD /metrics HTTP/1.1\r\nAccept-Encoding: gzip;q=0\r\n\r\nGET /nothing HTTP/1.1\r\n\r\n")
+        .unwrap();
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        let mut byte = [0];
+        stream.read_exact(&mut byte).expect("a head");
+        head.push(byte[0]);
+    }
+    let head = String::from_utf8(head).expect("text");
+    assert!(head.starts_with("HTTP/1.1 200") && !head.contains("gzip"), "{head}");
+    assert_eq!(answer(&mut stream).0, 404);
 }
 
 /// The metrics that the expressions of a dashboard or of alert rules name.
@@ -230,6 +261,28 @@ fn no_more_than_so_many_are_served_at_once() {
     while get(admin, "/health").0 != 200 {
         assert!(began.elapsed() < DEADLINE, "no place came free");
     }
+}
+
+#[test]
+fn who_reads_slowly_holds_up_nobody() {
+    let broker = Broker::start();
+    if !broker.is_corelog() {
+        return;
+    }
+    let admin = admin_of(&broker);
+    // Asks for many scrapes at once, and reads none of them: the answers fill the socket and the rest is not asked for.
+    let mut slow = TcpStream::connect(admin).expect("it accepts");
+    slow.set_nonblocking(true).expect("a socket");
+    let asks = b"GET /metrics HTTP/1.1\r\n\r\n".repeat(1000);
+    let _ = slow.write(&asks);
+    // One that never ends its head.
+    let mut silent = TcpStream::connect(admin).expect("it accepts");
+    silent.write_all(b"GET /metrics HTTP/1.1\r\nx: ").expect("it reads");
+    for _ in 0..3 {
+        assert_eq!(get(admin, "/metrics").0, 200);
+        assert_eq!(get(admin, "/health").0, 200);
+    }
+    broker.connect().create_topic("served");
 }
 
 #[test]

@@ -6,6 +6,7 @@ mod admin;
 mod bad_input;
 #[path = "../codec_support/mod.rs"]
 mod codec_support;
+mod exposition;
 mod faulty_files;
 mod fetch;
 mod groups;

@@ -25,11 +25,14 @@ pub fn write(cores: &[CoreFacts], out: &mut Text) {
     groups.sort_by(|a, b| a.id.cmp(&b.id));
     let count: usize = cores.iter().map(|core| core.group_count).sum();
     out.gauge("kafka_coordinator_group_groupmetadatamanager_numgroups", "Groups coordinated here.", count);
-    let mut states: BTreeMap<&str, usize> = BTreeMap::new();
-    groups.iter().for_each(|group| *states.entry(group.state).or_default() += 1);
-    let mut family =
-        out.family("corelog_groups_by_state", Kind::Gauge, "Groups by state, of those that are looked at.");
-    states.iter().for_each(|(state, groups)| family.sample(&[("state", state)], groups));
+    let mut states: BTreeMap<(&str, &str), usize> = BTreeMap::new();
+    for (which, groups) in cores.iter().flat_map(|core| &core.coordinators.groups.by_state) {
+        *states.entry(*which).or_default() += groups;
+    }
+    let mut family = out.family("corelog_groups_by_state", Kind::Gauge, "All groups by protocol and state.");
+    for ((protocol, state), groups) in states {
+        family.sample(&[("protocol", &protocol), ("state", &state)], groups);
+    }
     groups.truncate(GROUPS_MAX);
     let help = "Groups without lines of their own: there are too many.";
     out.gauge("corelog_metrics_groups_left_out", help, count.saturating_sub(groups.len()));

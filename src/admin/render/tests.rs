@@ -1,6 +1,6 @@
 use super::*;
 use crate::admin::coordinators::{CoordinatorFacts, Phases};
-use crate::admin::survey::{ApiFacts, CleanerFacts, ClientFacts};
+use crate::admin::survey::{ApiFacts, CleanerFacts, ClientFacts, ShareTraffic};
 use crate::base::histogram::Histogram;
 use crate::base::{Offset, TopicIdPartition, TopicPartition, Uuid};
 use crate::coordinator::group::{Counts, GroupFacts, GroupsFacts};
@@ -8,6 +8,7 @@ use crate::coordinator::transaction::TransactionFacts;
 use crate::partition::PartitionFacts;
 use crate::protocol::ApiKey;
 use crate::ring::stats::{CoreStats, Stall};
+use crate::shard::share::stats::ShareRequests;
 use crate::shard::{Fetches, ShareFacts};
 use std::collections::HashSet;
 use std::time::Duration;
@@ -65,6 +66,12 @@ fn core(number: usize, partitions: Vec<PartitionFacts>) -> CoreFacts {
         errors: vec![(ApiKey::Produce, 6, 5)],
         fetched: Fetches { fetches: 4, bytes: 400, failed: 1 },
         fetched_by_topic: fetched_by_topic.into_iter().collect(),
+        share: ShareTraffic {
+            all: ShareRequests { fetches: 5, fetches_failed: 1, acknowledgements: 3, acknowledgements_failed: 2 },
+            acknowledged: [0, 10, 4, 3, 1],
+            locks_timed_out: 6,
+            ..Default::default()
+        },
         fetch_sessions: (1, 10),
         waiting_fetches: 2,
         partitions,
@@ -105,7 +112,7 @@ fn snapshot(cores: Vec<CoreFacts>) -> Snapshot {
 }
 
 fn group(id: &str, offsets: Vec<(Arc<str>, i32, i64)>) -> GroupFacts {
-    GroupFacts { id: id.into(), state: "Stable", members: 2, offsets }
+    GroupFacts { id: id.into(), members: 2, offsets }
 }
 
 fn has(text: &str, line: &str) {
@@ -150,6 +157,7 @@ fn coordinators_of_all_cores_are_counted_together() {
         "kafka_coordinator_group_groupmetadatamanager_numgroupsstable 8",
         "kafka_coordinator_group_groupmetadatamanager_numgroupsdead 0",
         "kafka_server_group_coordinator_metrics_group_count{protocol=\"classic\"} 8",
+        "corelog_groups_by_state{protocol=\"classic\",state=\"Stable\"} 8",
         "kafka_server_group_coordinator_metrics_consumer_group_count{state=\"reconciling\"} 4",
         "kafka_server_group_coordinator_metrics_share_group_count{state=\"empty\"} 2",
         "kafka_server_group_coordinator_metrics_offset_commit_total 14",
@@ -194,6 +202,13 @@ fn cores_are_merged_and_told_apart_where_it_matters() {
         "kafka_consumergroup_lag{consumergroup=\"g\",topic=\"orders\",partition=\"1\"} 0",
         "kafka_consumergroup_current_offset{consumergroup=\"g\",topic=\"gone\",partition=\"0\"} 1",
         "kafka_consumergroup_lag_sum{consumergroup=\"g\"} 10",
+        "kafka_server_brokertopicmetrics_totalsharefetchrequests_total 10",
+        "kafka_server_brokertopicmetrics_failedsharefetchrequests_total 2",
+        "kafka_server_brokertopicmetrics_totalshareacknowledgementrequests_total 6",
+        "kafka_server_brokertopicmetrics_failedshareacknowledgementrequests_total 4",
+        "kafka_server_sharegroupmetrics_recordacknowledgements_total{ackType=\"Accept\"} 20",
+        "kafka_server_sharegroupmetrics_recordacknowledgements_total{ackType=\"Renew\"} 2",
+        "kafka_server_sharepartitionmetrics_acquisitionlocktimeout_total 12",
         "kafka_server_socket_server_metrics_connection_count{core=\"1\"} 3",
         "corelog_reactor_stalls_total{task=\"x::y\"} 4",
         "corelog_reactor_stall_seconds_total{task=\"x::y\"} 0.1",

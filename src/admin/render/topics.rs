@@ -4,7 +4,7 @@ use super::Snapshot;
 use crate::admin::text::{Kind, Text};
 use crate::base::Uuid;
 use crate::partition::PartitionFacts;
-use crate::shard::Fetches;
+use crate::shard::{Counted, Fetches};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 

@@ -11,6 +11,7 @@ use crate::protocol::decode_request;
 use crate::protocol::messages::ShareFetchRequest;
 use crate::ring::runtime;
 use crate::router::Item;
+use crate::shard::Fetches;
 use crate::shard::share::session::{FINAL_EPOCH, INITIAL_EPOCH, SessionError, SessionId, ShareSession};
 use crate::shard::share::{ShareAsk, ShareBudget, ShareFetched};
 use crate::share::AcquireMode;
@@ -56,12 +57,26 @@ pub async fn handle(ctx: Rc<RequestContext>, body: Bytes) -> Reply {
     let outcomes = share_member::acknowledge(&ctx, &who, acknowledged, request.is_renew_ack);
     let fetched = fetch(&ctx, &who, &request, &plan);
     let (outcomes, fetched) = futures_lite::future::zip(outcomes, fetched).await;
+    count(&ctx, &fetched);
     let new = matches!(plan, Plan::Fetch { new: true, .. });
     if let Plan::End(session) = plan {
         share_member::end_session(&ctx, &who, session);
     }
     let lock_timeout_ms = ctx.shard.share_settings(&who.group).record_lock_duration_ms;
     respond::answer(&ctx, lock_timeout_ms, new, fetched, ids.into_iter().zip(outcomes).collect())
+}
+
+/// For the metrics.
+fn count(ctx: &RequestContext, fetched: &[(TopicIdPartition, ShareFetched)]) {
+    let (stats, image) = (&ctx.shard.stats, ctx.shard.image());
+    let failed = fetched.iter().map(|(id, fetched)| (*id, fetched.error.is_some()));
+    stats.share.fetched(failed, |topic| image.topic_by_id(topic).is_some());
+    for (id, fetched) in fetched {
+        let bytes = fetched.records.as_ref().map_or(0, |range| u64::from(range.len));
+        if bytes > 0 {
+            stats.fetched.count(id.topic_id, Fetches { bytes, ..Fetches::default() });
+        }
+    }
 }
 
 /// A request that only prolongs locks fetches nothing.

@@ -9,8 +9,6 @@ use std::sync::Arc;
 pub struct GroupFacts {
     /// The group's id.
     pub id: Arc<str>,
-    /// Its state, as ListGroups names it.
-    pub state: &'static str,
     /// How many members it has.
     pub members: usize,
     /// Its committed offsets: topic, partition, offset.
@@ -64,18 +62,28 @@ impl GroupsFacts {
 }
 
 impl Groups {
-    /// The first `groups_max` groups with at most `offsets_max` committed offsets each.
-    pub fn survey(&self, groups_max: usize, offsets_max: usize) -> Vec<GroupFacts> {
-        let classic = self.groups.values().map(|g| (&g.id, g.state().name(), g.members().len()));
-        let consumers = self.consumers.values().map(|g| (&g.id, g.state().name(), g.members().len()));
-        let streams = self.streams.values().map(|g| (&g.id, g.state().name(), g.len()));
-        let facts = classic.chain(consumers).chain(streams).map(|(id, state, members)| GroupFacts {
-            id: id.clone(),
-            state,
-            members,
-            offsets: self.committed(id).take(offsets_max).collect(),
-        });
-        facts.take(groups_max).collect()
+    /// The names of the groups that commit offsets.
+    pub fn names(&self) -> Vec<Arc<str>> {
+        let classic = self.groups.values().map(|group| &group.id);
+        let consumers = self.consumers.values().map(|group| &group.id);
+        let streams = self.streams.values().map(|group| &group.id);
+        classic.chain(consumers).chain(streams).cloned().collect()
+    }
+
+    /// One group, without its offsets yet.
+    pub fn survey(&self, name: &str) -> Option<GroupFacts> {
+        let classic = self.groups.get(name).map(|group| (&group.id, group.members().len()));
+        let consumer = || self.consumers.get(name).map(|group| (&group.id, group.members().len()));
+        let streams = || self.streams.get(name).map(|group| (&group.id, group.len()));
+        let (id, members) = classic.or_else(consumer).or_else(streams)?;
+        Some(GroupFacts { id: id.clone(), members, offsets: Vec::new() })
+    }
+
+    /// At most `count` of a group's committed offsets, from the `from`th on.
+    pub fn committed_from(&self, group: &str, from: usize, count: usize) -> Vec<(Arc<str>, i32, i64)> {
+        let topics = self.offsets.group(group).into_iter().flatten();
+        let offsets = topics.flat_map(|(topic, partitions)| partitions.iter().map(move |(p, o)| (topic, *p, o.offset)));
+        offsets.skip(from).take(count).map(|(topic, p, offset)| (topic.clone(), p, offset)).collect()
     }
 
     /// All groups, counted.
@@ -89,10 +97,5 @@ impl Groups {
             *facts.by_state.entry(which).or_default() += 1;
         }
         facts
-    }
-
-    fn committed(&self, group: &str) -> impl Iterator<Item = (Arc<str>, i32, i64)> {
-        let topics = self.offsets.group(group).into_iter().flatten();
-        topics.flat_map(|(topic, partitions)| partitions.iter().map(|(p, o)| (topic.clone(), *p, o.offset)))
     }
 }

@@ -41,7 +41,10 @@ impl Shard {
                 let outcome = match taken {
                     None => Err(queue.ended().unwrap_or(ErrorCode::LeaderNotAvailable).into()),
                     Some(Err(error)) => Err(refused(error)),
-                    Some(Ok(write)) => Ok(write.map(|write| self.persist(&queue, write))),
+                    Some(Ok(write)) => {
+                        self.stats.share.took(&ask);
+                        Ok(write.map(|write| self.persist(&queue, write)))
+                    }
                 };
                 (slot, outcome)
             })

@@ -11,6 +11,7 @@ mod persist;
 mod queue;
 pub mod session;
 mod start;
+pub mod stats;
 
 pub use acknowledge::Acknowledge;
 pub use fetch::{ShareAsk, ShareBudget, ShareFetched};

@@ -94,6 +94,8 @@ impl Shard {
             match queue.next_deadline() {
                 Some(at) if at <= now => {
                     if let Some(write) = queue.with(|partition| partition.expire(now)).flatten() {
+                        let records = write.batches.iter().map(|batch| batch.last.0.abs_diff(batch.first.0) + 1);
+                        self.stats.share.timed_out(records.sum());
                         drop(self.persist(&queue, write));
                         queue.watches.fire();
                     }

@@ -1,0 +1,7 @@
+#!/usr/bin/env bash
+# Describes and changes feature levels, with the flags and the output of Apache Kafka's script of this name.
+set -euo pipefail
+# shellcheck source=scripts/corelog-env.sh
+. "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/corelog-env.sh"
+bin=$(corelog_bin)
+exec "$bin" features "$@"
