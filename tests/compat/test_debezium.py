@@ -12,7 +12,7 @@ from harness import clients
 from harness.connect import Worker, wait_for
 from harness.paths import TOOLS
 from harness.postgres import DATABASE, Postgres
-from harness.process import run
+from harness.process import Late, run
 
 SEED = int(os.environ.get("SEED", random.randrange(1 << 30)))
 TOPIC, ROWS, CHANGES = "shop.public.items", 200, 400
@@ -82,19 +82,26 @@ def test_changes_of_a_table_appear_in_order(make_broker, tmp_path, postgres):
     table = Table(postgres)
     postgres.sql(*[table.insert("r") for _ in range(ROWS)])
     snapshot, table.expected = sorted(table.expected), []
-    start = lambda: Worker(tmp_path, broker, plugin_path=TOOLS / "debezium")  # noqa: E731
+    # Apache Kafka is away for longer than the worker's session is by default here: its task would begin anew while the one
+    # before, which waits for the broker, still holds the place in PostgreSQL's log.
+    start = lambda: Worker(tmp_path, broker, plugin_path=TOOLS / "debezium", session_timeout_ms=30_000)  # noqa: E731
     worker = start()
     wait_for(worker.ready, "REST API")
     json_converter = "org.apache.kafka.connect.json.JsonConverter"
     worker.create(
         "shop", connector_class="io.debezium.connector.postgresql.PostgresConnector", tasks_max="1", database_hostname="127.0.0.1", database_port=str(postgres.port),
         database_user="postgres", database_password="-", database_dbname=DATABASE, topic_prefix="shop", table_include_list="public.items", plugin_name="pgoutput",
+        slot_retry_delay_ms="1000", slot_max_retries="120",
         key_converter=json_converter, value_converter=json_converter, key_converter_schemas_enable="false", value_converter_schemas_enable="false",
     )  # fmt: skip
     wait_for(lambda: sorted(events(broker)) == snapshot, "the rows that were there before")
 
     def all_is_there(what):
-        wait_for(lambda: set(events(broker)[ROWS:]) >= set(table.expected), what)
+        try:
+            wait_for(lambda: set(events(broker)[ROWS:]) >= set(table.expected), what, 180)
+        except Late:
+            print(f"{len(set(table.expected) - set(events(broker)))} changes are not there; {worker.rest('GET', '/connectors/shop/status')}\n{worker.program}")
+            raise
 
     table.changes(CHANGES)
     all_is_there("the first changes")

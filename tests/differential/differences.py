@@ -16,6 +16,7 @@ class Known(NamedTuple):
 
 
 HASHED = "a resource that is wrong in two ways: which one is told is chance (a hash table's order)"
+UNHEARD = "Apache Kafka's coordinator has not heard of the topic yet"
 WHOSE = "which of two members gets what is chance (a hash table's order, and ids of topics)"
 REFUSAL = r"""["'](Can't|Invalid value|Configuration|Unknown|Error due|Null value).*"""
 
@@ -40,8 +41,9 @@ KNOWN = [
     Known(0, r"ErrorMessage: None, ['\"]", "corelog says why a batch is refused where Apache Kafka says nothing"),
     Known(0, r"LogStartOffset: -1, 0", "whether the transaction is verified before its batch is looked at", "TransactionalId"),
     Known(47, r"Topics\[\] 1, 2", "a topic that is asked twice is answered twice"),
-    Known(68, r"Assignment.TopicPartitions\[\] 0, 1", "Apache Kafka's coordinator has not heard of the topic yet", ends=True),
-    Known(83, r"ErrorCode: 3, 0", "Apache Kafka's coordinator has not heard of the topic yet", ends=True),
+    Known(68, r"Assignment.TopicPartitions\[\] 0, 1", UNHEARD, ends=True),
+    Known(83, r"ErrorCode: 3, 0", UNHEARD, ends=True),
+    Known(90, r"TopicId: '00000000", UNHEARD),
     Known(88, r"ErrorCode: -1, 0", "Apache Kafka fails inside over a member with an endpoint while the topics do not fit", "'UserEndpoint': {|'EndpointInformationEpoch'", ends=True),
     Known(88, r"ErrorCode: -1, 130", "Apache Kafka fails inside over a topology of no parts", r"'Subtopologies': \[\]", ends=True),
     Known(88, r"^(Active|Standby|Warmup)Tasks: None, \[", "corelog tells a member that says it has less than it has once more what it has", "'ActiveTasks': "),

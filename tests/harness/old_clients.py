@@ -53,7 +53,7 @@ CLIENTS = {
     "kafka-go-0.4.47": OldClient([LIBRARIES / "kafka-go-0.4.47"], ALL, beyond_kafka_4=True),  # JoinGroup v1
     "kafka-go-0.4.51": OldClient([LIBRARIES / "kafka-go-0.4.51"], ALL),
     "kafkajs-2.2.4": OldClient(
-        ["node", PROGRAMS / "kafkajs.js"], ("none", "gzip", "snappy"), {"NODE_PATH": str(LIBRARIES / "kafkajs-2.2.4" / "node_modules")}
+        ["node", PROGRAMS / "kafkajs.js"], ALL, {"NODE_PATH": str(LIBRARIES / "kafkajs-2.2.4" / "node_modules")}
     ),
     "java-2.1.1": _java(LIBRARIES / "java-2.1.1"),
     "java-3.9.1": _java(TOOLS / "kafka-3.9.1"),

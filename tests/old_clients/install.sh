@@ -26,7 +26,8 @@ librdkafka 1.9.2 3.10 cp310
 rm -r "$to/wheels"
 
 (cd kafka-go && go build -o "$to/kafka-go-0.4.47" . && go build -modfile=go-0.4.51.mod -o "$to/kafka-go-0.4.51" .)
-npm install --silent --no-audit --no-fund --prefix "$to/kafkajs-2.2.4" kafkajs@2.2.4 kafkajs-snappy@1.1.0 snappyjs@0.6.1
+npm install --silent --no-audit --no-fund --prefix "$to/kafkajs-2.2.4" kafkajs@2.2.4 kafkajs-snappy@1.1.0 snappyjs@0.6.1 \
+  kafkajs-lz4@2.0.0-beta.0 zstd-codec@0.1.5
 # 3.9.1 is there for the take-overs; its codecs serve 2.1.1 too.
 mkdir "$to/java-2.1.1"
 ln -s "$tools/kafka-3.9.1/"*.jar "$to/java-2.1.1"

@@ -1,10 +1,19 @@
-// kafkajs 2 as an old client (README.md). It has gzip by itself and snappy through its own plugin.
+// kafkajs 2 as an old client (README.md). It has gzip by itself, snappy and lz4 through their plugins; the plugin for zstd
+// wants a compiler of its time, so a codec stands in its place.
+delete globalThis.fetch; // lz4's would load its code by it, from a path that it does not take
 const {Kafka, CompressionTypes, CompressionCodecs, logLevel} = require('kafkajs');
 CompressionCodecs[CompressionTypes.Snappy] = require('kafkajs-snappy');
+const Lz4 = require('kafkajs-lz4');
+CompressionCodecs[CompressionTypes.LZ4] = new Lz4().codec;
+const zstd = new Promise(resolve => require('zstd-codec').ZstdCodec.run(found => resolve(new found.Streaming())));
+CompressionCodecs[CompressionTypes.ZSTD] = () => ({
+  compress: async encoder => Buffer.from((await zstd).compress(encoder.buffer)),
+  decompress: async buffer => Buffer.from((await zstd).decompress(buffer)),
+});
 
 const [broker, topic, codecs] = process.argv.slice(2);
 const kafka = new Kafka({clientId: topic, brokers: [broker], logLevel: logLevel.ERROR});
-const types = {none: CompressionTypes.None, gzip: CompressionTypes.GZIP, snappy: CompressionTypes.Snappy};
+const types = {none: CompressionTypes.None, gzip: CompressionTypes.GZIP, snappy: CompressionTypes.Snappy, lz4: CompressionTypes.LZ4, zstd: CompressionTypes.ZSTD};
 let number = 0;
 const say = line => process.stdout.write(line + '\n');
 
