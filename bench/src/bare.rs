@@ -238,7 +238,12 @@ impl Server {
             drop(slices);
             self.advance(written as u64)?;
         }
-        for (fd, id, _) in turn {
+        for (fd, id, len) in turn {
+            if self.kind == Kind::SmallSync {
+                self.file.write_all_at(self.chunk(id, len), self.file_position)?;
+                self.file.sync_data()?;
+                self.advance(len as u64)?;
+            }
             self.provide(id);
             self.send_reply(fd);
         }

@@ -17,6 +17,8 @@ pub enum Kind {
     SmallCrc,
     /// The same, and one append per turn for all requests of it.
     SmallAppend,
+    /// The same, with an append and an fdatasync for each request.
+    SmallSync,
     /// Frames of a known size: receive, crc, append, reply.
     Produce,
     /// Ranges of a file by sendfile.

@@ -1,10 +1,13 @@
 //! Compressed batches as the broker takes them: looked into, as Apache Kafka does, and trusted
 //! (`corelog.produce.trust.compressed`), in turn, for each codec.
 
-use crate::broker::{self, LoadArgs};
+use crate::campaign::workload_of;
 use crate::cpu;
 use crate::kafka::{self, Codec};
+use crate::load::on_last_core;
+use crate::schedule::Share;
 use crate::server::{Kind, Server, Setup};
+use crate::target::Meter;
 use clap::ValueEnum;
 use std::io;
 use std::path::PathBuf;
@@ -31,16 +34,12 @@ pub struct Args {
 
 /// `compressed`: CPU of the broker for a GB of unpacked text, medians.
 pub fn run(args: &Args) -> io::Result<()> {
-    let batches: Vec<_> = Codec::value_variants()
-        .iter()
-        .map(|codec| Ok((Some(*codec), kafka::packed_text(args.size, *codec)?)))
-        .collect::<io::Result<_>>()?;
-    let plain = (None, broker::batch_of(args.size));
+    on_last_core();
     println!("broker CPU for a GB of text in batches of {} KiB, medians of {}:", args.size >> 10, args.runs);
-    for (codec, batch) in std::iter::once(&plain).chain(&batches) {
+    for codec in std::iter::once(None).chain(Codec::value_variants().iter().copied().map(Some)) {
         let (mut checked, mut trusted) = (Vec::new(), Vec::new());
         for run in 0..=args.runs {
-            let (one, other) = (once(args, batch, false)?, once(args, batch, true)?);
+            let (one, other) = (once(args, codec, false)?, once(args, codec, true)?);
             // The first run only warms up.
             if run > 0 {
                 checked.push(one);
@@ -48,22 +47,29 @@ pub fn run(args: &Args) -> io::Result<()> {
             }
         }
         let (checked, trusted) = (cpu::median(&mut checked), cpu::median(&mut trusted));
-        let name = codec.map_or("none".to_owned(), |codec| format!("{codec:?}").to_lowercase());
-        let share = batch.len() as f64 / args.size as f64;
-        println!("  {name:<6} packed to {share:.2}: checked {checked:.2} s/GB, trusted {trusted:.2} s/GB");
+        let packed = codec.map(|codec| kafka::packed_text(args.size, 1000, codec)).transpose()?;
+        let share = packed.map_or(1.0, |(batch, _)| batch.len() as f64 / args.size as f64);
+        println!("  {:<6} packed to {share:.2}: checked {checked:.2} s/GB, trusted {trusted:.2} s/GB", name(codec));
     }
     Ok(())
 }
 
-fn once(args: &Args, batch: &bytes::Bytes, trust: bool) -> io::Result<f64> {
+fn once(args: &Args, codec: Option<Codec>, trust: bool) -> io::Result<f64> {
     let properties = vec![("corelog.produce.trust.compressed".into(), trust.to_string())];
-    let server = Server::start_in(
-        &Kind::Corelog(args.binary.clone()),
-        &args.dir,
-        &Setup { core: Some(0), properties, group: None },
-    )?;
+    let setup = Setup { cores: Some(1), properties, group: None };
+    let server = Server::start_in(&Kind::Corelog(args.binary.clone()), &args.dir, &setup)?;
     let requests = (args.data << 20) / args.size as u64;
-    let load = LoadArgs::closed_loop(server.address, server.pid(), args.size, requests);
-    let figure = load.produce(4, batch)?;
-    Ok(figure.cpu.as_secs_f64() / (requests * args.size as u64) as f64 * 1e9)
+    let mut flags = vec!["produce".to_owned(), "--closed".to_owned(), "--in-flight=2".to_owned()];
+    flags.extend([format!("--size={}", args.size), format!("--requests={requests}")]);
+    flags.extend(codec.map(|codec| format!("--compression={}", name(Some(codec)))));
+    let workload = workload_of(&flags).map_err(io::Error::other)?;
+    let target = server.target();
+    let ground = workload.work().prepare(&target)?;
+    let meter = Meter::new(&target.gauge);
+    let measured = workload.work().load(&target, &ground, Share::WHOLE, &meter)?;
+    Ok(meter.end()?.cpu.unwrap_or(f64::NAN) / (measured.requests * args.size as u64) as f64 * 1e9)
+}
+
+fn name(codec: Option<Codec>) -> String {
+    codec.map_or("none".to_owned(), |codec| format!("{codec:?}").to_lowercase())
 }

@@ -1,8 +1,23 @@
-//! CPU time and memory of another process, from /proc.
+//! CPU time and memory of another process, from /proc; and the CPUs there are.
 
+use nix::sched::{CpuSet, sched_getaffinity};
+use nix::unistd::Pid;
 use std::fs;
 use std::io;
+use std::sync::OnceLock;
 use std::time::Duration;
+
+static ALLOWED: OnceLock<CpuSet> = OnceLock::new();
+
+/// The CPUs this process might use when it began; it pins itself later, and who is started by it must not inherit that.
+pub fn allowed() -> CpuSet {
+    *ALLOWED.get_or_init(|| sched_getaffinity(Pid::from_raw(0)).unwrap_or_default())
+}
+
+/// How many they are.
+pub fn allowed_count() -> usize {
+    (0..CpuSet::count()).filter(|id| allowed().is_set(*id).unwrap_or(false)).count()
+}
 
 /// CPU time of all threads of `pid`, io_uring's kernel workers included.
 pub fn of_process(pid: u32) -> io::Result<Duration> {
@@ -43,6 +58,13 @@ pub fn written_bytes(pid: u32) -> io::Result<u64> {
     let io = fs::read_to_string(format!("/proc/{pid}/io")).unwrap_or_default();
     let line = io.lines().find_map(|line| line.strip_prefix("write_bytes: "));
     Ok(line.and_then(|n| n.parse().ok()).unwrap_or(0))
+}
+
+/// Bytes of pages that the whole machine has written back.
+pub fn written_back_bytes() -> Option<u64> {
+    let text = fs::read_to_string("/proc/vmstat").ok()?;
+    let pages = text.lines().find_map(|line| line.strip_prefix("nr_written "))?;
+    Some(pages.parse::<u64>().ok()? * 4096)
 }
 
 /// Fills a file and removes it, so that the page cache a run fills at once afterwards is made of pages that the host of

@@ -2,7 +2,8 @@
 
 use crate::child::{Kind, ServeArgs, Server};
 use crate::cpu;
-use crate::load::{Load, frame};
+use crate::load::{self, Frames, Length, Load, Replies, on_last_core};
+use crate::target::{Gauge, Meter};
 use std::io;
 use std::net::TcpStream;
 use std::time::Duration;
@@ -40,20 +41,20 @@ pub fn run(args: &Args) -> io::Result<()> {
 fn one(kind: Kind, args: &Args) -> io::Result<f64> {
     let serve = ServeArgs { kind, core: 0, size: args.size, dir: std::env::temp_dir() };
     let server = Server::start(&serve)?;
+    let gauge = Gauge::Process(server.pid());
+    let meter = Meter::new(&gauge);
     let load = Load {
         address: server.address,
         connections: args.connections,
         in_flight: 1,
-        request: &|_| frame(args.size),
-        framed_replies: false,
-        server: server.pid(),
-        requests: args.requests,
-        warm_up: 0,
-        core: 1,
+        frames: &|_| Ok(Frames::same(load::of_bytes(args.size))),
+        replies: Replies::Echo,
+        length: Length::Requests(args.requests),
         rate: None,
     };
-    let outcome = load.run()?;
-    Ok(outcome.cpu.as_secs_f64() * 1e6 / outcome.replies as f64)
+    on_last_core();
+    let outcome = load.run(&meter)?;
+    Ok(meter.end()?.cpu.unwrap_or(f64::NAN) * 1e6 / outcome.replies as f64)
 }
 
 /// CPU of the runtime in ten seconds with 1,000 connections open and silent.

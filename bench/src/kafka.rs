@@ -1,7 +1,7 @@
 //! Kafka requests as frames, by corelog's own codec.
 
 use bytes::Bytes;
-use corelog::base::{Offset, TimestampMs};
+use corelog::base::{Offset, ProducerEpoch, ProducerId, TimestampMs};
 use corelog::protocol::messages::{
     CreateTopicsRequest, CreateTopicsResponse, DeleteTopicsRequest, DeleteTopicsResponse, FetchRequest, FetchResponse,
     IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse, ListOffsetsRequest, ListOffsetsResponse,
@@ -56,13 +56,19 @@ pub fn parse<M: Message>(key: ApiKey, version: i16, reply: &[u8]) -> io::Result<
 
 fn call(address: SocketAddr, frame: &[u8]) -> io::Result<Vec<u8>> {
     let mut socket = TcpStream::connect(address)?;
-    socket.set_read_timeout(Some(Duration::from_secs(20)))?;
+    socket.set_read_timeout(Some(Duration::from_secs(120)))?;
     socket.write_all(frame)?;
     let mut size = [0; 4];
     socket.read_exact(&mut size)?;
     let mut reply = vec![0; u32::from_be_bytes(size) as usize];
     socket.read_exact(&mut reply)?;
     Ok(reply)
+}
+
+/// A topic name not used before.
+pub fn fresh_topic(prefix: &str) -> String {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    format!("bench-{prefix}-{}", now.map_or(0, |d| d.as_micros()))
 }
 
 /// Creates a topic with large segments; replication factor 1.
@@ -83,7 +89,7 @@ pub fn create_topic_with(address: SocketAddr, name: &str, partitions: i32, own: 
         configs: configs.collect(),
         ..Default::default()
     };
-    let request = CreateTopicsRequest { topics: vec![topic], timeout_ms: 10_000, ..Default::default() };
+    let request = CreateTopicsRequest { topics: vec![topic], timeout_ms: 100_000, ..Default::default() };
     let reply = call(address, &frame(ApiKey::CreateTopics, CREATE_VERSION, &request)?)?;
     let reply: CreateTopicsResponse = parse(ApiKey::CreateTopics, CREATE_VERSION, &reply)?;
     match reply.topics.first() {
@@ -107,7 +113,7 @@ fn await_leaders(address: SocketAddr, name: &str, partitions: i32) -> io::Result
         let wrong = reply.topics.iter().flat_map(|t| &t.partitions).find(|p| p.error_code != 0);
         match wrong {
             None => return Ok(()),
-            Some(p) if begun.elapsed() > Duration::from_secs(10) => {
+            Some(p) if begun.elapsed() > Duration::from_secs(60) => {
                 return Err(io::Error::other(format!("{name} has no leader: error {}", p.error_code)));
             }
             Some(_) => std::thread::sleep(Duration::from_millis(10)),
@@ -140,7 +146,7 @@ pub fn delete_topic(address: SocketAddr, name: &str) -> io::Result<()> {
     let request = DeleteTopicsRequest {
         topics: vec![delete_topics_request::DeleteTopicState::default(); 0],
         topic_names: vec![name.into()],
-        timeout_ms: 10_000,
+        timeout_ms: 100_000,
     };
     let reply = call(address, &frame(ApiKey::DeleteTopics, DELETE_VERSION, &request)?)?;
     let reply: DeleteTopicsResponse = parse(ApiKey::DeleteTopics, DELETE_VERSION, &reply)?;
@@ -150,29 +156,33 @@ pub fn delete_topic(address: SocketAddr, name: &str) -> io::Result<()> {
     }
 }
 
-/// A batch of `records` records with values of `value_bytes`.
-pub fn batch(records: usize, value_bytes: usize) -> Bytes {
-    let mut builder = BatchBuilder::new(Offset(0));
-    let value: Vec<u8> = (0..value_bytes).map(|n| (n * 31 % 251) as u8).collect();
-    for n in 0..records {
-        builder.append(TimestampMs(1_700_000_000_000 + n as i64), None, Some(&value), &[]);
-    }
-    builder.build()
+fn value_of(bytes: usize) -> Vec<u8> {
+    (0..bytes).map(|n| (n * 31 % 251) as u8).collect()
 }
 
-/// A batch of keyed records: the keys are numbers from `first` on.
-pub fn keyed_batch(first: u64, records: u64, value_bytes: usize) -> Bytes {
+/// A batch of `records` records with values of `value_bytes`.
+pub fn batch(records: usize, value_bytes: usize) -> Bytes {
+    keyed_batch(0, records, value_bytes)
+}
+
+/// A batch of records whose keys are the numbers below `keys`, in turn; none with 0.
+pub fn keyed_batch(keys: u64, records: usize, value_bytes: usize) -> Bytes {
+    keyed_from(0, keys, records, value_bytes)
+}
+
+/// The same, from the key `first` on.
+pub fn keyed_from(first: u64, keys: u64, records: usize, value_bytes: usize) -> Bytes {
     let mut builder = BatchBuilder::new(Offset(0));
-    let value: Vec<u8> = (0..value_bytes).map(|n| (n * 31 % 251) as u8).collect();
-    for key in first..first + records {
-        builder.append(TimestampMs(1_700_000_000_000), Some(format!("{key:012}").as_bytes()), Some(&value), &[]);
+    let value = value_of(value_bytes);
+    for n in 0..records as u64 {
+        let key = (keys > 0).then(|| format!("{:012}", (first + n) % keys.max(1)));
+        builder.append(TimestampMs(1_700_000_000_000 + n as i64), key.as_deref().map(str::as_bytes), Some(&value), &[]);
     }
     builder.build()
 }
 
 /// How the batches of a load are packed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum, serde::Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Codec {
     /// gzip, level 6.
     Gzip,
@@ -184,8 +194,8 @@ pub enum Codec {
     Zstd,
 }
 
-/// A packed batch of `unpacked` bytes of words in records of 1000 bytes: they shrink to about a half.
-pub fn packed_text(unpacked: usize, codec: Codec) -> io::Result<Bytes> {
+/// A packed batch of `unpacked` bytes of words in records of `record` bytes, and how many these are: they shrink to about a half.
+pub fn packed_text(unpacked: usize, record: usize, codec: Codec) -> io::Result<(Bytes, u64)> {
     let codec = match codec {
         Codec::Gzip => Compression::Gzip,
         Codec::Snappy => Compression::Snappy,
@@ -199,7 +209,7 @@ pub fn packed_text(unpacked: usize, codec: Codec) -> io::Result<Bytes> {
         text.extend_from_slice(format!("{:x} ", (random >> 33) % 2000 * 2_654_435_761 % 99_991).as_bytes());
     }
     let mut builder = BatchBuilder::new(Offset(0));
-    for value in text.chunks(1000) {
+    for value in text.chunks(record) {
         builder.append(TimestampMs(1_700_000_000_000), None, Some(value), &[]);
     }
     let plain = builder.build();
@@ -207,19 +217,87 @@ pub fn packed_text(unpacked: usize, codec: Codec) -> io::Result<Bytes> {
     let batch = BatchView::parse(&plain).map_err(|e| failed(e.to_string()))?;
     let packing = Packing { codec, level: None };
     let (header, body) = rebuild(&batch, packing, None, plain.len()).map_err(|e| failed(format!("{e:?}")))?;
-    Ok([header.as_bytes(), &body].concat().into())
+    Ok(([header.as_bytes(), &body].concat().into(), text.len().div_ceil(record) as u64))
+}
+
+/// A batch of a transaction, whose producer is given by id and epoch; the first of its epoch.
+pub fn transactional_batch((id, epoch): (i64, i16), records: usize, value_bytes: usize) -> Bytes {
+    let builder = BatchBuilder::new(Offset(0)).producer(ProducerId(id), ProducerEpoch(epoch), 0);
+    let (mut builder, value) = (builder.transactional(), value_of(value_bytes));
+    for n in 0..records as i64 {
+        builder.append(TimestampMs(1_700_000_000_000 + n), None, Some(&value), &[]);
+    }
+    builder.build()
 }
 
 /// A produce request of one batch to one partition.
-pub fn produce(topic: &str, partition: i32, acks: i16, batch: Bytes) -> io::Result<Vec<u8>> {
+pub fn produce_request(
+    topic: &str,
+    partition: i32,
+    acks: i16,
+    transactional_id: Option<&str>,
+    batch: Bytes,
+) -> ProduceRequest {
     let partition = produce_request::PartitionProduceData { index: partition, records: Some(batch) };
     let topic = produce_request::TopicProduceData {
         name: topic.into(),
         partition_data: vec![partition].into(),
         ..Default::default()
     };
-    let request = ProduceRequest { transactional_id: None, acks, timeout_ms: 30_000, topic_data: vec![topic].into() };
-    frame(ApiKey::Produce, PRODUCE_VERSION, &request)
+    let transactional_id = transactional_id.map(Str::from);
+    ProduceRequest { transactional_id, acks, timeout_ms: 30_000, topic_data: vec![topic].into() }
+}
+
+/// Such a request as a frame, without a transaction.
+pub fn produce(topic: &str, partition: i32, acks: i16, batch: Bytes) -> io::Result<Vec<u8>> {
+    frame(ApiKey::Produce, PRODUCE_VERSION, &produce_request(topic, partition, acks, None, batch))
+}
+
+/// The error code of the first partition of a produce reply, found without decoding it; 0 is none. What is no such reply has
+/// the code of `CORRUPT_MESSAGE`.
+pub fn produced_error(head: &[u8]) -> i16 {
+    // Correlation id, tagged fields, number of topics.
+    error_after_topic(head, 6).unwrap_or(NO_REPLY)
+}
+
+/// The same of a fetch reply.
+pub fn fetched_error(head: &[u8]) -> i16 {
+    // Correlation id, tagged fields, throttle time; then the request's own code, session, number of topics.
+    match code_at(head, 9) {
+        Some(0) => error_after_topic(head, 16).unwrap_or(NO_REPLY),
+        Some(code) => code,
+        None => NO_REPLY,
+    }
+}
+
+/// CORRUPT_MESSAGE.
+const NO_REPLY: i16 = 2;
+
+fn code_at(head: &[u8], at: usize) -> Option<i16> {
+    Some(i16::from_be_bytes(head.get(at..at + 2)?.try_into().ok()?))
+}
+
+/// A topic's name, the number of its partitions, the first partition's index and its error code.
+fn error_after_topic(head: &[u8], mut at: usize) -> Option<i16> {
+    let mut varint = || {
+        let (mut value, mut shift) = (0_usize, 0);
+        loop {
+            let byte = *head.get(at)?;
+            at += 1;
+            value |= usize::from(byte & 0x7f) << shift;
+            shift += 7;
+            if byte < 0x80 || shift > 28 {
+                return Some(value);
+            }
+        }
+    };
+    let name = varint()?.checked_sub(1)?;
+    at += name;
+    // Up to 10,000 partitions: three bytes at most.
+    while *head.get(at)? >= 0x80 {
+        at += 1;
+    }
+    code_at(head, at + 1 + 4)
 }
 
 /// The error of a produce reply, if any.
@@ -285,7 +363,8 @@ mod tests {
     #[test]
     fn packed_batches_are_sound_and_smaller() {
         for codec in [Codec::Gzip, Codec::Snappy, Codec::Lz4, Codec::Zstd] {
-            let batch = packed_text(100_000, codec).unwrap();
+            let (batch, records) = packed_text(100_000, 1000, codec).unwrap();
+            assert_eq!(records, 101, "{codec:?}");
             let view = BatchView::parse_checked(&batch).unwrap();
             assert_eq!((view.header().count(), view.size()), (101, batch.len()), "{codec:?}");
             assert!(batch.len() < 90_000, "{codec:?}: {}", batch.len());
@@ -309,6 +388,44 @@ mod tests {
         assert_eq!(topic.partition_data.iter().next().unwrap().index, 7);
         let view = BatchView::parse_checked(&sent).unwrap();
         assert_eq!(view.records().count(), 3);
+    }
+
+    /// A reply without its size, as the wire has it.
+    fn reply<M: Message>(version: i16, body: &M) -> Vec<u8> {
+        [&[0, 0, 0, 1, 0][..], &encode_to_bytes(body, version).unwrap()].concat()
+    }
+
+    #[test]
+    fn error_codes_are_found_without_decoding() {
+        use corelog::protocol::messages::{fetch_response, produce_response};
+        for (code, name) in [
+            (0, "t"),
+            (6, "t"),
+            (
+                3,
+                "a-name-of-a-topic-that-is-longer-than-sixty-three-bytes-and-more-so-that-it-takes-more-than-one-byte-for-its-length-as-it-does",
+            ),
+        ] {
+            let partition = produce_response::PartitionProduceResponse { error_code: code, ..Default::default() };
+            let topic = produce_response::TopicProduceResponse {
+                name: name.into(),
+                partition_responses: vec![partition].into(),
+                ..Default::default()
+            };
+            let body = ProduceResponse { responses: vec![topic].into(), ..Default::default() };
+            assert_eq!(produced_error(&reply(PRODUCE_VERSION, &body)), code, "{name}");
+            let partition = fetch_response::PartitionData { error_code: code, ..Default::default() };
+            let topic = fetch_response::FetchableTopicResponse {
+                topic: name.into(),
+                partitions: vec![partition].into(),
+                ..Default::default()
+            };
+            let body = FetchResponse { responses: vec![topic].into(), ..Default::default() };
+            assert_eq!(fetched_error(&reply(FETCH_VERSION, &body)), code, "{name}");
+        }
+        let body = FetchResponse { error_code: 70, ..Default::default() };
+        assert_eq!(fetched_error(&reply(FETCH_VERSION, &body)), 70);
+        assert_eq!((produced_error(&[0; 7]), fetched_error(&[0; 3])), (NO_REPLY, NO_REPLY));
     }
 
     #[test]

@@ -1,9 +1,8 @@
 //! A server of its own for a workload: corelog, or Apache Kafka out of its jars, with its default settings but for
 //! ports, dirs and replication.
 
-use crate::wire::Connection;
-use corelog::protocol::ApiKey;
-use corelog::protocol::messages::{FindCoordinatorRequest, FindCoordinatorResponse};
+use crate::cpu;
+use crate::target::{Gauge, Target};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::borrow::Cow;
@@ -14,6 +13,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// Which server.
+#[derive(Clone)]
 pub enum Kind {
     /// corelog's binary.
     Corelog(PathBuf),
@@ -32,11 +32,11 @@ impl Kind {
 }
 
 /// The servers that are measured in turn.
-#[derive(clap::Args, Clone)]
+#[derive(clap::Args, Clone, Debug)]
 pub struct Servers {
     /// corelog.
     #[arg(long, default_value = "target/release/corelog")]
-    binary: PathBuf,
+    pub binary: PathBuf,
     /// Jars of Apache Kafka; it is measured too where they are given.
     #[arg(long)]
     kafka_libs: Option<PathBuf>,
@@ -57,6 +57,7 @@ impl Servers {
 pub struct Server {
     child: Child,
     command: Box<dyn Fn() -> Command>,
+    setup: Setup,
     dir: PathBuf,
     /// Where it listens.
     pub address: SocketAddr,
@@ -65,12 +66,12 @@ pub struct Server {
 }
 
 /// What a server is started in.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Setup {
     /// The entrance of a memory group.
     pub group: Option<PathBuf>,
-    /// The only core it may use.
-    pub core: Option<usize>,
+    /// It may use the first so many cores; `None`: all.
+    pub cores: Option<usize>,
     /// Lines of its file, beside ports and dirs.
     pub properties: Vec<(Cow<'static, str>, String)>,
 }
@@ -78,11 +79,17 @@ pub struct Setup {
 impl Setup {
     fn confine(&self, command: &mut Command) {
         use std::os::unix::process::CommandExt;
-        let (group, core) = (self.group.clone(), self.core);
+        let group = self.group.clone();
+        let set = match self.cores {
+            None => Ok(cpu::allowed()),
+            Some(cores) => {
+                let mut set = nix::sched::CpuSet::new();
+                (0..cores).try_for_each(|id| set.set(id)).map(|()| set)
+            }
+        };
         let enter = move || {
             group.as_ref().map_or(Ok(()), |entrance| std::fs::write(entrance, "0"))?;
-            core.map(|id| core_affinity::set_for_current(core_affinity::CoreId { id }));
-            Ok(())
+            Ok(nix::sched::sched_setaffinity(Pid::from_raw(0), &set?)?)
         };
         // SAFETY: between fork and exec it only writes two bytes to a file and makes one system call.
         unsafe { command.pre_exec(enter) };
@@ -94,11 +101,6 @@ fn free_port() -> io::Result<u16> {
 }
 
 impl Server {
-    /// Starts one below `parent`.
-    pub fn start(kind: &Kind, parent: &Path) -> io::Result<Self> {
-        Self::start_in(kind, parent, &Setup::default())
-    }
-
     /// Starts one below `parent`; what `setup` confines it to holds until it is stopped.
     pub fn start_in(kind: &Kind, parent: &Path, setup: &Setup) -> io::Result<Self> {
         let port = free_port()?;
@@ -109,7 +111,7 @@ impl Server {
             Kind::Corelog(binary) => {
                 let (binary, dir) = (binary.clone(), dir.clone());
                 let mut properties = setup.properties.clone();
-                properties.extend(setup.core.map(|_| ("corelog.cores".into(), "1".to_owned())));
+                properties.extend(setup.cores.map(|cores| ("corelog.cores".into(), cores.to_string())));
                 Box::new(move || {
                     let mut command = Command::new(&binary);
                     for (key, value) in &properties {
@@ -134,7 +136,7 @@ impl Server {
         let mut first = command();
         setup.confine(&mut first);
         let child = first.stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
-        let mut server = Self { child, command, dir, address, until_listening: Duration::ZERO };
+        let mut server = Self { child, command, setup: setup.clone(), dir, address, until_listening: Duration::ZERO };
         server.until_listening = server.await_listening()?;
         Ok(server)
     }
@@ -160,30 +162,18 @@ impl Server {
         self.child.id()
     }
 
-    /// Waits until the topic of groups exists and its coordinators serve.
-    pub fn await_coordinator(&self) -> io::Result<()> {
-        let mut connection = Connection::open(self.address)?;
-        let began = Instant::now();
-        loop {
-            let request = FindCoordinatorRequest { key: "any".into(), ..Default::default() };
-            connection.send(ApiKey::FindCoordinator, 3, &request)?;
-            let reply: FindCoordinatorResponse = connection.receive()?.parse()?;
-            if reply.error_code == 0 {
-                // All partitions of it come up within moments of each other.
-                std::thread::sleep(Duration::from_secs(2));
-                return Ok(());
-            }
-            if began.elapsed() > Duration::from_secs(30) {
-                return Err(io::Error::other(format!("no coordinator: {}", reply.error_code)));
-            }
-            std::thread::sleep(Duration::from_millis(50));
-        }
+    /// As what is loaded.
+    pub fn target(&self) -> Target {
+        let (gauge, until_listening) = (Gauge::Process(self.pid()), Some(self.until_listening));
+        Target { address: self.address, gauge, data: Some(self.data()), until_listening }
     }
 
     /// Stops it and starts it on the same directory.
     pub fn restart(&mut self) -> io::Result<()> {
         self.stop();
-        self.child = (self.command)().stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
+        let mut again = (self.command)();
+        self.setup.confine(&mut again);
+        self.child = again.stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
         self.until_listening = self.await_listening()?;
         Ok(())
     }

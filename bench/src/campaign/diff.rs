@@ -56,7 +56,7 @@ const FIGURES: &[Figure] = &[
     ("p50", |run| run.latency(50.0)),
     ("p99", |run| run.latency(99.0)),
     ("p99.9", |run| run.latency(99.9)),
-    ("RSS", |run| run.rss_bytes as f64),
+    ("RSS", Run::rss_mb),
 ];
 
 /// `diff`: prints each figure that both files have.

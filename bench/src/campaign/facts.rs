@@ -50,7 +50,7 @@ impl Machine {
         Self {
             kernel: read("/proc/sys/kernel/osrelease").trim().to_owned(),
             cpu: after(read("/proc/cpuinfo"), "model name"),
-            cpus: core_affinity::get_core_ids().map_or(0, |ids| ids.len()),
+            cpus: crate::cpu::allowed_count(),
             memory_bytes: kib.split(' ').next().and_then(|n| n.parse::<u64>().ok()).unwrap_or(0) << 10,
             file_system: corelog::ring::fs::fs_kind(dir).map(|kind| kind.to_string()).unwrap_or_default(),
             sysctl: SYSCTL.iter().map(setting).filter(|(_, value)| !value.is_empty()).collect(),

@@ -1,16 +1,14 @@
 //! Runs as one HTML file that needs nothing else: tables, and plots as SVG.
 
-use super::result::{self, PERCENTILES, Run, Series};
+use super::plots::{self, Axis, Curve, Drawn};
+use super::result::{self, PERCENTILES, Run, Series, Spread};
 use super::table;
-use plotters::coord::Shift;
-use plotters::prelude::*;
 use std::fmt::Write as _;
 use std::io;
 use std::path::PathBuf;
 
-const SIZE: (u32, u32) = (620, 320);
-const COLOURS: [RGBColor; 4] =
-    [RGBColor(0, 110, 180), RGBColor(210, 80, 30), RGBColor(90, 90, 90), RGBColor(0, 140, 80)];
+/// The name of floors in results.
+const FLOOR: &str = "floor";
 
 /// Arguments of `report`.
 #[derive(clap::Args)]
@@ -34,7 +32,7 @@ pub fn run(args: &ReportArgs) -> io::Result<()> {
     table::print(&runs, &mut io::stdout())
 }
 
-fn page(runs: &[Run]) -> Result<String, Box<dyn std::error::Error + Send + Sync>> {
+fn page(runs: &[Run]) -> Drawn {
     let mut table = Vec::new();
     table::print(runs, &mut table)?;
     let mut page = String::from(
@@ -44,6 +42,19 @@ fn page(runs: &[Run]) -> Result<String, Box<dyn std::error::Error + Send + Sync>
     );
     write!(page, "<pre>{}</pre>", escaped(&String::from_utf8_lossy(&table)))?;
     let all = result::series(runs);
+    let against = against_floor(&all)?;
+    if !against.is_empty() {
+        write!(page, "<h2>Against the floor</h2>{against}")?;
+    }
+    let mut families: Vec<&str> = all.iter().filter_map(Series::family).collect();
+    families.dedup();
+    for name in families {
+        let of: Vec<_> = all.iter().filter(|series| series.family() == Some(name)).collect();
+        let drawn = family(&of)?;
+        if !drawn.is_empty() {
+            write!(page, "<h2>{}</h2>{drawn}", escaped(name))?;
+        }
+    }
     let mut names: Vec<&str> = all.iter().map(|series| series.workload).collect();
     names.dedup();
     for name in names {
@@ -61,81 +72,81 @@ fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
-type Drawn = Result<String, Box<dyn std::error::Error + Send + Sync>>;
-
-fn drawn(
-    draw: impl FnOnce(&DrawingArea<SVGBackend<'_>, Shift>) -> Result<(), Box<dyn std::error::Error + Send + Sync>>,
-) -> Drawn {
-    let mut svg = String::new();
-    let area = SVGBackend::with_string(&mut svg, SIZE).into_drawing_area();
-    area.fill(&WHITE).map_err(|error| error.to_string())?;
-    draw(&area)?;
-    area.present().map_err(|error| error.to_string())?;
-    drop(area);
-    Ok(svg)
-}
-
-/// What the workload cost on each server: bars of the medians, with the smallest and the largest.
+/// What the workload cost on each server.
 fn costs(of: &[&Series<'_>]) -> Drawn {
-    let highest = of.iter().map(|series| series.spread(Run::cost).max).fold(0.0, f64::max) * 1.1;
     let unit = of.first().and_then(|series| series.runs.first()).map_or("", |run| run.unit());
-    drawn(|area| {
-        let mut chart = ChartBuilder::on(area)
-            .caption(unit, ("sans-serif", 16))
-            .margin(10)
-            .x_label_area_size(30)
-            .y_label_area_size(50)
-            .build_cartesian_2d(0.0..of.len() as f64, 0.0..highest.max(f64::MIN_POSITIVE))
-            .map_err(|error| error.to_string())?;
-        let name = |x: &f64| {
-            let series = of.get(*x as usize).filter(|_| x.fract() == 0.5);
-            series.map_or(String::new(), |series| series.server.to_owned())
-        };
-        let mut mesh = chart.configure_mesh();
-        mesh.disable_x_mesh().x_labels(of.len() * 2 + 1).x_label_formatter(&name);
-        mesh.draw().map_err(|error| error.to_string())?;
-        for (index, series) in of.iter().enumerate() {
-            let (cost, x, colour) = (series.spread(Run::cost), index as f64, COLOURS[index % COLOURS.len()]);
-            let bar = Rectangle::new([(x + 0.2, 0.0), (x + 0.8, cost.median)], colour.filled());
-            let ends = PathElement::new(vec![(x + 0.5, cost.min), (x + 0.5, cost.max)], BLACK.stroke_width(2));
-            chart.draw_series([bar]).map_err(|error| error.to_string())?;
-            chart.draw_series([ends]).map_err(|error| error.to_string())?;
-        }
-        Ok(())
-    })
+    let cost = |series: &&Series<'_>| (series.server.to_owned(), series.spread(Run::cost));
+    plots::bars(unit, &of.iter().map(cost).collect::<Vec<_>>())
 }
 
-/// Latency by percentile, both in powers of ten: nines to the right.
+/// CPU of each server as a multiple of the floor's, where there is one.
+fn against_floor(all: &[Series<'_>]) -> Drawn {
+    let mut bars = Vec::new();
+    for floor in all.iter().filter(|series| series.server == FLOOR) {
+        let least = floor.spread(Run::cost).median;
+        for series in all.iter().filter(|other| other.workload == floor.workload && other.server != FLOOR) {
+            let Spread { median, min, max } = series.spread(Run::cost);
+            let name = format!("{}, {}", series.workload, series.server);
+            bars.push((name, Spread { median: median / least, min: min / least, max: max / least }));
+        }
+    }
+    if bars.is_empty() {
+        Ok(String::new())
+    } else {
+        plots::bars("CPU against the floor (1: as little as can be)", &bars)
+    }
+}
+
+/// Latency by percentile: nines to the right.
 fn latencies(of: &[&Series<'_>]) -> Drawn {
     let nines = |percentile: f64| -(1.0 - percentile.min(99.999) / 100.0).log10();
     let median = |series: &Series<'_>, percentile: f64| series.spread(|run| run.latency(percentile)).median.max(1.0);
-    let points = |series: &Series<'_>| -> Vec<(f64, f64)> {
-        PERCENTILES.iter().map(|&percentile| (nines(percentile), median(series, percentile))).collect()
+    let curve = |series: &&Series<'_>| -> Curve {
+        let points = PERCENTILES.iter().map(|&percentile| (nines(percentile), median(series, percentile)));
+        (series.server.to_owned(), points.collect())
     };
-    let highest = of.iter().flat_map(|series| points(series)).map(|(_, us)| us).fold(10.0, f64::max) * 1.5;
-    let lowest = of.iter().flat_map(|series| points(series)).map(|(_, us)| us).fold(highest, f64::min) / 2.0;
-    drawn(|area| {
-        let mut chart = ChartBuilder::on(area)
-            .caption("latency in microseconds by percentile", ("sans-serif", 16))
-            .margin(10)
-            .margin_right(40)
-            .x_label_area_size(30)
-            .y_label_area_size(60)
-            .build_cartesian_2d(0.0..5.0_f64, (lowest..highest).log_scale())
-            .map_err(|error| error.to_string())?;
-        let label = |x: &f64| format!("p{}", 100.0 - 100.0 / 10f64.powf(*x));
-        chart.configure_mesh().x_labels(6).x_label_formatter(&label).draw().map_err(|error| error.to_string())?;
-        for (index, series) in of.iter().enumerate() {
-            let colour = COLOURS[index % COLOURS.len()];
-            let line = chart.draw_series(LineSeries::new(points(series), colour.stroke_width(2)));
-            let key = move |(x, y): (i32, i32)| PathElement::new(vec![(x, y), (x + 20, y)], colour.stroke_width(2));
-            line.map_err(|error| error.to_string())?.label(series.server).legend(key);
+    plots::curves("latency in microseconds by percentile", Axis::Nines, &of.iter().map(curve).collect::<Vec<_>>())
+}
+
+/// The curve of each server over the workloads of a family that differ in `by` alone.
+fn over(family: &[&Series<'_>], by: &str, point: impl Fn(&Series<'_>) -> (f64, f64)) -> Vec<Curve> {
+    let mut curves: Vec<Curve> = Vec::new();
+    for series in family.iter().filter(|series| series.runs.iter().all(|run| run.varied.contains_key(by))) {
+        match curves.iter_mut().find(|(name, _)| name == series.server) {
+            Some((_, points)) => points.push(point(series)),
+            None => curves.push((series.server.to_owned(), vec![point(series)])),
         }
-        let mut legend = chart.configure_series_labels();
-        legend.background_style(WHITE).border_style(BLACK).position(SeriesLabelPosition::LowerRight);
-        legend.draw().map_err(|error| error.to_string())?;
-        Ok(())
-    })
+    }
+    curves.iter_mut().for_each(|(_, points)| points.sort_by(|a, b| a.0.total_cmp(&b.0)));
+    curves.retain(|(_, points)| points.len() > 1);
+    curves
+}
+
+/// What a family of workloads shows together: throughput against latency, memory and CPU against partitions.
+fn family(of: &[&Series<'_>]) -> Drawn {
+    let rate = |series: &Series<'_>| series.spread(|run| run.requests as f64 / run.seconds).median;
+    let partitions =
+        |series: &Series<'_>| series.spread(|run| run.figures.get("partitions").copied().unwrap_or(f64::NAN)).median;
+    let unit = of.first().and_then(|series| series.runs.first()).map_or("", |run| run.unit());
+    let plots: [(&str, String, Axis, Vec<Curve>); 4] = [
+        ("p50", "latency (p50, us) against requests a second".to_owned(), Axis::Even, {
+            over(of, "rate", |series| (rate(series), series.spread(|run| run.latency(50.0)).median))
+        }),
+        ("p99", "latency (p99, us) against requests a second".to_owned(), Axis::Even, {
+            over(of, "rate", |series| (rate(series), series.spread(|run| run.latency(99.0)).median))
+        }),
+        ("memory", "memory (MB) against partitions".to_owned(), Axis::Tens, {
+            over(of, "partitions", |series| (partitions(series), series.spread(Run::rss_mb).median))
+        }),
+        ("cpu", format!("{unit} against partitions"), Axis::Tens, {
+            over(of, "partitions", |series| (partitions(series), series.spread(Run::cost).median))
+        }),
+    ];
+    let mut drawn = String::new();
+    for (_, title, axis, curves) in plots.iter().filter(|(.., curves)| !curves.is_empty()) {
+        drawn += &plots::curves(title, *axis, curves)?;
+    }
+    Ok(drawn)
 }
 
 #[cfg(test)]
@@ -153,5 +164,27 @@ mod tests {
             assert!(page.contains(expected), "{expected}");
         }
         assert!(!page.contains("href=\"http") && !page.contains("src=\"http"), "nothing is fetched");
+    }
+
+    #[test]
+    fn families_have_curves_and_floors_a_plot_of_ratios() {
+        let point = |by: &str, value: f64, server: &str| {
+            let mut run = run(&format!("w, {by} {value}"), server, 0.5 * value, 3000.0);
+            run.family = "w".to_owned();
+            run.varied.insert(by.to_owned(), value.to_string());
+            run.figures.insert("partitions".to_owned(), value);
+            run
+        };
+        let by_rate = page(&[point("rate", 1.0, "corelog"), point("rate", 2.0, "corelog")]).unwrap();
+        assert!(by_rate.contains("latency (p99, us) against requests a second"));
+        let by_partitions =
+            page(&[point("partitions", 6.0, "corelog"), point("partitions", 1000.0, "corelog")]).unwrap();
+        assert!(by_partitions.contains("memory (MB) against partitions"));
+        assert!(by_partitions.contains("CPU s/GB against partitions"));
+        let floor = page(&[run("w", "corelog", 0.5, 3.0), run("w", FLOOR, 0.4, 3.0)]).unwrap();
+        assert!(floor.contains("CPU against the floor") && !by_rate.contains("CPU against the floor"));
+        let mut unknown = run("w", "remote", 0.5, 3.0);
+        unknown.cpu_seconds = None;
+        assert!(page(&[unknown]).unwrap().contains("<svg"), "no CPU time is no reason for no report");
     }
 }

@@ -1,118 +1,158 @@
-//! What a campaign runs, as its file says it.
+//! What a campaign runs, as its file says it. The keys of a workload are the flags of its subcommand; where a key has a
+//! list of values, there is a workload for each of them.
 
-use crate::kafka::Codec;
-use serde::Deserialize;
-use std::collections::BTreeMap;
+use crate::how::Once;
+use crate::workload::Workload;
+use clap::{Args, Parser};
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::Path;
+use toml::{Table, Value};
 
 /// A file of workloads.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug)]
 pub struct Plan {
     /// Runs of each workload on each server that count; one more before them warms up.
-    #[serde(default = "five")]
     pub rounds: usize,
     /// The workloads, in order.
-    pub workload: Vec<Workload>,
+    pub items: Vec<Item>,
 }
 
 /// One workload.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Workload {
+#[derive(Clone, Debug)]
+pub struct Item {
     /// For tables and comparisons.
     pub name: String,
-    /// What is asked.
-    pub kind: Kind,
-    /// Bytes of a batch (produce) or of a range (fetch).
-    #[serde(default = "mebibyte")]
-    pub size: usize,
-    /// Connections, each on a partition of its own (`small`: all on one).
-    #[serde(default = "four")]
-    pub connections: usize,
-    /// Requests in flight on each, where no rate is given.
-    #[serde(default = "two")]
-    pub in_flight: usize,
-    /// Requests of one run.
-    pub requests: u64,
-    /// Requests a second (open loop); absent: closed loop.
-    pub rate: Option<u64>,
-    /// Required acknowledgements.
-    #[serde(default = "all")]
-    pub acks: i16,
-    /// How batches are packed.
-    pub compression: Option<Codec>,
-    /// Cores of the server: 1 pins it to the first; absent: all.
-    pub cores: Option<u8>,
-    /// Lines of the server's file, for example `"flush.messages" = "1"` for the sync class.
-    #[serde(default)]
-    pub properties: BTreeMap<String, String>,
+    /// Its name without what varies: points of one curve.
+    pub family: String,
+    /// What varies.
+    pub varied: BTreeMap<String, String>,
+    /// The flags, as `bench` takes them.
+    pub args: Vec<String>,
+    /// What they say.
+    pub workload: Workload,
 }
 
-/// What a workload asks.
-#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
-#[serde(rename_all = "lowercase")]
-pub enum Kind {
-    /// Batches of `size` bytes.
-    Produce,
-    /// Ranges of `size` bytes, from the page cache.
-    Fetch,
-    /// One record of 100 bytes a request.
-    Small,
+/// A subcommand by itself.
+#[derive(Parser)]
+#[command(no_binary_name = true)]
+struct Only {
+    #[command(subcommand)]
+    workload: Workload,
 }
 
-const fn five() -> usize {
-    5
-}
-const fn four() -> usize {
-    4
-}
-const fn two() -> usize {
-    2
-}
-const fn mebibyte() -> usize {
-    1 << 20
-}
-const fn all() -> i16 {
-    -1
+/// The workload that these flags describe.
+///
+/// # Errors
+/// What is wrong with them.
+pub fn workload_of(args: &[String]) -> Result<Workload, String> {
+    let parsed = Only::try_parse_from(args).map_err(|error| error.to_string())?;
+    Ok(parsed.workload)
 }
 
 impl Plan {
     /// Reads and checks a file.
     ///
     /// # Errors
-    /// The file, what stands in it, or a number out of its range, by name.
+    /// The file, what stands in it, or a value out of its range, by name.
     pub fn read(path: &Path) -> io::Result<Self> {
         let text = std::fs::read_to_string(path)?;
         Self::parse(&text).map_err(|why| io::Error::other(format!("{}: {why}", path.display())))
     }
 
-    fn parse(text: &str) -> Result<Self, String> {
-        let plan: Self = toml::from_str(text).map_err(|error| error.to_string())?;
-        if plan.rounds == 0 || plan.workload.is_empty() {
-            return Err("nothing to run: rounds and workloads must be at least one".to_owned());
+    /// The same of a text.
+    ///
+    /// # Errors
+    /// As above.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let mut table: Table = toml::from_str(text).map_err(|error| error.to_string())?;
+        let rounds = match table.remove("rounds") {
+            None => 5,
+            Some(Value::Integer(n)) if n >= 1 => n as usize,
+            Some(_) => return Err("rounds must be a number of at least one".to_owned()),
+        };
+        let Some(Value::Array(workloads)) = table.remove("workload") else {
+            return Err("nothing to run: there is no [[workload]]".to_owned());
+        };
+        if let Some(key) = table.keys().next() {
+            return Err(format!("{key} is no key of a campaign"));
         }
-        for (index, workload) in plan.workload.iter().enumerate() {
-            let name = &workload.name;
-            if plan.workload[..index].iter().any(|other| other.name == *name) {
-                return Err(format!("two workloads are called {name}"));
-            }
-            let wrong = |what: &str| Err(format!("workload {name}: {what}"));
-            if workload.requests == 0 || workload.connections == 0 || workload.in_flight == 0 {
-                return wrong("requests, connections and in_flight must be at least one");
-            }
-            if workload.rate == Some(0) {
-                return wrong("rate must be at least one request a second");
-            }
-            if !(100..=64 << 20).contains(&workload.size) {
-                return wrong("size must lie between 100 bytes and 64 MiB");
-            }
-            if workload.cores.is_some_and(|cores| cores != 1) {
-                return wrong("cores is 1, or absent for all");
+        let mut items: Vec<Item> = Vec::new();
+        for workload in &workloads {
+            items.extend(workload.as_table().ok_or("a workload must be a table").map_err(str::to_owned).and_then(of)?);
+        }
+        let mut names = BTreeSet::new();
+        if let Some(item) = items.iter().find(|item| !names.insert(item.name.clone())) {
+            return Err(format!("two workloads are called {}", item.name));
+        }
+        Ok(Self { rounds, items })
+    }
+}
+
+/// The workloads of one table: more than one where a key has a list.
+fn of(table: &Table) -> Result<Vec<Item>, String> {
+    let mut table = table.clone();
+    let mut text = |key: &str| match table.remove(key) {
+        Some(Value::String(text)) => Ok(text),
+        _ => Err(format!("a workload must have a {key}")),
+    };
+    let (family, kind) = (text("name")?, text("kind")?);
+    let wrong = |what: String| format!("workload {family}: {what}");
+    let once = Once::augment_args(clap::Command::new("once"));
+    if let Some(key) = table.keys().find(|key| once.get_arguments().any(|flag| flag.get_long() == Some(&dashed(key)))) {
+        return Err(wrong(format!("{key} belongs on the command line")));
+    }
+    let mut combinations = vec![(vec![kind], BTreeMap::new())];
+    for (key, value) in &table {
+        let varies = value.is_array();
+        let values = value.as_array().cloned().unwrap_or_else(|| vec![value.clone()]);
+        if values.is_empty() {
+            return Err(wrong(format!("{key} has no value")));
+        }
+        let mut next = Vec::new();
+        for (args, varied) in &combinations {
+            for value in &values {
+                let (mut args, mut varied) = (args.clone(), varied.clone());
+                args.extend(flags(key, value).map_err(wrong)?);
+                if varies {
+                    varied.insert(dashed(key), plain(value).map_err(wrong)?);
+                }
+                next.push((args, varied));
             }
         }
-        Ok(plan)
+        combinations = next;
+    }
+    let item = |(args, varied): (Vec<String>, BTreeMap<String, String>)| {
+        let workload = workload_of(&args).map_err(wrong)?;
+        let name = varied.iter().fold(family.clone(), |name, (key, value)| format!("{name}, {key} {value}"));
+        Ok(Item { name, family: family.clone(), varied, args, workload })
+    };
+    combinations.into_iter().map(item).collect()
+}
+
+fn dashed(key: &str) -> String {
+    key.replace('_', "-")
+}
+
+fn plain(value: &Value) -> Result<String, String> {
+    match value {
+        Value::String(text) => Ok(text.clone()),
+        Value::Integer(number) => Ok(number.to_string()),
+        Value::Float(number) => Ok(number.to_string()),
+        Value::Boolean(yes) => Ok(yes.to_string()),
+        other => Err(format!("a {} is no value", other.type_str())),
+    }
+}
+
+/// A key and its value as flags.
+fn flags(key: &str, value: &Value) -> Result<Vec<String>, String> {
+    match (key, value) {
+        ("properties", Value::Table(lines)) => {
+            lines.iter().map(|(key, value)| Ok(format!("--property={key}={}", plain(value)?))).collect()
+        }
+        (_, Value::Boolean(true)) => Ok(vec![format!("--{}", dashed(key))]),
+        (_, Value::Boolean(false)) => Ok(Vec::new()),
+        _ => Ok(vec![format!("--{}={}", dashed(key), plain(value)?)]),
     }
 }
 
@@ -124,8 +164,8 @@ mod tests {
     fn the_plans_of_this_repository_are_read() {
         let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("campaigns");
         let files: Vec<_> = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).collect();
-        assert!(files.len() >= 2);
-        files.iter().for_each(|file| assert!(!Plan::read(file).unwrap().workload.is_empty()));
+        let plans = files.iter().filter(|file| file.extension().is_some_and(|ending| ending == "toml"));
+        assert!(plans.map(|file| assert!(!Plan::read(file).unwrap().items.is_empty())).count() >= 2);
     }
 
     #[test]
@@ -133,20 +173,40 @@ mod tests {
         let workload = |more: &str| format!("[[workload]]\nname='a'\nkind='produce'\n{more}");
         let bad = [
             (String::new(), "workload"),
-            (workload(""), "requests"),
             (workload("requests=0"), "workload a"),
             (workload("requests=1\nrate=0"), "rate"),
-            (workload("requests=1\nsize=1"), "size"),
-            (workload("requests=1\ncores=3"), "cores"),
-            (workload("requests=1\nwhat=3"), "what"),
-            (workload("requests=1\n") + &workload("requests=1"), "two workloads"),
-            ("rounds=0\n".to_owned() + &workload("requests=1"), "rounds"),
+            (workload("rate=5\nclosed=true"), "closed"),
+            (workload("size=1"), "size"),
+            (workload("cores=0"), "cores"),
+            (workload("what=3"), "what"),
+            (workload("rate=[]"), "no value"),
+            (workload("address='127.0.0.1:1'"), "command line"),
+            ("[[workload]]\nname='a'\nkind='nothing'".to_owned(), "nothing"),
+            ("[[workload]]\nkind='produce'".to_owned(), "name"),
+            (workload("") + &workload(""), "two workloads"),
+            ("rounds=0\n".to_owned() + &workload(""), "rounds"),
+            ("round=1\n".to_owned() + &workload(""), "round is no key"),
         ];
         for (text, said) in bad {
             let why = Plan::parse(&text).unwrap_err();
             assert!(why.contains(said), "{text}: {why}");
         }
-        let plan = Plan::parse(&workload("requests=7\nproperties={'flush.messages'='1'}")).unwrap();
-        assert_eq!((plan.rounds, plan.workload[0].requests, plan.workload[0].acks), (5, 7, -1));
+    }
+
+    #[test]
+    fn keys_are_flags_and_lists_are_workloads() {
+        let plan = Plan::parse(
+            "[[workload]]\nname='a'\nkind='small'\nclosed=true\nin_flight=3\ncores=[1,2]\nacks=[-1,1]\n\
+             properties={'flush.messages'='1'}",
+        )
+        .unwrap();
+        assert_eq!(plan.rounds, 5);
+        let names: Vec<_> = plan.items.iter().map(|item| item.name.as_str()).collect();
+        assert_eq!(names, ["a, acks -1, cores 1", "a, acks -1, cores 2", "a, acks 1, cores 1", "a, acks 1, cores 2"]);
+        let item = &plan.items[1];
+        assert_eq!((item.family.as_str(), item.varied["cores"].as_str()), ("a", "2"));
+        let setting = item.workload.how().setting;
+        assert_eq!(setting.cores, Some(2));
+        assert_eq!(setting.properties, [("flush.messages".to_owned(), "1".to_owned())]);
     }
 }

@@ -1,7 +1,7 @@
 //! One run's result, as a line of JSON, and what is made of several.
 
 use super::facts::Machine;
-use super::plan::Kind;
+use crate::workload::Unit;
 use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -16,62 +16,84 @@ pub const PERCENTILES: &[f64] = &[50.0, 75.0, 90.0, 95.0, 99.0, 99.5, 99.9, 99.9
 pub struct Run {
     /// The workload's name.
     pub workload: String,
+    /// Its name without what varies: points of one curve.
+    pub family: String,
+    /// What varies.
+    pub varied: BTreeMap<String, String>,
+    /// The flags with which `bench` makes the same run.
+    pub args: Vec<String>,
     /// `corelog`, `Kafka`, `floor`.
     pub server: String,
     /// From 1 on.
     pub round: usize,
-    /// Whether its CPU counts by bytes or by request.
-    pub by_bytes: bool,
+    /// What CPU time is divided by.
+    pub per: Unit,
     /// Replies.
     pub requests: u64,
+    /// Records in them.
+    pub records: u64,
     /// Of payload: sent (produce) or received (fetch).
     pub bytes: u64,
     /// Wall time.
     pub seconds: f64,
-    /// CPU time of the server's process.
-    pub cpu_seconds: f64,
-    /// Of these in user mode, and in the kernel (in clock ticks).
-    pub user_seconds: f64,
-    /// As above.
-    pub system_seconds: f64,
+    /// CPU time of the server's process. This and the next ones are absent where they cannot be known.
+    pub cpu_seconds: Option<f64>,
+    /// Of these in user mode (in clock ticks).
+    pub user_seconds: Option<f64>,
+    /// And in the kernel.
+    pub system_seconds: Option<f64>,
     /// Memory of the server after the run.
-    pub rss_bytes: u64,
+    pub rss_bytes: Option<u64>,
     /// Switches of its threads, waited and forced.
-    pub context_switches: u64,
-    /// What it sent to disks meanwhile (by the kernel's own write-back later: not here).
-    pub written_bytes: u64,
+    pub context_switches: Option<u64>,
+    /// Bytes of pages it made dirty, or wrote.
+    pub dirtied_bytes: Option<u64>,
+    /// Bytes of pages the machine wrote back meanwhile, whoever made them dirty.
+    pub written_back_bytes: Option<u64>,
+    /// Counted in the run that warms up, where that was asked.
+    pub syscalls_per_request: Option<f64>,
     /// Whether requests came by a schedule.
     pub open_loop: bool,
     /// Percentile to microseconds.
     pub latency_us: BTreeMap<String, f64>,
+    /// What else there is to say, by name.
+    pub figures: BTreeMap<String, f64>,
     /// Where it ran.
     pub machine: Machine,
 }
 
 impl Run {
-    /// CPU seconds per GB, or microseconds per request.
+    /// CPU seconds per GB, microseconds per request, percent of a core, or milliseconds; not a number where no CPU time is
+    /// known.
     pub fn cost(&self) -> f64 {
-        if self.by_bytes {
-            self.cpu_seconds * 1e9 / self.bytes.max(1) as f64
-        } else {
-            self.cpu_seconds * 1e6 / self.requests.max(1) as f64
+        let cpu = self.cpu_seconds.unwrap_or(f64::NAN);
+        match self.per {
+            Unit::Bytes => cpu * 1e9 / self.bytes.max(1) as f64,
+            Unit::Requests => cpu * 1e6 / self.requests.max(1) as f64,
+            Unit::Time => cpu * 100.0 / self.seconds,
+            Unit::Whole => cpu * 1e3,
         }
     }
 
     /// Its unit.
-    pub fn unit(&self) -> &'static str {
-        if self.by_bytes { "CPU s/GB" } else { "CPU us/request" }
+    pub const fn unit(&self) -> &'static str {
+        match self.per {
+            Unit::Bytes => "CPU s/GB",
+            Unit::Requests => "CPU us/request",
+            Unit::Time => "% of a core",
+            Unit::Whole => "CPU ms",
+        }
     }
 
     /// The latency at a percentile, in microseconds.
     pub fn latency(&self, percentile: f64) -> f64 {
         self.latency_us.get(&percentile.to_string()).copied().unwrap_or(f64::NAN)
     }
-}
 
-/// Whether a workload's CPU counts by bytes.
-pub fn by_bytes(kind: Kind) -> bool {
-    kind != Kind::Small
+    /// Resident memory in MB.
+    pub fn rss_mb(&self) -> f64 {
+        self.rss_bytes.map_or(f64::NAN, |bytes| bytes as f64 / 1e6)
+    }
 }
 
 /// The percentiles of a run.
@@ -120,7 +142,12 @@ pub struct Spread {
     pub max: f64,
 }
 
-impl Series<'_> {
+impl<'a> Series<'a> {
+    /// The name of the family its workload belongs to.
+    pub fn family(&self) -> Option<&'a str> {
+        self.runs.first().map(|run| run.family.as_str())
+    }
+
     /// Of one figure over all runs.
     pub fn spread(&self, figure: impl Fn(&Run) -> f64) -> Spread {
         let mut values: Vec<f64> = self.runs.iter().map(|run| figure(run)).collect();
@@ -150,20 +177,27 @@ pub mod tests {
     pub fn run(workload: &str, server: &str, cost: f64, p99: f64) -> Run {
         Run {
             workload: workload.to_owned(),
+            family: workload.to_owned(),
+            varied: BTreeMap::new(),
+            args: vec!["produce".to_owned()],
             server: server.to_owned(),
             round: 1,
-            by_bytes: true,
+            per: Unit::Bytes,
             requests: 1000,
+            records: 5000,
             bytes: 1_000_000_000,
             seconds: 1.0,
-            cpu_seconds: cost,
-            user_seconds: 0.0,
-            system_seconds: 0.0,
-            rss_bytes: 10_000_000,
-            context_switches: 5,
-            written_bytes: 0,
+            cpu_seconds: Some(cost),
+            user_seconds: None,
+            system_seconds: None,
+            rss_bytes: Some(10_000_000),
+            context_switches: Some(5),
+            dirtied_bytes: None,
+            written_back_bytes: None,
+            syscalls_per_request: None,
             open_loop: false,
             latency_us: PERCENTILES.iter().map(|p| (p.to_string(), if *p < 99.0 { p99 / 2.0 } else { p99 })).collect(),
+            figures: BTreeMap::new(),
             machine: Machine::default(),
         }
     }

@@ -1,184 +1,208 @@
 //! Runs a campaign: for each workload its servers, in turn.
 
+use super::contender::{self, Contender};
 use super::facts::Machine;
-use super::plan::{Kind, Plan, Workload};
+use super::plan::{Item, Plan};
 use super::result::{self, Run};
 use super::table;
-use crate::broker::{LoadArgs, batch_of};
-use crate::load::Outcome;
-use crate::server::{Server, Servers, Setup};
-use crate::{child, cpu, floor, kafka};
+use crate::how::Once;
+use crate::load::on_last_core;
+use crate::progress::Progress;
+use crate::schedule::Share;
+use crate::syscalls::Counter;
+use crate::target::{Meter, Used};
+use crate::workload::{Measured, Workload};
+use crate::{cpu, interrupt, kafka, node};
 use std::fs::File;
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// Arguments of `campaign`.
 #[derive(clap::Args)]
 pub struct Args {
     /// The file of workloads (TOML).
     plan: PathBuf,
-    #[command(flatten)]
-    servers: Servers,
-    /// Leaves the floors out.
-    #[arg(long)]
-    no_floor: bool,
-    /// Takes each run as a line of JSON, behind what is there.
-    #[arg(long)]
-    json: Option<PathBuf>,
     /// Only workloads whose name contains this.
     #[arg(long, default_value = "")]
     only: String,
-    /// Rounds, whatever the file says.
-    #[arg(long)]
-    rounds: Option<usize>,
-}
-
-/// Who serves.
-enum Contender {
-    Broker(&'static str, Server),
-    Floor(floor::Floor),
-}
-
-/// What the server's process had used at one moment.
-struct Used {
-    user: f64,
-    system: f64,
-    switches: u64,
-    written: u64,
-}
-
-impl Used {
-    fn by(pid: u32) -> io::Result<Self> {
-        let (user, system) = cpu::user_and_system(pid)?;
-        let switches = cpu::context_switches(pid)?;
-        Ok(Self { user: user.as_secs_f64(), system: system.as_secs_f64(), switches, written: cpu::written_bytes(pid)? })
-    }
+    #[command(flatten)]
+    once: Once,
 }
 
 /// `campaign`.
 pub fn run(args: &Args) -> io::Result<()> {
     let mut plan = Plan::read(&args.plan)?;
-    plan.rounds = args.rounds.unwrap_or(plan.rounds).max(1);
-    plan.workload.retain(|workload| workload.name.contains(&args.only));
-    let machine = Machine::here(&args.servers.dir);
-    let mut json = match &args.json {
+    plan.items.retain(|item| item.name.contains(&args.only));
+    if plan.items.is_empty() {
+        return Err(io::Error::other(format!("no workload is called like {:?}", args.only)));
+    }
+    print(&all(&plan, &args.once)?)
+}
+
+/// Arguments of `groups`.
+#[derive(clap::Args)]
+pub struct GroupsArgs {
+    /// Only what contains this: heartbeats, commits, rebalance, load.
+    #[arg(long, default_value = "")]
+    only: String,
+    #[command(flatten)]
+    once: Once,
+}
+
+/// `groups`: the campaign of groups that stands in the binary.
+pub fn groups(args: &GroupsArgs) -> io::Result<()> {
+    let mut plan = Plan::parse(include_str!("../../campaigns/groups.toml")).map_err(io::Error::other)?;
+    plan.items.retain(|item| item.name.contains(&args.only));
+    print(&all(&plan, &args.once)?)
+}
+
+/// A workload as a subcommand: a campaign of one.
+pub fn one_workload(workload: &Workload, args: Vec<String>) -> io::Result<()> {
+    let name = args.first().cloned().unwrap_or_default();
+    let (family, varied) = (name.clone(), std::collections::BTreeMap::new());
+    let item = Item { name, family, varied, args, workload: workload.clone() };
+    print(&all(&Plan { rounds: 3, items: vec![item] }, workload.how().once)?)
+}
+
+fn print(runs: &[Run]) -> io::Result<()> {
+    table::print(runs, &mut io::stdout())?;
+    interrupt::check()
+}
+
+/// All runs that count; after Ctrl-C those that were made.
+pub fn all(plan: &Plan, once: &Once) -> io::Result<Vec<Run>> {
+    if let Some(item) = plan.items.iter().find(|item| !once.nodes.is_empty() && !item.workload.work().divides()) {
+        return Err(io::Error::other(format!("{}: this workload cannot be divided among nodes", item.name)));
+    }
+    interrupt::watch()?;
+    on_last_core();
+    let rounds = once.runs.unwrap_or(plan.rounds).max(1);
+    let machine = Machine::here(&once.servers.dir);
+    let mut json = match &once.json {
         Some(path) => Some(File::options().create(true).append(true).open(path)?),
         None => None,
     };
+    let progress = Progress::of(plan.items.len() * (rounds + 1));
     let mut runs = Vec::new();
-    for (index, workload) in plan.workload.iter().enumerate() {
-        let mut contenders = contenders(args, workload)?;
-        // The first round warms up: buffers, the page cache, Java's compiler.
-        for round in 0..=plan.rounds {
-            for contender in &mut contenders {
-                let mut run = one(contender, workload, &args.servers.dir, &machine)?;
-                run.round = round;
-                let of = format!("[{}/{}] {}", index + 1, plan.workload.len(), workload.name);
-                eprintln!("{of}, round {round} of {}, {}: {:.3} {}", plan.rounds, run.server, run.cost(), run.unit());
-                if round > 0 {
+    for (index, item) in plan.items.iter().enumerate() {
+        let of = format!("[{}/{}] {}", index + 1, plan.items.len(), item.name);
+        let outcome = contender::of(once, item).and_then(|mut contenders| {
+            let mut tell = |run: Run| {
+                let (round, server, cost, unit) = (run.round, &run.server, run.cost(), run.unit());
+                progress.tell(&format!("{of}, run {round} of {rounds}, {server}: {cost:.3} {unit}"));
+                if run.round > 0 {
                     if let Some(json) = &mut json {
                         writeln!(json, "{}", serde_json::to_string(&run)?)?;
                     }
                     runs.push(run);
                 }
+                Ok(())
+            };
+            let rounds = Rounds { item, once, rounds, machine: &machine, progress: &progress };
+            rounds.in_turn(&mut contenders, &mut tell)
+        });
+        match outcome {
+            Err(_) if interrupt::requested() => return Ok(runs),
+            Err(error) => return Err(io::Error::other(format!("{}: {error}", item.name))),
+            Ok(()) => {}
+        }
+    }
+    Ok(runs)
+}
+
+/// All rounds of one workload.
+struct Rounds<'a> {
+    item: &'a Item,
+    once: &'a Once,
+    rounds: usize,
+    machine: &'a Machine,
+    progress: &'a Progress,
+}
+
+impl Rounds<'_> {
+    /// On all servers in turn, each run told.
+    fn in_turn(&self, contenders: &mut [Contender], tell: &mut dyn FnMut(Run) -> io::Result<()>) -> io::Result<()> {
+        let mut counted = vec![None; contenders.len()];
+        // The first round warms up: buffers, the page cache, Java's compiler.
+        for round in 0..=self.rounds {
+            for (contender, counted) in contenders.iter_mut().zip(&mut counted) {
+                self.progress.now(&format!("{} on {}", self.item.name, contender.name()));
+                let counter = (round == 0 && self.once.syscalls).then(|| Counter::start(contender));
+                let (measured, used) = run_once(contender, self.item, self.once)?;
+                if let Some(counter) = counter {
+                    // The warm-up of the run is in it too.
+                    *counted = counter.end(contender.name(), measured.requests * 5 / 4);
+                }
+                let mut run = figures(self.item, contender.name(), measured, used, self.machine);
+                (run.round, run.syscalls_per_request) = (round, *counted);
+                tell(run)?;
             }
+            self.progress.round();
         }
+        Ok(())
     }
-    table::print(&runs, &mut io::stdout())
 }
 
-fn contenders(args: &Args, workload: &Workload) -> io::Result<Vec<Contender>> {
-    let setup = Setup {
-        core: workload.cores.map(|_| 0),
-        properties: workload.properties.iter().map(|(key, value)| (key.clone().into(), value.clone())).collect(),
-        ..Setup::default()
-    };
-    let mut all = Vec::new();
-    for kind in args.servers.kinds() {
-        all.push(Contender::Broker(kind.name(), Server::start_in(&kind, &args.servers.dir, &setup)?));
-    }
-    // The floors are bare loops on one core, and closed.
-    if !args.no_floor && workload.rate.is_none() && workload.cores == Some(1) {
-        all.push(Contender::Floor(floor_of(workload)?));
-    }
-    Ok(all)
-}
-
-fn floor_of(workload: &Workload) -> io::Result<floor::Floor> {
-    let mut floor = match workload.kind {
-        Kind::Produce => floor::produce(workload.size),
-        Kind::Fetch => floor::fetch(child::Kind::Sendfile, workload.size),
-        Kind::Small => {
-            let frame = kafka::produce("bench-produce-1234567890123456", 0, -1, kafka::batch(1, 100))?;
-            floor::small(child::Kind::SmallAppend, frame.len())
-        }
-    };
-    (floor.connections, floor.in_flight) = (workload.connections, workload.in_flight);
-    floor.requests = workload.requests;
-    Ok(floor)
-}
-
-fn one(contender: &Contender, workload: &Workload, dir: &Path, machine: &Machine) -> io::Result<Run> {
-    match contender {
+fn run_once(contender: &mut Contender, item: &Item, once: &Once) -> io::Result<(Measured, Used)> {
+    let work = item.workload.work();
+    let (target, server) = match contender {
         Contender::Floor(floor) => {
-            let outcome = floor.outcome(dir)?;
-            let mut run = figures(workload, "floor", &outcome, machine);
-            run.bytes = floor.bytes() as u64;
-            Ok(run)
+            let run = floor.run(&once.servers.dir)?;
+            let bytes = run.bytes;
+            return Ok((Measured { bytes, ..Measured::of(run.outcome, 0, 0) }, run.used));
         }
-        Contender::Broker(name, server) => {
-            if workload.kind == Kind::Produce {
-                cpu::warm_page_cache(dir, workload.size * workload.requests as usize * 3 / 2)?;
-            }
-            let before = Used::by(server.pid())?;
-            let outcome = load(server, workload)?;
-            let after = Used::by(server.pid())?;
-            let mut run = figures(workload, name, &outcome, machine);
-            run.user_seconds = after.user - before.user;
-            run.system_seconds = after.system - before.system;
-            run.context_switches = after.switches.saturating_sub(before.switches);
-            run.written_bytes = after.written.saturating_sub(before.written);
-            run.rss_bytes = cpu::resident_bytes(server.pid())?;
-            Ok(run)
+        Contender::Own { server, .. } => {
+            cpu::warm_page_cache(&once.servers.dir, (work.written_bytes() as usize * 3 / 2).min(4 << 30))?;
+            (server.target(), Some(server))
         }
-    }
-}
-
-fn load(server: &Server, workload: &Workload) -> io::Result<Outcome> {
-    let load = LoadArgs {
-        connections: workload.connections,
-        in_flight: workload.in_flight,
-        acks: workload.acks,
-        rate: workload.rate,
-        // In the open loop the first requests count as all others do.
-        warm_up: if workload.rate.is_some() { 0 } else { workload.requests / 4 },
-        ..LoadArgs::closed_loop(server.address, server.pid(), workload.size, workload.requests)
+        Contender::Other(_, target) => (target.clone(), None),
     };
-    match (workload.kind, workload.compression) {
-        (Kind::Produce, None) => load.produce(workload.connections, &batch_of(workload.size)),
-        (Kind::Produce, Some(codec)) => load.produce(workload.connections, &kafka::packed_text(workload.size, codec)?),
-        (Kind::Fetch, _) => load.fetch(),
-        (Kind::Small, _) => load.produce(1, &kafka::batch(1, 100)),
+    let ground = work.prepare(&target)?;
+    let target = match server {
+        Some(server) if work.restarts() => {
+            server.restart()?;
+            server.target()
+        }
+        None if work.restarts() => return Err(io::Error::other("only a server of our own can be restarted")),
+        _ => target,
+    };
+    let meter = Meter::new(&target.gauge);
+    let outcome = if once.nodes.is_empty() {
+        work.load(&target, &ground, Share::WHOLE, &meter)
+    } else {
+        node::load(&once.nodes, &item.args, &target, &ground, &meter)
+    };
+    let outcome = outcome.and_then(|measured| Ok((measured, meter.end()?)));
+    for topic in &ground.topics {
+        let _ = kafka::delete_topic(target.address, topic);
     }
+    outcome
 }
 
-fn figures(workload: &Workload, server: &str, outcome: &Outcome, machine: &Machine) -> Run {
+fn figures(item: &Item, server: &str, measured: Measured, used: Used, machine: &Machine) -> Run {
     Run {
-        workload: workload.name.clone(),
+        workload: item.name.clone(),
+        family: item.family.clone(),
+        varied: item.varied.clone(),
+        args: item.args.clone(),
         server: server.to_owned(),
         round: 0,
-        by_bytes: result::by_bytes(workload.kind),
-        requests: outcome.replies,
-        bytes: if workload.kind == Kind::Fetch { outcome.bytes_in } else { outcome.bytes_out },
-        seconds: outcome.elapsed.as_secs_f64(),
-        cpu_seconds: outcome.cpu.as_secs_f64(),
-        user_seconds: 0.0,
-        system_seconds: 0.0,
-        rss_bytes: 0,
-        context_switches: 0,
-        written_bytes: 0,
-        open_loop: workload.rate.is_some(),
-        latency_us: result::percentiles(&outcome.latency),
+        per: item.workload.work().unit(),
+        requests: measured.requests,
+        records: measured.records,
+        bytes: measured.bytes,
+        seconds: measured.seconds,
+        cpu_seconds: used.cpu,
+        user_seconds: used.user,
+        system_seconds: used.system,
+        rss_bytes: used.rss_bytes,
+        context_switches: used.context_switches,
+        dirtied_bytes: used.dirtied_bytes,
+        written_back_bytes: used.written_back_bytes,
+        syscalls_per_request: None,
+        open_loop: item.workload.work().open_loop(),
+        latency_us: result::percentiles(&measured.latency),
+        figures: measured.figures,
         machine: machine.clone(),
     }
 }

@@ -19,14 +19,46 @@ pub fn print(runs: &[Run], out: &mut impl Write) -> io::Result<()> {
         for (name, ratio) in ratios(&all, series, cost) {
             write!(out, ", {ratio:.2} x {name}")?;
         }
-        let rate = series.spread(|run| run.requests as f64 / run.seconds);
-        let latency = |percentile: f64| series.spread(|run| run.latency(percentile)).median / 1e3;
-        write!(out, "; {:.0}/s; ms p50 {:.2} p99 {:.2}", rate.median, latency(50.0), latency(99.0))?;
-        write!(out, " p99.9 {:.2} max {:.2}", latency(99.9), latency(100.0))?;
-        let memory = series.spread(|run| run.rss_bytes as f64 / 1e6);
-        writeln!(out, "; {:.0} MB", memory.median)?;
+        let of = |figure: &dyn Fn(&Run) -> f64| series.spread(figure).median;
+        write!(out, "; {:.0}/s", of(&|run| run.requests as f64 / run.seconds))?;
+        if of(&|run| run.records as f64) > of(&|run| run.requests as f64) {
+            write!(out, ", {:.0} records/s", of(&|run| run.records as f64 / run.seconds))?;
+        }
+        if of(&|run| run.bytes as f64) > 0.0 {
+            write!(out, ", {:.0} MB/s", of(&|run| run.bytes as f64 / run.seconds / 1e6))?;
+        }
+        let latency = |percentile: f64| of(&|run| run.latency(percentile)) / 1e3;
+        write!(out, "; ms p50 {:.2} p99 {:.2}", latency(50.0), latency(99.0))?;
+        write!(out, " p99.9 {:.2} p99.99 {:.2} max {:.2}", latency(99.9), latency(99.99), latency(100.0))?;
+        more(series, out)?;
     }
     Ok(())
+}
+
+/// What is known of the server beside its CPU time, and what the workload says.
+fn more(series: &Series<'_>, out: &mut impl Write) -> io::Result<()> {
+    let requests = |run: &Run| run.requests.max(1) as f64;
+    let optional = |value: Option<u64>| value.map_or(f64::NAN, |value| value as f64);
+    let user = |run: &Run| run.user_seconds.zip(run.system_seconds).map_or(f64::NAN, |(u, s)| u / (u + s) * 100.0);
+    let known: [(&dyn Fn(&Run) -> f64, &str); 6] = [
+        (&Run::rss_mb, "MB"),
+        (&user, "% of it user"),
+        (&|run| optional(run.context_switches) / requests(run), "switches/request"),
+        (&|run| run.syscalls_per_request.unwrap_or(f64::NAN), "system calls/request"),
+        (&|run| optional(run.dirtied_bytes) / 1e6, "MB dirtied"),
+        (&|run| optional(run.written_back_bytes) / 1e6, "MB written back"),
+    ];
+    for (figure, unit) in known {
+        let value = series.spread(figure).median;
+        if value.is_finite() && value > 0.005 {
+            write!(out, "; {value:.*} {unit}", if value < 10.0 { 2 } else { 0 })?;
+        }
+    }
+    for name in series.runs.first().map(|run| run.figures.keys()).into_iter().flatten() {
+        let value = series.spread(|run| run.figures.get(name).copied().unwrap_or(f64::NAN)).median;
+        write!(out, "; {name} {value:.*}", if value.fract() == 0.0 { 0 } else { 2 })?;
+    }
+    writeln!(out)
 }
 
 /// To the others of the same workload that serve as measures.

@@ -1,11 +1,12 @@
-//! A cold reader beside the tail: producers at a fixed rate and consumers that wait at the end of their logs, with and
-//! without somebody who reads old data, in a memory group smaller than that data.
+//! `cold`: the tail beside cold readers: a producer at a fixed rate and a consumer that waits at the end, with and
+//! without somebody who reads old data, in a memory group smaller than that data (`--memory`).
 
-use crate::broker::fresh_topic;
-use crate::cgroup::MemoryGroup;
+use super::tail::{Connection, Tail, compared, nice};
+use super::{Ground, Measured, Unit, Work};
 use crate::kafka;
-use crate::server::{Kind, Server, Servers, Setup};
-use crate::tail::{Connection, Tail, nice, report};
+use crate::load::Gate;
+use crate::schedule::Share;
+use crate::target::Target;
 use corelog::protocol::ApiKey;
 use corelog::protocol::messages::FetchResponse;
 use std::io;
@@ -15,22 +16,21 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// What to measure.
-#[derive(clap::Args, Clone)]
-pub struct Args {
-    #[command(flatten)]
-    servers: Servers,
-    /// Memory of corelog's group, page cache included, in MB.
-    #[arg(long, default_value_t = 256)]
-    memory: u64,
-    /// The same of Apache Kafka, which keeps 1 GB of heap besides.
-    #[arg(long, default_value_t = 1280)]
-    kafka_memory: u64,
+/// Flags of `cold`.
+#[derive(clap::Args, Clone, Debug)]
+pub struct Cold {
+    /// Records a second at the tail, each a request of its own.
+    #[arg(long, default_value_t = 2000, value_parser = clap::value_parser!(u64).range(1..))]
+    rate: u64,
+    /// Bytes of a record.
+    #[arg(long, default_value_t = 1000)]
+    record: usize,
+    /// Seconds of each phase: alone, then beside the readers.
+    #[arg(long, default_value_t = 5.0)]
+    seconds: f64,
     /// Old data, in MB.
     #[arg(long, default_value_t = 1500)]
     data: u64,
-    #[command(flatten)]
-    tail: Tail,
     /// At most so many MB a second are read cold; 0: as much as comes.
     #[arg(long, default_value_t = 0)]
     cold_rate: u64,
@@ -39,52 +39,36 @@ pub struct Args {
     readers: usize,
 }
 
-/// `cold`: prints percentiles of both, and their ratio, for each server.
-pub fn run(args: &Args) -> io::Result<()> {
-    args.servers.kinds().iter().try_for_each(|kind| {
-        let memory = match kind {
-            Kind::Corelog(_) => args.memory,
-            Kind::Kafka(_) => args.kafka_memory,
-        };
-        one(args, kind, memory)
-    })
-}
-
-fn one(args: &Args, kind: &Kind, memory: u64) -> io::Result<()> {
-    let group = MemoryGroup::new(memory << 20)?;
-    let setup = Setup { group: Some(group.entrance()), core: Some(0), properties: Vec::new() };
-    let server = Server::start_in(kind, &args.servers.dir, &setup)?;
-    // The broker has the other core; what the kernel does for it may come here too.
-    core_affinity::set_for_current(core_affinity::CoreId { id: 1 });
-    let old = fresh_topic("old");
-    kafka::create_topic(server.address, &old, 1)?;
-    fill(server.address, &old, args.data << 20)?;
-    println!(
-        "{}: {} MB of old data, {memory} MB of memory ({} MB in use), {} records of {} bytes a second at the tail",
-        kind.name(),
-        args.data,
-        group.used()? >> 20,
-        args.tail.rate,
-        args.tail.record
-    );
-    let (mut alone, mut beside) = (Vec::new(), Vec::new());
-    let cold = Arc::new(AtomicU64::new(0));
-    for round in 0..=args.tail.rounds {
-        let quiet = args.tail.phase(server.address)?;
-        let readers = Readers::start(args, server.address, &old, &cold);
-        let loud = args.tail.phase(server.address);
-        readers.stop()?;
-        // The first round only warms up.
-        if round > 0 {
-            alone.push(quiet);
-            beside.push(loud?);
-        } else {
-            cold.store(0, Ordering::Relaxed);
-        }
+impl Work for Cold {
+    fn prepare(&self, on: &Target) -> io::Result<Ground> {
+        let old = kafka::fresh_topic("old");
+        kafka::create_topic(on.address, &old, 1)?;
+        fill(on.address, &old, self.data << 20)?;
+        Ok(Ground { topics: vec![old] })
     }
-    let seconds: f64 = beside.iter().map(|phase| phase.elapsed.as_secs_f64()).sum();
-    println!("  read cold: {:.0} MB/s", cold.load(Ordering::Relaxed) as f64 / 1e6 / seconds);
-    report(&alone, &beside, "the cold reader", 1.5)
+
+    fn load(&self, on: &Target, ground: &Ground, _: Share, gate: &dyn Gate) -> io::Result<Measured> {
+        let tail = Tail { rate: self.rate, record: self.record, time: Duration::from_secs_f64(self.seconds) };
+        gate.connected()?;
+        let alone = tail.phase(on.address)?;
+        let cold = Arc::new(AtomicU64::new(0));
+        gate.measuring()?;
+        let readers = Readers::start(self, on.address, &ground.topics[0], &cold);
+        let beside = tail.phase(on.address);
+        readers.stop()?;
+        let beside = beside?;
+        let megabytes = cold.load(Ordering::Relaxed) as f64 / 1e6;
+        let measured = compared(&alone, &beside, beside.measured(self.record));
+        Ok(measured.with("read cold MB/s", megabytes / beside.elapsed.as_secs_f64()))
+    }
+
+    fn unit(&self) -> Unit {
+        Unit::Time
+    }
+
+    fn open_loop(&self) -> bool {
+        true
+    }
 }
 
 /// Old data, in batches of about 64 KiB.
@@ -105,7 +89,7 @@ struct Readers {
 }
 
 impl Readers {
-    fn start(args: &Args, address: SocketAddr, old: &str, cold: &Arc<AtomicU64>) -> Self {
+    fn start(args: &Cold, address: SocketAddr, old: &str, cold: &Arc<AtomicU64>) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let threads = (0..args.readers).map(|_| {
             let (stop, cold, old, rate) = (stop.clone(), cold.clone(), old.to_owned(), args.cold_rate);

@@ -1,38 +1,36 @@
-//! The tail of a log: producers at a fixed rate and consumers that wait at the end, alone or beside something.
+//! The tail of a log: a producer at a fixed rate and a consumer that waits at the end, alone or beside something.
 //!
 //! Latency is open-loop: a record counts from when it was due. The producer's ends with the acknowledgement, the
 //! consumer's with the record's arrival.
 
-use crate::broker::fresh_topic;
-use crate::kafka;
+use super::Measured;
+use crate::load::histogram;
+use crate::{interrupt, kafka};
 use hdrhistogram::Histogram;
+use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// What runs at the tail, and how it is compared.
-#[derive(clap::Args, Clone)]
+/// What runs at the tail.
+#[derive(Clone, Copy)]
 pub struct Tail {
-    /// Records a second at the tail, each a request of its own.
-    #[arg(long, default_value_t = 2000)]
+    /// Records a second, each a request of its own.
     pub rate: u64,
     /// Bytes of a record.
-    #[arg(long, default_value_t = 1000)]
     pub record: usize,
-    /// Seconds of each phase.
-    #[arg(long, default_value_t = 5)]
-    pub seconds: u64,
-    /// Phases alone and beside, in turn.
-    #[arg(long, default_value_t = 3)]
-    pub rounds: usize,
+    /// How long.
+    pub time: Duration,
 }
 
 /// Latencies of one phase.
 pub struct Phase {
-    produce: Histogram<u64>,
-    consume: Histogram<u64>,
-    /// How long it took.
+    /// From when a record was due to its acknowledgement.
+    pub produce: Histogram<u64>,
+    /// From when it was due to its arrival.
+    pub consume: Histogram<u64>,
+    /// How long it took, from when the first record was due.
     pub elapsed: Duration,
 }
 
@@ -76,10 +74,6 @@ impl Connection {
     }
 }
 
-fn histogram() -> io::Result<Histogram<u64>> {
-    Histogram::new(3).map_err(io::Error::other)
-}
-
 /// The calling thread gives way, or takes precedence.
 pub fn nice(by: i32) {
     // SAFETY: takes a number. Who may not be nicer stays as he is.
@@ -89,13 +83,13 @@ pub fn nice(by: i32) {
 impl Tail {
     /// One phase, on a topic of its own.
     pub fn phase(&self, address: SocketAddr) -> io::Result<Phase> {
-        let topic = fresh_topic("tail");
+        let topic = kafka::fresh_topic("tail");
         kafka::create_topic(address, &topic, 1)?;
-        let begun = Instant::now();
+        let first = Instant::now() + Duration::from_millis(200);
         let schedule = Schedule {
-            first: begun + Duration::from_millis(200),
+            first,
             every: Duration::from_nanos(1_000_000_000 / self.rate.max(1)),
-            count: self.rate * self.seconds,
+            count: (self.rate as f64 * self.time.as_secs_f64()).ceil() as u64,
         };
         let consumer = {
             let topic = topic.clone();
@@ -103,7 +97,7 @@ impl Tail {
         };
         let produce = self.produce(address, &topic, schedule);
         let consume = consumer.join().map_err(|_| io::Error::other("the consumer panicked"))?;
-        let elapsed = begun.elapsed();
+        let elapsed = first.elapsed();
         let _ = kafka::delete_topic(address, &topic);
         Ok(Phase { produce: produce?, consume: consume?, elapsed })
     }
@@ -125,6 +119,7 @@ impl Tail {
             Ok::<_, io::Error>(latency)
         });
         for n in 0..schedule.count {
+            interrupt::check()?;
             thread::sleep(schedule.due(n).saturating_duration_since(Instant::now()));
             writing.0.write_all(&frame)?;
         }
@@ -149,21 +144,37 @@ fn consume(address: SocketAddr, topic: &str, schedule: Schedule) -> io::Result<H
     Ok(latency)
 }
 
-/// Prints percentiles of both, and their ratio.
-pub fn report(alone: &[Phase], beside: &[Phase], what: &str, goal: f64) -> io::Result<()> {
+/// What the load beside the tail did to it: percentiles alone, and how much greater they are beside.
+pub fn compared(alone: &Phase, beside: &Phase, mut measured: Measured) -> Measured {
     for (name, of) in [("produce", (|p| &p.produce) as fn(&Phase) -> &Histogram<u64>), ("consume", |p| &p.consume)] {
-        let (mut quiet, mut loud) = (histogram()?, histogram()?);
-        alone.iter().try_for_each(|phase| quiet.add(of(phase))).map_err(io::Error::other)?;
-        beside.iter().try_for_each(|phase| loud.add(of(phase))).map_err(io::Error::other)?;
-        for percentile in [50.0, 99.0, 99.9] {
-            let at = |h: &Histogram<u64>| h.value_at_percentile(percentile) as f64 / 1e3;
-            let (quiet, loud) = (at(&quiet), at(&loud));
-            let goal = if percentile == 99.0 { format!(" (goal: {goal})") } else { String::new() };
-            println!(
-                "  {name} p{percentile}: {quiet:.0} us alone, {loud:.0} us beside {what}: {:.2} x{goal}",
-                loud / quiet
-            );
+        for (percentile, digits) in [(50.0, "p50"), (99.0, "p99"), (99.9, "p99.9")] {
+            let at = |phase: &Phase| of(phase).value_at_percentile(percentile) as f64 / 1e3;
+            measured = measured
+                .with(&format!("{name} {digits} alone us"), at(alone).round())
+                .with(&format!("{name} {digits} beside / alone"), at(beside) / at(alone));
         }
     }
-    Ok(())
+    measured
+}
+
+impl Phase {
+    /// One more, at the same time.
+    ///
+    /// # Errors
+    /// None: the histograms are alike.
+    pub fn add(&mut self, other: &Self) -> io::Result<()> {
+        self.elapsed = self.elapsed.max(other.elapsed);
+        self.produce.add(&other.produce).map_err(io::Error::other)?;
+        self.consume.add(&other.consume).map_err(io::Error::other)
+    }
+
+    /// As what was measured: the latency is the consumer's.
+    pub fn measured(&self, record: usize) -> Measured {
+        let records = self.consume.len();
+        let seconds = self.elapsed.as_secs_f64();
+        let (requests, bytes, latency) = (records, records * record as u64, self.consume.clone());
+        let measured = Measured { requests, records, bytes, seconds, latency, figures: BTreeMap::new() };
+        let acknowledged = |percentile| self.produce.value_at_percentile(percentile) as f64 / 1e3;
+        measured.with("acknowledged p50 us", acknowledged(50.0)).with("acknowledged p99 us", acknowledged(99.0))
+    }
 }

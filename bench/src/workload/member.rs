@@ -1,7 +1,6 @@
 //! Members of groups in either protocol, each on a connection of its own.
 
-use crate::groups::{REBALANCE_MS, TOPIC};
-use crate::server::Server;
+use crate::interrupt;
 use crate::wire::Connection;
 use bytes::{BufMut, Bytes, BytesMut};
 use corelog::protocol::ApiKey;
@@ -10,19 +9,36 @@ use corelog::protocol::messages::join_group_request::JoinGroupRequestProtocol;
 use corelog::protocol::messages::sync_group_request::SyncGroupRequestAssignment;
 use corelog::protocol::messages::{
     ConsumerGroupHeartbeatRequest, ConsumerGroupHeartbeatResponse, HeartbeatRequest, HeartbeatResponse,
-    JoinGroupRequest, JoinGroupResponse, SyncGroupRequest, SyncGroupResponse,
+    JoinGroupRequest, JoinGroupResponse, LeaveGroupRequest, LeaveGroupResponse, SyncGroupRequest, SyncGroupResponse,
 };
 use std::io;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
 
+/// How long a rebalance may take.
+const REBALANCE_MS: i32 = 60_000;
+/// How long the members of a group may take to have their partitions.
+const SETTLE_MAX: Duration = Duration::from_secs(120);
 const HEARTBEAT: i16 = 4;
 const JOIN: i16 = 3;
+const LEAVE: i16 = 2;
 const SYNC: i16 = 3;
 const CONSUMER: i16 = 1;
+
+/// Which protocol a group speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Protocol {
+    /// JoinGroup, SyncGroup, Heartbeat.
+    Classic,
+    /// KIP-848: ConsumerGroupHeartbeat.
+    Consumer,
+}
 
 /// A member of either protocol.
 pub struct Member {
     connection: Connection,
     group: String,
+    topic: String,
     /// Its id; given by the broker in the classic protocol.
     pub id: String,
     /// The member's epoch, or the generation.
@@ -38,9 +54,16 @@ pub fn wrong(what: &str, code: i16) -> io::Error {
 
 impl Member {
     /// One with a connection of its own.
-    pub fn new(server: &Server, group: String, number: usize) -> io::Result<Self> {
-        let connection = Connection::open(server.address)?;
-        Ok(Self { connection, group, id: format!("member-{number:06}"), epoch: 0, assigned: Vec::new() })
+    pub fn new(address: SocketAddr, group: String, topic: &str, number: usize) -> io::Result<Self> {
+        let connection = Connection::open(address)?;
+        Ok(Self {
+            connection,
+            group,
+            topic: topic.to_owned(),
+            id: format!("member-{number:06}"),
+            epoch: 0,
+            assigned: Vec::new(),
+        })
     }
 
     /// KIP-848: the first heartbeat, or one that says what it owns.
@@ -51,7 +74,7 @@ impl Member {
             member_id: self.id.as_str().into(),
             member_epoch: self.epoch,
             rebalance_timeout_ms: if first { REBALANCE_MS } else { -1 },
-            subscribed_topic_names: first.then(|| vec![TOPIC.into()]),
+            subscribed_topic_names: first.then(|| vec![self.topic.as_str().into()]),
             topic_partitions: Some(if first { Vec::new() } else { self.assigned.clone() }),
             ..Default::default()
         };
@@ -75,8 +98,46 @@ impl Member {
         Ok(news)
     }
 
-    /// KIP-848: nothing new.
-    pub fn quiet_beat(&mut self) -> io::Result<()> {
+    /// Nothing new, in either protocol.
+    pub fn quiet_beat(&mut self, protocol: Protocol) -> io::Result<()> {
+        match protocol {
+            Protocol::Classic => self.heartbeat(),
+            Protocol::Consumer => self.bare_beat(),
+        }
+    }
+
+    /// Takes the answer to that.
+    pub fn quiet_told(&mut self, protocol: Protocol) -> io::Result<()> {
+        match protocol {
+            Protocol::Classic => self.heard(),
+            Protocol::Consumer => self.told().map(drop),
+        }
+    }
+
+    /// Leaves its group, and is ready to join again.
+    pub fn leave(&mut self, protocol: Protocol) -> io::Result<()> {
+        match protocol {
+            Protocol::Classic => {
+                let (group_id, member_id) = (self.group.as_str().into(), self.id.as_str().into());
+                let request = LeaveGroupRequest { group_id, member_id, ..Default::default() };
+                self.connection.send(ApiKey::LeaveGroup, LEAVE, &request)?;
+                let reply: LeaveGroupResponse = self.connection.receive()?.parse()?;
+                if reply.error_code != 0 {
+                    return Err(wrong("LeaveGroup", reply.error_code));
+                }
+            }
+            Protocol::Consumer => {
+                self.epoch = -1;
+                self.bare_beat()?;
+                self.told()?;
+            }
+        }
+        self.epoch = 0;
+        self.assigned.clear();
+        Ok(())
+    }
+
+    fn bare_beat(&mut self) -> io::Result<()> {
         let request = ConsumerGroupHeartbeatRequest {
             group_id: self.group.as_str().into(),
             member_id: self.id.as_str().into(),
@@ -93,7 +154,7 @@ impl Member {
 
     /// Asks to join, or to join again.
     pub fn join(&mut self) -> io::Result<()> {
-        let protocol = JoinGroupRequestProtocol { name: "range".into(), metadata: subscription() };
+        let protocol = JoinGroupRequestProtocol { name: "range".into(), metadata: subscription(&self.topic) };
         let request = JoinGroupRequest {
             group_id: self.group.as_str().into(),
             session_timeout_ms: 60_000,
@@ -134,8 +195,7 @@ impl Member {
         if reply.error_code == 0 { Ok(()) } else { Err(wrong("SyncGroup", reply.error_code)) }
     }
 
-    /// The classic heartbeat.
-    pub fn heartbeat(&mut self) -> io::Result<()> {
+    fn heartbeat(&mut self) -> io::Result<()> {
         let request = HeartbeatRequest {
             group_id: self.group.as_str().into(),
             generation_id: self.epoch,
@@ -156,31 +216,102 @@ impl Member {
         }
     }
 
-    /// Takes its answer.
-    pub fn heard(&mut self) -> io::Result<()> {
+    fn heard(&mut self) -> io::Result<()> {
         let reply: HeartbeatResponse = self.connection.receive()?.parse()?;
         if reply.error_code == 0 { Ok(()) } else { Err(wrong("Heartbeat", reply.error_code)) }
     }
 }
 
+/// All members through JoinGroup and SyncGroup of their groups; which of them lead.
+pub fn assign(members: &mut [Member], per_group: usize, partitions: i32) -> io::Result<Vec<usize>> {
+    members.iter_mut().try_for_each(Member::join)?;
+    joined_and_synced(members, per_group, partitions)
+}
+
+/// A rebalance of one group that is Stable: its leader joins again, then, told so by their heartbeats, the others.
+pub fn again(members: &mut [Member], leader: usize, partitions: i32) -> io::Result<()> {
+    let count = members.len();
+    members[leader].join()?;
+    // Who joins before the leader is answered at once, as nothing has changed.
+    let witness = usize::from(leader == 0);
+    while members[witness].is_stable()? {
+        interrupt::check()?;
+    }
+    for (_, member) in members.iter_mut().enumerate().filter(|(index, _)| *index != leader) {
+        member.join()?;
+    }
+    joined_and_synced(members, count, partitions).map(drop)
+}
+
+fn joined_and_synced(members: &mut [Member], per_group: usize, partitions: i32) -> io::Result<Vec<usize>> {
+    let mut leaders = Vec::new();
+    for (index, member) in members.iter_mut().enumerate() {
+        let ids = member.joined()?;
+        if !ids.is_empty() {
+            leaders.push((index, ids));
+        }
+    }
+    let share = partitions / per_group as i32;
+    let mut plans = vec![Vec::new(); members.len()];
+    let which = leaders.iter().map(|(index, _)| *index).collect();
+    for (index, ids) in leaders {
+        let topic = members[index].topic.clone();
+        let part = |(n, id): (i32, String)| SyncGroupRequestAssignment {
+            member_id: id.into(),
+            assignment: assignment(&topic, n * share..(n + 1) * share),
+        };
+        plans[index] = (0..).zip(ids).map(part).collect();
+    }
+    members.iter_mut().zip(plans).try_for_each(|(member, plan)| member.sync(plan))?;
+    members.iter_mut().try_for_each(Member::synced)?;
+    Ok(which)
+}
+
+/// KIP-848: heartbeats of all until `partitions` are assigned in all, each member has some, and nothing is new.
+pub fn settle(members: &mut [Member], partitions: usize) -> io::Result<()> {
+    let end = Instant::now() + SETTLE_MAX;
+    loop {
+        interrupt::check()?;
+        members.iter_mut().try_for_each(Member::beat)?;
+        let mut news = false;
+        for member in members.iter_mut() {
+            news |= member.told()?;
+        }
+        let assigned: usize = members.iter().map(Member::partitions).sum();
+        if !news && assigned == partitions && members.iter().all(|member| member.partitions() > 0) {
+            return Ok(());
+        }
+        if Instant::now() > end {
+            let seconds = SETTLE_MAX.as_secs();
+            return Err(io::Error::other(format!(
+                "{assigned} of {partitions} partitions are assigned after {seconds} s"
+            )));
+        }
+        if !news {
+            // Targets keep their distance in time: who asked oftener would measure heartbeats.
+            std::thread::sleep(Duration::from_millis(250));
+        }
+    }
+}
+
 /// A subscription in the embedded protocol, version 0.
-fn subscription() -> Bytes {
+fn subscription(topic: &str) -> Bytes {
     let mut bytes = BytesMut::new();
     bytes.put_i16(0);
     bytes.put_i32(1);
-    bytes.put_i16(TOPIC.len() as i16);
-    bytes.put_slice(TOPIC.as_bytes());
+    bytes.put_i16(topic.len() as i16);
+    bytes.put_slice(topic.as_bytes());
     bytes.put_i32(-1);
     bytes.freeze()
 }
 
 /// An assignment in the embedded protocol, version 0.
-pub fn assignment(partitions: std::ops::Range<i32>) -> Bytes {
+pub fn assignment(topic: &str, partitions: std::ops::Range<i32>) -> Bytes {
     let mut bytes = BytesMut::new();
     bytes.put_i16(0);
     bytes.put_i32(1);
-    bytes.put_i16(TOPIC.len() as i16);
-    bytes.put_slice(TOPIC.as_bytes());
+    bytes.put_i16(topic.len() as i16);
+    bytes.put_slice(topic.as_bytes());
     bytes.put_i32(partitions.len() as i32);
     partitions.for_each(|partition| bytes.put_i32(partition));
     bytes.put_i32(-1);
