@@ -50,6 +50,7 @@ CLIENTS = {
     "kafka-python-1.4.7": _python("1.4.7", BEFORE_ZSTD),
     "kafka-python-2.0.2": _python("2.0.2", ALL),
     "kafka-python-2.2.15": _python("2.2.15", ALL),
+    "aiokafka-0.8.0": OldClient([PYTHON, PROGRAMS / "aiokafka_client.py"], ALL, {"PYTHONPATH": str(LIBRARIES / "aiokafka-0.8.0")}),
     "kafka-go-0.4.47": OldClient([LIBRARIES / "kafka-go-0.4.47"], ALL, beyond_kafka_4=True),  # JoinGroup v1
     "kafka-go-0.4.51": OldClient([LIBRARIES / "kafka-go-0.4.51"], ALL),
     "kafkajs-2.2.4": OldClient(

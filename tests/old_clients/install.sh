@@ -11,6 +11,7 @@ pip() { local verb=$1; shift; "$python" -m pip "$verb" -q --disable-pip-version-
 for version in 1.4.7 2.0.2 2.2.15; do # their codecs are the ones in the common environment
   pip install --target "$to/kafka-python-$version" "kafka-python==$version" six==1.17.0
 done
+pip install --only-binary :all: --target "$to/aiokafka-0.8.0" aiokafka==0.8.0 kafka-python==2.0.2 async-timeout==4.0.3 packaging==23.2
 
 # librdkafka is in the wheels of its Python binding. The binding wants a Python of its time, the library does not.
 librdkafka() { # VERSION PYTHON ABI: the wheel that there is
