@@ -1,6 +1,7 @@
 """Debezium: rows that are inserted, updated and deleted in PostgreSQL appear as events in their order, while the worker is
 stopped and killed and the broker is killed. Offsets of the connector, and all it must remember, are in the broker."""
 
+import itertools
 import json
 import os
 import random
@@ -82,9 +83,11 @@ def test_changes_of_a_table_appear_in_order(make_broker, tmp_path, postgres):
     table = Table(postgres)
     postgres.sql(*[table.insert("r") for _ in range(ROWS)])
     snapshot, table.expected = sorted(table.expected), []
-    # Apache Kafka is away for longer than the worker's session is by default here: its task would begin anew while the one
-    # before, which waits for the broker, still holds the place in PostgreSQL's log.
-    start = lambda: Worker(tmp_path, broker, plugin_path=TOOLS / "debezium", session_timeout_ms=30_000)  # noqa: E731
+    # Apache Kafka is away for longer than a worker's session usually is: the task would begin anew in the same process while
+    # the one before, which waits for the broker, still holds the place in PostgreSQL's log. With a session that long, a new
+    # worker would wait for that of the killed one, so each has a group of its own.
+    groups = itertools.count()
+    start = lambda: Worker(tmp_path, broker, plugin_path=TOOLS / "debezium", session_timeout_ms=180_000, group_id=f"connect-{next(groups)}")  # noqa: E731
     worker = start()
     wait_for(worker.ready, "REST API")
     json_converter = "org.apache.kafka.connect.json.JsonConverter"

@@ -3,7 +3,7 @@
 set -euo pipefail
 cd "$(dirname "$0")"
 tools=$1 to=$1/old-clients python=$1/venv/bin/python
-stamp=$(cat install.sh kafka-go/* | sha256sum)
+stamp=$(cat install.sh kafka-go/* sarama/* | sha256sum)
 [ "$(cat "$to/installed" 2>/dev/null)" != "$stamp" ] || exit 0
 rm -rf "$to"; mkdir -p "$to"
 pip() { local verb=$1; shift; "$python" -m pip "$verb" -q --disable-pip-version-check --no-deps "$@"; }
@@ -27,6 +27,7 @@ librdkafka 1.9.2 3.10 cp310
 rm -r "$to/wheels"
 
 (cd kafka-go && go build -o "$to/kafka-go-0.4.47" . && go build -modfile=go-0.4.51.mod -o "$to/kafka-go-0.4.51" .)
+(cd sarama && go build -o "$to/sarama-1.29.1" .)
 npm install --silent --no-audit --no-fund --prefix "$to/kafkajs-2.2.4" kafkajs@2.2.4 kafkajs-snappy@1.1.0 snappyjs@0.6.1 \
   kafkajs-lz4@2.0.0-beta.0 zstd-codec@0.1.5
 # 3.9.1 is there for the take-overs; its codecs serve 2.1.1 too.
