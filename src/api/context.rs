@@ -1,5 +1,6 @@
 //! What a handler knows of the request beside its body.
 
+use super::traffic::Traffic;
 use crate::base::{BrokerId, Now};
 use crate::protocol::{ApiKey, Message, Str};
 use crate::shard::Shard;
@@ -38,6 +39,8 @@ pub struct ConnectionInfo {
     pub principal: Arc<str>,
     /// What is done when it ends.
     pub ending: Ending,
+    /// Whose partitions it reads and writes.
+    pub traffic: Traffic,
 }
 
 /// What is done when a connection ends, by a key of whoever wants it done.
@@ -48,6 +51,11 @@ impl Ending {
     /// Has `work` done under `key`, in place of what was to be done under it.
     pub fn add(&self, key: u64, work: impl FnOnce() + 'static) {
         self.0.borrow_mut().insert(key, Box::new(work));
+    }
+
+    /// True where nothing is to be done.
+    pub fn is_empty(&self) -> bool {
+        self.0.borrow().is_empty()
     }
 
     /// There is nothing to be done under `key`.

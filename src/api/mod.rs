@@ -91,7 +91,9 @@ pub mod context;
 pub mod dispatch;
 pub mod reply;
 pub mod table;
+pub mod traffic;
 
 pub use context::{ConnectionInfo, RequestContext};
 pub use dispatch::{Started, start};
 pub use reply::{Close, Part, Reply, Response};
+pub use traffic::Traffic;

@@ -172,6 +172,7 @@ async fn append(
             }
         }
     }
+    ctx.connection.traffic.produces(&ctx.shard, &items);
     let answers = router::ask(&ctx.shard, items, early.len(), append_here).await;
     early
         .into_iter()

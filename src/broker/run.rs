@@ -156,10 +156,11 @@ async fn start(shard: &Rc<Shard>, peeked: Option<Peeked>, listeners: Arc<[BoundL
     shard.publish(image, delta).await;
     super::metadata_log::register(shard).await?;
     shard.cordon_at_start();
-    for core in (0..shard.shard_count()).map(ShardIndex) {
+    for (core, ways) in network::Ways::among(shard.shard_count()).into_iter().enumerate() {
         let listeners = listeners.clone();
-        let serving = shard.call(core, move |shard| async move {
-            network::serve(&shard, &listeners).map(|connections| shard.keep_closing(move || connections.close_all()))
+        let serving = shard.call(ShardIndex(core), move |shard| async move {
+            network::serve(&shard, &listeners, ways)
+                .map(|connections| shard.keep_closing(move || connections.close_all()))
         });
         match serving.await {
             Ok(Ok(())) => {}

@@ -24,6 +24,8 @@ pub struct Config {
     pub metadata_log_dir: PathBuf,
     /// `corelog.cores`.
     pub cores: CoreSelection,
+    /// `corelog.move.connections`.
+    pub move_connections: bool,
     /// `corelog.pack.light.load`.
     pub pack_light_load: bool,
     /// Limits of connections and requests.
@@ -252,6 +254,7 @@ impl Config {
             log_dirs,
             metadata_log_dir,
             cores,
+            move_connections: s.flag("corelog.move.connections"),
             pack_light_load: s.flag("corelog.pack.light.load"),
             network,
             admin_listener,

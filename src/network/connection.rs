@@ -1,6 +1,7 @@
 //! One connection: a reader that starts requests in order, a writer that answers in that order.
 
 use super::frame::{Assembler, SIZE_BYTES, Step};
+use super::home::Stay;
 use super::pending::{InFlight, Pending};
 use super::send;
 use crate::api::{self, Close, ConnectionInfo, Part, Reply, Started};
@@ -8,9 +9,9 @@ use crate::base::Instant;
 use crate::config;
 use crate::protocol::ApiKey;
 use crate::ring::clock;
-use crate::ring::net::{FetchPath, Stream};
+use crate::ring::net::{Detached, FetchPath, Stream};
 use crate::ring::runtime;
-use crate::shard::Shard;
+use crate::shard::{Shard, ShardIndex};
 use bytes::{BufMut, Bytes, BytesMut};
 use std::cell::Cell;
 use std::rc::Rc;
@@ -37,14 +38,24 @@ pub struct Connection {
     /// What its requests are told of it.
     pub info: Rc<ConnectionInfo>,
     stream: Stream,
+    stay: Stay,
     pending: Pending,
     last_active: Cell<Instant>,
 }
 
+/// Why nothing more is read.
+enum End {
+    /// The peer has ended, or the broker does.
+    Closed,
+    /// It goes to another core. With what was received and belongs to no request yet.
+    Leaves(ShardIndex, Vec<Bytes>),
+}
+
 impl Connection {
     /// Wraps an accepted socket.
-    pub fn new(stream: Stream, info: ConnectionInfo, now: Instant) -> Rc<Self> {
-        Rc::new(Self { info: Rc::new(info), stream, pending: Pending::default(), last_active: Cell::new(now) })
+    pub fn new(stream: Stream, info: ConnectionInfo, stay: Stay, now: Instant) -> Rc<Self> {
+        let (info, pending) = (Rc::new(info), Pending::default());
+        Rc::new(Self { info, stream, stay, pending, last_active: Cell::new(now) })
     }
 
     /// When a request last arrived or an answer last left; `None` while something is in flight.
@@ -58,21 +69,54 @@ impl Connection {
         self.stream.shutdown();
     }
 
-    /// Serves until either side ends it.
-    pub async fn serve(self: Rc<Self>, shard: Rc<Shard>) {
+    /// Serves until either side ends it, or it goes to another core.
+    pub async fn serve(self: Rc<Self>, shard: Rc<Shard>) -> Option<(ShardIndex, Detached)> {
         let writer = runtime::spawn(self.clone().write(shard.clone()));
-        let end = self.clone().read(&shard).await;
+        let end = match self.clone().read(&shard).await {
+            Ok(End::Leaves(to, rest)) => {
+                // Nothing is in flight; the last answer may still be on its way out.
+                self.pending.close();
+                writer.await;
+                match self.stream.detach(rest).await {
+                    Ok(detached) => return Some((to, detached)),
+                    Err(e) => self.warn(&shard, &e.to_string()),
+                }
+                self.close();
+                return None;
+            }
+            end => end,
+        };
         if let Err(why) = end {
             self.warn(&shard, &why);
         }
         self.close();
         writer.await;
+        None
     }
 
-    async fn read(self: Rc<Self>, shard: &Rc<Shard>) -> Result<(), String> {
+    /// The core to go to now, if another one had better serve it.
+    async fn better_place(&self, shard: &Shard) -> Option<ShardIndex> {
+        let traffic = &self.info.traffic;
+        let (owner, requests) = traffic.owner()?;
+        let to = self.stay.next(owner, requests, |core| runtime::load_of(core.0))?;
+        // What is to be done here at its end binds it to this core.
+        if !shard.shared.config.move_connections || !self.info.ending.is_empty() {
+            return None;
+        }
+        // Fetches may wait long for their answers, writes do not.
+        if !self.pending.is_idle() && traffic.only_writes() {
+            self.pending.until_idle().await;
+        }
+        self.pending.is_idle().then_some(to)
+    }
+
+    async fn read(self: Rc<Self>, shard: &Rc<Shard>) -> Result<End, String> {
         let network = &shard.shared.config.network;
         let mut assembler = Assembler::new(network.socket_request_max_bytes, LARGE_FRAME_BYTES);
         loop {
+            if let Some(to) = self.better_place(shard).await {
+                return Ok(End::Leaves(to, assembler.into_rest()));
+            }
             let step = assembler.next_step().map_err(|e| e.to_string())?;
             let frame = match step {
                 Step::Frame(frame) => frame,
@@ -82,7 +126,7 @@ impl Connection {
                     }
                     let chunk = self.stream.recv().await.map_err(|e| quiet(&e))?;
                     if chunk.is_empty() {
-                        return Ok(());
+                        return Ok(End::Closed);
                     }
                     assembler.push(chunk);
                     continue;
@@ -90,7 +134,7 @@ impl Connection {
                 Step::Large { len, arrived } => self.stream.recv_exact(len, arrived).await.map_err(|e| quiet(&e))?,
             };
             if !self.pending.has_room().await {
-                return Ok(());
+                return Ok(End::Closed);
             }
             self.start(shard, frame).await.map_err(|e| e.to_string())?;
         }

@@ -83,6 +83,11 @@ impl Assembler {
         Ok(Step::NeedMore)
     }
 
+    /// Whatever is held, in order: the stream is cut elsewhere from now on.
+    pub fn into_rest(self) -> Vec<Bytes> {
+        self.chunks.into()
+    }
+
     /// Buffers held.
     pub fn chunks(&self) -> usize {
         self.chunks.len()

@@ -2,9 +2,12 @@
 
 mod connection;
 mod frame;
+mod home;
 mod idle;
 mod listener;
+mod moving;
 mod pending;
 mod send;
 
 pub use listener::{BoundListener, serve};
+pub use moving::Ways;

@@ -125,6 +125,17 @@ impl Pending {
         self.frame_bytes.get() == 0
     }
 
+    /// Waits until nothing is in flight, or it is closed.
+    pub async fn until_idle(&self) {
+        loop {
+            let listener = self.changed.listen();
+            if self.closed.get() || self.is_idle() {
+                return;
+            }
+            listener.await;
+        }
+    }
+
     /// The handler's answer, or `None` when the connection ends first: nobody waits for it then.
     async fn until_closed(&self, mut reply: Pin<&mut dyn Future<Output = Reply>>) -> Option<Reply> {
         loop {

@@ -20,6 +20,10 @@ const SPREAD_ABOVE: f64 = 0.5;
 const PACK_BELOW: f64 = 0.3;
 /// So long the load has to be light before threads are packed.
 const LIGHT_FOR: Duration = Duration::from_secs(1);
+/// A core's load is averaged over about this time.
+const AVERAGED_OVER: Duration = Duration::from_millis(200);
+/// A core that took no turn for so long has nothing to do.
+const ASLEEP_AFTER: Duration = Duration::from_millis(500);
 
 /// The CPUs of a process' cores, and how many of them are in use.
 pub(crate) struct Packing {
@@ -28,7 +32,44 @@ pub(crate) struct Packing {
     used: AtomicUsize,
     /// CPU time of each core's thread in nanoseconds, as it last said itself.
     spent: Vec<AtomicU64>,
+    /// How much of a CPU each core's thread used lately.
+    loads: Vec<Load>,
+    /// Whether threads share CPUs.
+    packs: bool,
     watch: Mutex<Watch>,
+}
+
+/// One core's load, written by itself.
+#[derive(Default)]
+struct Load {
+    /// Nanoseconds of CPU time per second.
+    value: AtomicU64,
+    /// When it last said so.
+    at: AtomicU64,
+    /// Its CPU time then.
+    spent: AtomicU64,
+}
+
+impl Load {
+    /// The core has used the CPU for `spent` nanoseconds since it began.
+    fn note(&self, spent: u64, now: Instant) {
+        let before = Instant(self.at.swap(now.0, Ordering::Relaxed));
+        let used = spent.saturating_sub(self.spent.swap(spent, Ordering::Relaxed));
+        let passed = now.since(before).as_secs_f64();
+        if before.0 == 0 || passed == 0.0 {
+            return;
+        }
+        let latest = used as f64 / passed;
+        let weight = (passed / AVERAGED_OVER.as_secs_f64()).min(1.0);
+        let value = self.value.load(Ordering::Relaxed) as f64 * (1.0 - weight) + latest * weight;
+        self.value.store(value as u64, Ordering::Relaxed);
+    }
+
+    /// The part of a CPU it uses. A core that has said nothing for long sleeps.
+    fn at(&self, now: Instant) -> f64 {
+        let silent = now.since(Instant(self.at.load(Ordering::Relaxed)));
+        if silent >= ASLEEP_AFTER { 0.0 } else { self.value.load(Ordering::Relaxed) as f64 / 1e9 }
+    }
 }
 
 /// What one CPU's worth of load is found from.
@@ -73,9 +114,11 @@ impl Watch {
 }
 
 impl Packing {
-    /// For cores on these CPUs, one thread each. All are in use at first.
-    pub(crate) fn new(cpus: &[usize]) -> Self {
+    /// For cores on these CPUs, one thread each. All are in use at first, and for good unless it `packs`.
+    pub(crate) fn new(cpus: &[usize], packs: bool) -> Self {
         Self {
+            packs,
+            loads: cpus.iter().map(|_| Load::default()).collect(),
             cpus: cpus.to_vec(),
             used: AtomicUsize::new(cpus.len()),
             spent: cpus.iter().map(|_| AtomicU64::new(0)).collect(),
@@ -91,6 +134,10 @@ impl Packing {
     /// Core `index` has used the CPU for `spent` nanoseconds since it began. Decides anew when it is time.
     fn look(&self, index: usize, spent: u64, now: Instant) {
         self.spent[index].store(spent, Ordering::Relaxed);
+        self.loads[index].note(spent, now);
+        if !self.packs {
+            return;
+        }
         let mut watch = self.watch.lock().unwrap_or_else(PoisonError::into_inner);
         let all = self.spent.iter().map(|spent| spent.load(Ordering::Relaxed)).sum();
         let used = watch.decide(now, all, self.used.load(Ordering::Relaxed), self.cpus.len());
@@ -123,6 +170,11 @@ impl Place {
         if cpu != self.cpu.replace(cpu) {
             cores::run_on(cpu);
         }
+    }
+
+    /// The part of a CPU that core `index` uses; `None` where there is no such core.
+    pub(crate) fn load_of(&self, index: usize, now: Instant) -> Option<f64> {
+        self.packing.loads.get(index).map(|load| load.at(now))
     }
 
     /// The CPU it runs on.
@@ -185,7 +237,7 @@ mod tests {
 
     #[test]
     fn cores_share_the_first_cpus() {
-        let packing = Packing::new(&[4, 5, 6, 7]);
+        let packing = Packing::new(&[4, 5, 6, 7], true);
         let place = |packing: &Packing| (0..4).map(|core| packing.cpu_of(core)).collect::<Vec<_>>();
         assert_eq!(place(&packing), [4, 5, 6, 7]);
         packing.look(0, 0, Instant(MS));
@@ -193,5 +245,18 @@ mod tests {
         assert_eq!(place(&packing), [4, 5, 4, 5], "0.4 of a CPU");
         packing.look(3, 1_900 * MS, Instant(2_001 * MS));
         assert_eq!(place(&packing), [4, 5, 6, 7]);
+    }
+
+    #[test]
+    fn a_core_that_is_not_packed_stays_and_tells_its_load() {
+        let packing = Packing::new(&[4, 5], false);
+        let load = |core: usize, ms: u64| packing.loads[core].at(Instant(ms * MS));
+        for turn in 0..100 {
+            packing.look(1, turn * 8 * MS, Instant((1 + turn * 20) * MS));
+        }
+        assert_eq!((packing.cpu_of(0), packing.cpu_of(1)), (4, 5), "light, and yet not packed");
+        assert_eq!(load(0, 2_000), 0.0, "it never had a turn");
+        assert!((load(1, 2_000) - 0.4).abs() < 0.01, "{}", load(1, 2_000));
+        assert_eq!(load(1, 2_600), 0.0, "asleep");
     }
 }

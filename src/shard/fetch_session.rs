@@ -201,6 +201,22 @@ impl SessionCache {
         self.sessions.get_mut(&id)
     }
 
+    /// Takes a session out: its connection goes to another core.
+    pub fn take(&mut self, id: i32) -> Option<Session> {
+        self.sessions.remove(&id)
+    }
+
+    /// Puts in a session that comes from another core, unless `id` is taken here; false then.
+    pub fn put(&mut self, id: i32, mut session: Session) -> bool {
+        if self.contains(id) || !self.make_room() {
+            return false;
+        }
+        self.clock += 1;
+        session.last_used = self.clock;
+        self.sessions.insert(id, session);
+        true
+    }
+
     /// True where `id` is taken.
     pub fn contains(&self, id: i32) -> bool {
         self.sessions.contains_key(&id)
@@ -298,6 +314,20 @@ mod tests {
         assert!(cache.contains(5) && !cache.contains(6));
         let mut none = SessionCache::new(0);
         assert!(matches!(none.begin(request(0, 0, &[1], &[]), 7), Ok(SessionPlan::Sessionless(_))));
+    }
+
+    #[test]
+    fn a_session_goes_to_another_core_unless_its_id_is_taken_there() {
+        let (mut here, mut there) = (SessionCache::new(2), SessionCache::new(1));
+        let _ = here.begin(request(0, 0, &[1, 2], &[]), 77);
+        let session = here.take(77).expect("just opened");
+        assert_eq!(here.begin(request(77, 1, &[], &[]), 0).err(), Some(SessionError::IdNotFound));
+        assert!(there.put(77, session));
+        assert!(matches!(there.begin(request(77, 1, &[], &[1]), 0), Ok(SessionPlan::Incremental(77))));
+        assert_eq!(order(&mut there, 77), vec![2]);
+        let _ = here.begin(request(0, 0, &[5], &[]), 77);
+        assert!(!there.put(77, here.take(77).expect("another")), "taken");
+        assert_eq!(order(&mut there, 77), vec![2]);
     }
 
     #[test]

@@ -32,6 +32,8 @@ pub struct ShardStats {
     pub connections: Cell<usize>,
     /// Connections ever taken.
     pub connections_taken: Cell<u64>,
+    /// Connections that came from another core, being served nearer to their partitions here.
+    pub connections_moved: Cell<u64>,
     /// Connections refused by a limit.
     pub connections_refused: Cell<u64>,
     /// Bytes of batches that partitions of this core took.

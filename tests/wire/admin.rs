@@ -17,7 +17,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::time::Instant;
 
 /// Where the broker says its metrics are.
-fn admin_of(broker: &Broker) -> SocketAddr {
+pub fn admin_of(broker: &Broker) -> SocketAddr {
     let began = Instant::now();
     loop {
         let log = broker.log();
@@ -56,7 +56,7 @@ fn ask(address: SocketAddr, request: &str) -> (u16, String, String) {
     answer(&mut stream)
 }
 
-fn get(address: SocketAddr, path: &str) -> (u16, String, String) {
+pub fn get(address: SocketAddr, path: &str) -> (u16, String, String) {
     ask(address, &format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"))
 }
 

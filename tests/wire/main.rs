@@ -10,6 +10,7 @@ mod exposition;
 mod faulty_files;
 mod fetch;
 mod groups;
+mod moving;
 mod odd_batches;
 mod odd_cases;
 mod produce_errors;

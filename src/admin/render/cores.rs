@@ -17,6 +17,12 @@ const OF_CORE: &[OfCore] = &[
     ("kafka_server_socket_server_metrics_connection_creation_total", Kind::Counter, "Connections taken.", |c| {
         c.connections_taken
     }),
+    (
+        "corelog_connections_moved_total",
+        Kind::Counter,
+        "Connections that moved to the core of their partitions.",
+        |c| c.connections_moved,
+    ),
     ("corelog_connections_refused_total", Kind::Counter, "Connections refused by a limit.", |c| c.connections_refused),
     ("corelog_core_requests_total", Kind::Counter, "Requests begun on the core.", |c| c.requests),
     ("corelog_core_hops_total", Kind::Counter, "Jobs sent to other cores.", |c| c.hops),

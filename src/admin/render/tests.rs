@@ -57,6 +57,7 @@ fn core(number: usize, partitions: Vec<PartitionFacts>) -> CoreFacts {
         writes: 1,
         connections: 3,
         connections_taken: 4,
+        connections_moved: 1,
         connections_refused: 0,
         bytes_in: 4000,
         records_in: 96,

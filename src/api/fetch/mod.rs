@@ -33,6 +33,7 @@ pub async fn handle(ctx: Rc<RequestContext>, body: Bytes) -> Reply {
     };
     let limits = limits(&ctx, &request);
     let (items, mut early) = plan.items(&ctx, reader(&request));
+    ctx.connection.traffic.fetches(&ctx.shard, &items, plan.session_id);
     let urgent = early.iter().flatten().next().is_some();
     let limits = if urgent { Limits { min_bytes: 0, ..limits } } else { limits };
     let slots = early.len();

@@ -15,5 +15,5 @@ pub(crate) use budget::{Budget, Charge};
 pub(crate) use receive::Receive;
 
 pub use listener::{Listener, ListenerOptions, Reservation, reserve, resolve};
-pub use stream::Stream;
+pub use stream::{Detached, Stream};
 pub use transmit::FetchPath;

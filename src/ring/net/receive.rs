@@ -137,6 +137,14 @@ impl Receive {
         .await;
     }
 
+    /// Nothing is received from now on; what waits to be taken is handed over.
+    pub(super) fn leave(&self) -> VecDeque<Bytes> {
+        let mut inner = self.inner.borrow_mut();
+        inner.end.get_or_insert(End::Eof);
+        inner.queued_bytes = 0;
+        std::mem::take(&mut inner.chunks)
+    }
+
     /// Called by the core when there are buffers again.
     pub(crate) fn buffers_are_back(self: &Rc<Self>, core: &Core) {
         let mut inner = self.inner.borrow_mut();

@@ -2,6 +2,7 @@
 
 use super::receive::Receive;
 use crate::ring::uring::{Core, Op};
+use bytes::Bytes;
 use std::io;
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
@@ -32,6 +33,13 @@ impl Socket {
         // SAFETY: the kernel reads `size` bytes of an integer that lives on.
         unsafe { libc::setsockopt(self.fd(), libc::SOL_SOCKET, libc::SO_RCVLOWAT, (&raw const bytes).cast(), size) };
     }
+}
+
+/// A connection that is on no core.
+pub struct Detached {
+    socket: TcpStream,
+    /// Received and not used yet.
+    received: Vec<Bytes>,
 }
 
 /// One connection. Receiving and sending may go on at once; at most one of each at a time.
@@ -71,6 +79,26 @@ impl Stream {
     pub fn shutdown(&self) {
         // The only error is "not connected any more".
         let _ = self.0.socket.tcp().shutdown(Shutdown::Both);
+    }
+
+    /// Takes the connection off this core, to go on elsewhere with [`Self::attach`]. `rest` was received and not used;
+    /// no send and no receive may be under way. This end is then of no use; dropping it does not end the connection.
+    ///
+    /// # Errors
+    /// No descriptor is left (EMFILE).
+    pub async fn detach(&self, rest: Vec<Bytes>) -> io::Result<Detached> {
+        self.receive().disarm().await;
+        // Of its own memory: the ring's buffers stay here.
+        let mut received: Vec<Bytes> = rest.iter().map(|chunk| Bytes::copy_from_slice(chunk)).collect();
+        received.extend(self.receive().leave().iter().map(|chunk| Bytes::copy_from_slice(chunk)));
+        Ok(Detached { socket: self.0.socket.tcp().try_clone()?, received })
+    }
+
+    /// Goes on with a connection on the calling core.
+    pub fn attach(detached: Detached) -> Self {
+        let stream = Self::new(Socket::new(detached.socket.into()));
+        detached.received.into_iter().rev().for_each(|chunk| stream.receive().put_back(chunk));
+        stream
     }
 
     /// How long ago the kernel received the last data from the peer, read or not: whether a large frame makes progress.

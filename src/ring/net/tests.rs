@@ -67,6 +67,50 @@ fn chunks_held_for_long_keep_their_bytes_and_starve_nobody() {
 }
 
 #[test]
+fn a_stream_that_is_detached_and_attached_again_loses_nothing() {
+    block_on_test(async {
+        let sent = pattern(20 << 20);
+        let expected = sent.clone();
+        let (mut stream, client) = accept_from(move |mut socket| socket.write_all(&sent).unwrap()).await;
+        let mut all = BytesMut::new();
+        for taken in 0..10 {
+            for _ in 0..taken {
+                all.extend_from_slice(&stream.recv().await.unwrap());
+            }
+            let not_used = stream.recv().await.unwrap();
+            stream = Stream::attach(stream.detach(vec![not_used]).await.unwrap());
+        }
+        all.extend_from_slice(&recv_all(&stream).await);
+        assert!(all == expected);
+        client.await;
+    });
+}
+
+#[test]
+fn what_left_receives_nothing_when_buffers_come_back() {
+    let config = runtime::RingConfig { receive_buffers: 2, ..runtime::RingConfig::default() };
+    runtime::block_on_test_with(config, async {
+        let sent = pattern(2 << 20);
+        let expected = sent.clone();
+        let (stream, client) = accept_from(move |mut socket| socket.write_all(&sent).unwrap()).await;
+        let mut held = vec![stream.recv().await.unwrap(), stream.recv().await.unwrap()];
+        // No buffer is left: this receive has to wait for one, and the stream leaves meanwhile.
+        let waiting = spawn({
+            let stream = stream.clone();
+            async move { stream.recv().await }
+        });
+        runtime::sleep(Duration::from_millis(20)).await;
+        let attached = Stream::attach(stream.detach(Vec::new()).await.unwrap());
+        let mut all = BytesMut::from(&*held.concat());
+        assert!(waiting.cancel().await.is_none());
+        held.clear();
+        all.extend_from_slice(&recv_all(&attached).await);
+        assert!(all == expected);
+        client.await;
+    });
+}
+
+#[test]
 fn when_buffers_run_out_receiving_goes_on_when_they_come_back() {
     let config = runtime::RingConfig { receive_buffers: 4, receive_buffer_bytes: 4096, ..Default::default() };
     runtime::block_on_test_with(config, async {

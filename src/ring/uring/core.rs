@@ -142,6 +142,11 @@ impl Core {
         }
     }
 
+    /// The load of one of the cores beside this one, or of this one.
+    pub(crate) fn load_of(&self, index: usize) -> Option<f64> {
+        self.place.as_ref()?.load_of(index, crate::ring::clock::mono())
+    }
+
     /// Makes a pump that waits for background tasks take a turn.
     pub(crate) fn wake_pump(&self) {
         if let Some(waker) = self.waiting_pump.take() {

@@ -1,0 +1,102 @@
+//! On which core a connection had better be served (pure).
+//!
+//! A connection whose partitions all belong to another core moves there: each of its requests costs a hop less. It does so
+//! only while that core has time, because receiving and sending is most of a request's work and would else crowd one core
+//! while another is idle; and where a core is crowded all the same, connections that came go back.
+
+use crate::shard::ShardIndex;
+
+/// Requests in a row for partitions of one other core before a connection moves there; twice as many after each move, so
+/// that a client that changes its partitions now and then does not travel all the time.
+const REQUESTS_BEFORE_MOVING: u32 = 64;
+/// No more is asked of one that moved often.
+const DOUBLINGS_MAX: u32 = 8;
+/// A core with more load, as a part of a CPU, takes nobody.
+const TAKES_UP_TO: f64 = 0.5;
+/// From this load on a core sends away who came.
+const CROWDED_FROM: f64 = 0.85;
+
+/// Where a connection is and has been.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stay {
+    /// The core that accepted it.
+    pub home: ShardIndex,
+    /// The core it is on.
+    pub here: ShardIndex,
+    /// How often it has moved.
+    pub moves: u32,
+}
+
+impl Stay {
+    /// Accepted on `home`.
+    pub const fn new(home: ShardIndex) -> Self {
+        Self { home, here: home, moves: 0 }
+    }
+
+    /// Having moved to `to`.
+    pub const fn at(self, to: ShardIndex) -> Self {
+        Self { here: to, moves: self.moves.saturating_add(1), ..self }
+    }
+
+    /// The core to move to, if any: its latest `requests` were all for partitions of `owner`. `load` of a core is the part
+    /// of a CPU it uses, `None` where that is not known.
+    pub fn next(
+        self,
+        owner: ShardIndex,
+        requests: u32,
+        load: impl Fn(ShardIndex) -> Option<f64>,
+    ) -> Option<ShardIndex> {
+        let patience = REQUESTS_BEFORE_MOVING << self.moves.min(DOUBLINGS_MAX);
+        if requests < patience || !requests.is_multiple_of(REQUESTS_BEFORE_MOVING) {
+            return None;
+        }
+        let has_time = |core| load(core).is_some_and(|load| load <= TAKES_UP_TO);
+        if owner != self.here {
+            return has_time(owner).then_some(owner);
+        }
+        let crowded = self.home != self.here && load(self.here).is_some_and(|load| load >= CROWDED_FROM);
+        (crowded && has_time(self.home)).then_some(self.home)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const A: ShardIndex = ShardIndex(0);
+    const B: ShardIndex = ShardIndex(1);
+
+    fn loads(a: f64, b: f64) -> impl Fn(ShardIndex) -> Option<f64> {
+        move |core| Some(if core == A { a } else { b })
+    }
+
+    #[test]
+    fn it_moves_to_its_partitions_while_their_core_has_time() {
+        let stay = Stay::new(A);
+        assert_eq!(stay.next(B, 63, loads(0.1, 0.1)), None, "too early");
+        assert_eq!(stay.next(B, 64, loads(0.1, 0.1)), Some(B));
+        assert_eq!(stay.next(B, 65, loads(0.1, 0.1)), None, "asked now and then only");
+        assert_eq!(stay.next(B, 64, loads(0.1, 0.6)), None, "no time there");
+        assert_eq!(stay.next(B, 64, |_| None), None, "nobody knows");
+        assert_eq!(stay.next(A, 64, loads(0.1, 0.1)), None, "it is there");
+    }
+
+    #[test]
+    fn who_moved_often_is_slow_to_move_again() {
+        let stay = Stay::new(A).at(B);
+        assert_eq!(stay.next(A, 64, loads(0.0, 0.0)), None);
+        assert_eq!(stay.next(A, 128, loads(0.0, 0.0)), Some(A));
+        let often = Stay { moves: 1000, ..stay };
+        assert_eq!(often.next(A, 64 << 7, loads(0.0, 0.0)), None);
+        assert_eq!(often.next(A, 64 << 8, loads(0.0, 0.0)), Some(A));
+    }
+
+    #[test]
+    fn a_crowded_core_sends_home_who_came() {
+        let came = Stay::new(A).at(B);
+        assert_eq!(came.next(B, 128, loads(0.2, 0.9)), Some(A));
+        assert_eq!(came.next(B, 128, loads(0.2, 0.8)), None, "not crowded");
+        assert_eq!(came.next(B, 128, loads(0.7, 0.9)), None, "no better there");
+        assert_eq!(Stay::new(B).next(B, 128, loads(0.0, 1.0)), None, "it belongs here");
+    }
+}
