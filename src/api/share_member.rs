@@ -99,9 +99,11 @@ pub fn acknowledge(
     let mut outcomes = Vec::with_capacity(asked.len());
     let mut items = Vec::with_capacity(asked.len());
     for (slot, Acknowledged { id, batches }) in asked.into_iter().enumerate() {
-        let refused = match is_sound(&batches, type_max, may_renew) {
-            true => missing(&image, &id),
-            false => Some(ErrorCode::InvalidRequest),
+        // In Kafka's order: the topic, the acknowledgements, the partition.
+        let refused = match missing(&image, &id) {
+            Some(ErrorCode::UnknownTopicId) => Some(ErrorCode::UnknownTopicId),
+            _ if !is_sound(&batches, type_max, may_renew) => Some(ErrorCode::InvalidRequest),
+            other => other,
         };
         if refused.is_none() {
             items.push(Item { slot, id, ask: batches });
