@@ -79,6 +79,13 @@ rust_tests() {
   if [ "$f" -gt 0 ]; then grep -E '^error|^test .*(FAILED|ignored)|panicked at' -A4 "$log" | tail -150; fi
   count "$suite" "$p" "$f"
 }
+# short_campaign: the broker against the floors; fails where a ratio is far outside of the recorded one (bench/README.md).
+# The bench is the debug build that its tests made most of: what counts is that it is the same as when recorded.
+short_campaign() {
+  local log=$logs/short-campaign.log; say "short campaign"
+  if cargo build -p bench >"$log" 2>&1 && "$target/debug/bench" judge bench/campaigns/ci/plan.toml bench/campaigns/ci/recorded.toml \
+    --binary "$target/release/corelog" --dir "$tools" >>"$log" 2>&1; then count "short campaign" 1 0; else tail -30 "$log"; count "short campaign" 0 1; fi
+}
 # scenarios SUITE ARGS...: runs pytest and counts; skipped scenarios count as failed
 scenarios() {
   local suite=$1 report=$logs/$1.xml; shift; say "$suite"; rm -f "$report"
@@ -106,7 +113,7 @@ step "franz-go" franz_go
 step "python packages" wait "$python"
 step "Apache Kafka tools" wait "$maven"
 { tests/old_clients/install.sh "$tools" && tests/compat/install.sh "$tools" kafka-python; } >"$logs/old-clients.log" 2>&1 & old=$!
-if [ "$only" = all ]; then rust_tests rust; rust_tests bench -p bench; fi
+if [ "$only" = all ]; then rust_tests rust; rust_tests bench -p bench; short_campaign; fi
 step "old clients" wait "$old"
 scenarios clients "$@"
 finish

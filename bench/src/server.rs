@@ -209,7 +209,7 @@ fn kafka_properties(dir: &Path, port: u16, more: &[(Cow<'static, str>, String)])
          listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}\n\
          advertised.listeners=PLAINTEXT://127.0.0.1:{port}\ncontroller.listener.names=CONTROLLER\n\
          listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT\nlog.dirs={}\n\
-         offsets.topic.replication.factor=1\n",
+         offsets.topic.replication.factor=1\ntransaction.state.log.replication.factor=1\ntransaction.state.log.min.isr=1\n",
         dir.join("data").display()
     );
     more.iter().for_each(|(key, value)| text.push_str(&format!("{key}={value}\n")));

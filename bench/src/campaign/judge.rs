@@ -42,7 +42,7 @@ struct Recorded {
 /// `judge`.
 pub fn judge(args: &JudgeArgs) -> io::Result<()> {
     let plan = Plan::read(&args.plan)?;
-    let runs = run::all(&plan, &args.once)?;
+    let runs = run::all(&plan, &args.once)?.runs;
     table::print(&runs, &mut io::stdout())?;
     let measured = ratios(&runs);
     if args.record {
@@ -58,7 +58,7 @@ pub fn judge(args: &JudgeArgs) -> io::Result<()> {
     // Other work may have spoilt it: what is really so, is so again.
     let again = Plan { items: plan.items.into_iter().filter(|item| far.contains_key(&item.name)).collect(), ..plan };
     let mut second = measured;
-    second.extend(ratios(&run::all(&again, &args.once)?));
+    second.extend(ratios(&run::all(&again, &args.once)?.runs));
     let still = far_off(&recorded.ratio, &second, args.factor);
     let both: Vec<&str> =
         far.iter().filter(|(name, _)| still.contains_key(*name)).map(|(_, why)| why.as_str()).collect();

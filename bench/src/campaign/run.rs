@@ -64,13 +64,25 @@ pub fn one_workload(workload: &Workload, args: Vec<String>) -> io::Result<()> {
     print(&all(&Plan { rounds: 3, items: vec![item] }, workload.how().once)?)
 }
 
-fn print(runs: &[Run]) -> io::Result<()> {
-    table::print(runs, &mut io::stdout())?;
-    interrupt::check()
+/// What came of a campaign.
+pub struct Made {
+    /// The runs that count; after Ctrl-C those that were made until then.
+    pub runs: Vec<Run>,
+    /// Workloads that could not be run to their end, and why.
+    pub failed: Vec<String>,
 }
 
-/// All runs that count; after Ctrl-C those that were made.
-pub fn all(plan: &Plan, once: &Once) -> io::Result<Vec<Run>> {
+fn print(made: &Made) -> io::Result<()> {
+    table::print(&made.runs, &mut io::stdout())?;
+    interrupt::check()?;
+    if made.failed.is_empty() { Ok(()) } else { Err(io::Error::other(made.failed.join("\n"))) }
+}
+
+/// Runs all of it; a workload that fails does not keep the others from being run.
+///
+/// # Errors
+/// What no workload can do without: files, nodes that cannot share a workload.
+pub fn all(plan: &Plan, once: &Once) -> io::Result<Made> {
     if let Some(item) = plan.items.iter().find(|item| !once.nodes.is_empty() && !item.workload.work().divides()) {
         return Err(io::Error::other(format!("{}: this workload cannot be divided among nodes", item.name)));
     }
@@ -83,7 +95,7 @@ pub fn all(plan: &Plan, once: &Once) -> io::Result<Vec<Run>> {
         None => None,
     };
     let progress = Progress::of(plan.items.len() * (rounds + 1));
-    let mut runs = Vec::new();
+    let (mut runs, mut failed) = (Vec::new(), Vec::new());
     for (index, item) in plan.items.iter().enumerate() {
         let of = format!("[{}/{}] {}", index + 1, plan.items.len(), item.name);
         let outcome = contender::of(once, item).and_then(|mut contenders| {
@@ -102,12 +114,15 @@ pub fn all(plan: &Plan, once: &Once) -> io::Result<Vec<Run>> {
             rounds.in_turn(&mut contenders, &mut tell)
         });
         match outcome {
-            Err(_) if interrupt::requested() => return Ok(runs),
-            Err(error) => return Err(io::Error::other(format!("{}: {error}", item.name))),
+            Err(_) if interrupt::requested() => break,
+            Err(error) => {
+                progress.tell(&format!("{of} failed: {error}"));
+                failed.push(format!("{}: {error}", item.name));
+            }
             Ok(()) => {}
         }
     }
-    Ok(runs)
+    Ok(Made { runs, failed })
 }
 
 /// All rounds of one workload.
