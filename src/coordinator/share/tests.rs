@@ -3,6 +3,7 @@
 use super::*;
 use crate::base::{ErrorCode, LeaderEpoch, Now, ProducerId, TimestampMs, TopicIdPartition, Uuid};
 use crate::coordinator::machine::{Entry as LogEntry, Machine};
+use crate::coordinator::test_log::Writing;
 use crate::share::StateBatch;
 
 const CONFIG: ShareStateConfig = ShareStateConfig { updates_per_snapshot: 3 };
@@ -11,7 +12,7 @@ const TOPIC: Uuid = Uuid([5; 16]);
 struct Harness {
     machine: ShareStates,
     log: Vec<crate::coordinator::machine::Record>,
-    pending: Vec<Append>,
+    pending: Writing,
     answers: HashMap<Token, Answer>,
     work: Vec<Work>,
     now: Now,
@@ -36,7 +37,7 @@ impl Harness {
         Self {
             machine: ShareStates::new(&CONFIG),
             log: Vec::new(),
-            pending: Vec::new(),
+            pending: Writing::default(),
             answers: HashMap::new(),
             work: Vec::new(),
             now,
@@ -61,12 +62,15 @@ impl Harness {
 
     /// The outcome of all that is pending.
     fn settle(&mut self, outcome: Result<(), ErrorCode>) {
-        for append in std::mem::take(&mut self.pending) {
-            let at = Offset(self.log.len() as i64);
-            if outcome.is_ok() {
-                self.log.extend(append.records.clone());
-            }
-            self.step(|machine, step| machine.on_append(append.id, outcome.map(|()| at), step));
+        while !self.pending.is_empty() {
+            self.settle_one(outcome);
+        }
+    }
+
+    /// The outcome of the oldest append, and what fails with it.
+    fn settle_one(&mut self, outcome: Result<(), ErrorCode>) {
+        for (id, outcome) in self.pending.next(outcome, &mut self.log) {
+            self.step(|machine, step| machine.on_append(id, outcome, step));
         }
     }
 
@@ -231,4 +235,52 @@ fn a_record_that_cannot_be_read_stops_loading() {
     let entry = LogEntry::Record { offset: Offset(7), producer: ProducerId::NONE, key: &key, value: Some(&value) };
     let refused = machine.replay(entry, Now { mono: Instant(0), wall: TimestampMs(0) }).expect_err("a cut-off key");
     assert_eq!(refused.offset, Offset(7));
+}
+
+#[test]
+fn what_was_decided_on_a_failed_append_is_refused_and_later_writes_count_as_the_log_has_them() {
+    let mut h = Harness::new();
+    h.done(Request::Initialize(key(0), 1, 0));
+    h.done(Request::Initialize(key(1), 1, 0));
+    let first = h.ask(Request::Write(key(0), write(5, &[])));
+    let other = h.ask(Request::Write(key(1), write(3, &[])));
+    let second = h.ask(Request::Write(key(0), write(7, &[])));
+    h.settle_one(Err(ErrorCode::KafkaStorageError));
+    h.settle_one(Ok(()));
+    assert_eq!(h.answers[&first], Answer::Refused(ErrorCode::NotCoordinator.into()));
+    assert_eq!(h.answers[&second], Answer::Refused(ErrorCode::CoordinatorNotAvailable.into()));
+    assert_eq!(h.answers[&other], Answer::Done);
+    assert_eq!(h.done(Request::Read(key(0), 0)), Answer::State(1, 0, vec![]));
+    assert_eq!(h.done(Request::Read(key(1), 0)), Answer::State(1, 3, vec![]));
+}
+
+#[test]
+fn whatever_the_log_fails_memory_says_what_it_says() {
+    use rand::{Rng, SeedableRng};
+    for seed in 0..200 {
+        let mut rng = rand::rngs::StdRng::seed_from_u64(seed);
+        let mut h = Harness::new();
+        for _ in 0..120 {
+            let (key, offset) = (key(rng.random_range(0..3)), rng.random_range(0..100));
+            let state = [batch(offset + 1, offset + 4, 2, 1)];
+            let of = |state_epoch, leader_epoch| WriteAsk { state_epoch, leader_epoch, ..write(offset, &state) };
+            match rng.random_range(0..12) {
+                0 => drop(h.ask(Request::Initialize(key, rng.random_range(1..4), offset))),
+                1 => drop(h.ask(Request::Read(key, rng.random_range(0..4)))),
+                2 => drop(h.ask(Request::Delete(key))),
+                3..7 => drop(h.ask(Request::Write(key, of(rng.random_range(1..4), rng.random_range(0..4))))),
+                _ if h.pending.is_empty() => {}
+                7 | 8 => h.settle_one(Err(ErrorCode::NotEnoughReplicas)),
+                _ => h.settle_one(Ok(())),
+            }
+        }
+        h.settle(Ok(()));
+        assert_eq!(h.answers.len() as u64, h.token, "seed {seed}: everybody is answered");
+        let again = h.reloaded();
+        assert_eq!(again.entries.len(), h.machine.entries.len(), "seed {seed}");
+        for (key, entry) in &h.machine.entries {
+            assert_eq!((entry.in_flight, &entry.tail), (0, &entry.committed), "seed {seed}: {key:?}");
+            assert_eq!(entry.committed, again.entries[key].committed, "seed {seed}: {key:?}");
+        }
+    }
 }

@@ -2,8 +2,9 @@
 
 use super::*;
 use crate::base::{ErrorCode, Instant, LeaderEpoch, Now, Offset, ProducerId, TimestampMs};
-use crate::coordinator::group::{Answer, Append, Caller, Effects, GroupConfig, Groups, Record, Request, Step, Token};
+use crate::coordinator::group::{Answer, Caller, Effects, GroupConfig, Groups, Record, Request, Step, Token};
 use crate::coordinator::machine::{Entry as LogEntry, Machine};
+use crate::coordinator::test_log::Writing;
 use crate::metadata::image::Provenance;
 use crate::metadata::loader::Loader;
 use crate::metadata::{MetadataDelta, MetadataImage};
@@ -18,7 +19,7 @@ const TOPIC: Uuid = Uuid([7; 16]);
 struct Harness {
     groups: Groups,
     log: Vec<Record>,
-    pending: Vec<Append>,
+    pending: Writing,
     answers: HashMap<Token, Answer>,
     now: Now,
     token: u64,
@@ -49,7 +50,7 @@ impl Harness {
         let mut groups = Groups::new(GroupConfig::default());
         groups.on_metadata(&image(partitions), &MetadataDelta::default());
         let now = Now { mono: Instant(1_000_000), wall: TimestampMs(1_000_000) };
-        Self { groups, log: Vec::new(), pending: Vec::new(), answers: HashMap::new(), now, token: 0 }
+        Self { groups, log: Vec::new(), pending: Writing::default(), answers: HashMap::new(), now, token: 0 }
     }
 
     fn step(&mut self, f: impl FnOnce(&mut Groups, &mut Step)) {
@@ -61,12 +62,15 @@ impl Harness {
     }
 
     fn settle(&mut self, outcome: Result<(), ErrorCode>) {
-        for append in std::mem::take(&mut self.pending) {
-            let at = Offset(self.log.len() as i64);
-            if outcome.is_ok() {
-                self.log.extend(append.records.clone());
-            }
-            self.step(|groups, step| groups.on_append(append.id, outcome.map(|()| at), step));
+        while !self.pending.is_empty() {
+            self.settle_one(outcome);
+        }
+    }
+
+    /// The outcome of the oldest append, and what fails with it.
+    fn settle_one(&mut self, outcome: Result<(), ErrorCode>) {
+        for (id, outcome) in self.pending.next(outcome, &mut self.log) {
+            self.step(|groups, step| groups.on_append(id, outcome, step));
         }
     }
 
@@ -257,4 +261,79 @@ fn a_deleted_topic_is_forgotten() {
     h.step(|groups, step| groups.topics_deleted(&[("t".to_owned(), TOPIC)], step));
     h.settle(Ok(()));
     assert_eq!(h.groups.share_partitions("g"), Ok(Vec::new()));
+}
+
+/// The error and the epoch of a heartbeat's answer.
+fn heard(answer: &Answer) -> (i16, i32) {
+    let Answer::ShareHeartbeat((response, _)) = answer else { panic!("a heartbeat's answer: {answer:?}") };
+    (response.error_code, response.member_epoch)
+}
+
+#[test]
+fn what_was_decided_on_a_failed_append_is_refused_and_not_told() {
+    let mut h = Harness::new(4);
+    h.join("a");
+    let told = |groups: &Groups| groups.share_describe(&["g".into()]);
+    let before = told(&h.groups);
+    h.later(1_500);
+    let b = h.ask(Request::ShareHeartbeat(Caller::default(), beat("b", 0, Some(&["t"]))));
+    let c = h.ask(Request::ShareHeartbeat(Caller::default(), beat("c", 0, Some(&["t"]))));
+    assert_eq!(told(&h.groups), before, "what is on its way is not told");
+    h.settle_one(Err(ErrorCode::KafkaStorageError));
+    assert!(h.pending.is_empty());
+    assert_eq!(heard(&h.answers[&b]).0, ErrorCode::NotCoordinator.code());
+    assert_eq!(heard(&h.answers[&c]).0, ErrorCode::CoordinatorNotAvailable.code());
+    assert_eq!((told(&h.groups), told(&h.reloaded())), (before.clone(), before));
+    assert_eq!(held(&h.beat(beat("b", 0, Some(&["t"]))).0), Some(2));
+}
+
+#[test]
+fn whatever_the_log_fails_memory_says_what_it_says() {
+    use rand::{Rng, SeedableRng};
+    for seed in 0..150 {
+        let mut rng = rand::rngs::StdRng::seed_from_u64(seed);
+        let mut h = Harness::new(4);
+        let mut epochs = [0; 4];
+        let mut asked: Vec<(usize, Token)> = Vec::new();
+        for _ in 0..150 {
+            let member = rng.random_range(0..epochs.len());
+            match rng.random_range(0..10) {
+                0..4 => {
+                    let epoch = epochs[member];
+                    let topics = (epoch == 0).then_some(&["t"][..]);
+                    let request = beat(&format!("m{member}"), epoch, topics);
+                    asked.push((member, h.ask(Request::ShareHeartbeat(Caller::default(), request))));
+                }
+                4 if epochs[member] > 0 => {
+                    let request = beat(&format!("m{member}"), -1, None);
+                    asked.push((member, h.ask(Request::ShareHeartbeat(Caller::default(), request))));
+                }
+                5 => h.later(1_100),
+                6 => {
+                    let begun = (0..4).map(|partition| (TOPIC, partition)).collect();
+                    h.ask(Request::ShareInitialized("g".into(), begun, rng.random_bool(0.8)));
+                }
+                _ if h.pending.is_empty() => {}
+                7 => h.settle_one(Err(ErrorCode::NotEnoughReplicas)),
+                _ => h.settle_one(Ok(())),
+            }
+            asked.retain(|(member, token)| {
+                let Some(answer) = h.answers.get(token) else { return true };
+                match heard(answer) {
+                    (0, epoch) => epochs[*member] = epoch.max(0),
+                    (15, _) => {}
+                    _ => epochs[*member] = 0,
+                }
+                false
+            });
+        }
+        h.settle(Ok(()));
+        assert_eq!(h.answers.len() as u64, h.token, "seed {seed}: everybody is answered");
+        let again = h.reloaded();
+        assert_eq!(again.shares.keys().collect::<Vec<_>>(), h.groups.shares.keys().collect::<Vec<_>>(), "seed {seed}");
+        for (id, share) in &h.groups.shares {
+            assert_eq!((share.in_flight, &share.tail), (0, &share.committed), "seed {seed}");
+            assert_eq!(share.committed, again.shares[id].committed, "seed {seed}");
+        }
+    }
 }

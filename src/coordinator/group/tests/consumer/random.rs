@@ -1,9 +1,11 @@
-//! Members come, go, fall silent and lose answers in any order, topics come and grow, the coordinator starts anew.
+//! Members come, go, fall silent and lose answers in any order, topics come and grow, the coordinator starts anew, the
+//! log fails single appends of members that ask together.
 //! At no time do two members believe that a partition is theirs, epochs never go back, and in the end everything is
 //! assigned. `World::step` checks the coordinator's own bookkeeping.
 
 use super::support::*;
-use crate::base::Uuid;
+use crate::base::{ErrorCode, Uuid};
+use crate::coordinator::group::Token;
 use crate::coordinator::group::tests::harness::World;
 use crate::protocol::messages::{ConsumerGroupHeartbeatRequest, ConsumerGroupHeartbeatResponse};
 use rand::rngs::StdRng;
@@ -58,7 +60,8 @@ impl Model {
     fn step(&mut self) {
         match self.rng.random_range(0..100) {
             0..12 if self.clients.len() < 8 => self.join(),
-            12..70 => self.beat_somebody(),
+            12..62 => self.beat_somebody(),
+            62..70 => self.beats_on_a_failing_log(),
             70..74 => self.leave(),
             74..78 => self.vanish(),
             78..82 => self.change_subscription(),
@@ -99,13 +102,47 @@ impl Model {
     fn beat_somebody(&mut self) {
         if !self.clients.is_empty() {
             let index = self.rng.random_range(0..self.clients.len());
-            if self.rng.random_bool(0.6) {
-                let client = &mut self.clients[index];
-                for gone in std::mem::take(&mut client.giving_up) {
-                    client.owned.remove(&gone);
-                }
-            }
+            self.may_give_up(index);
             self.beat(index);
+        }
+    }
+
+    fn may_give_up(&mut self, index: usize) {
+        if self.rng.random_bool(0.6) {
+            let client = &mut self.clients[index];
+            for gone in std::mem::take(&mut client.giving_up) {
+                client.owned.remove(&gone);
+            }
+        }
+    }
+
+    /// Many ask before the log has any of it; then each append fails or not.
+    fn beats_on_a_failing_log(&mut self) {
+        self.world.commits_at_once = false;
+        let mut asked = Vec::new();
+        for index in 0..self.clients.len() {
+            self.may_give_up(index);
+            let request = self.request(index);
+            asked.push((index, self.world.ask_beat_v(1, request)));
+            if self.rng.random_bool(0.3) {
+                self.append_ends();
+            }
+        }
+        while !self.world.writing.is_empty() {
+            self.append_ends();
+        }
+        self.world.commits_at_once = true;
+        for (index, token) in asked {
+            self.hear(index, token);
+            self.check();
+        }
+    }
+
+    fn append_ends(&mut self) {
+        match (self.world.writing.is_empty(), self.rng.random_ratio(1, 3)) {
+            (true, _) => {}
+            (false, true) => self.world.fail_next(ErrorCode::NotEnoughReplicas),
+            (false, false) => self.world.commit_next(),
         }
     }
 
@@ -126,6 +163,10 @@ impl Model {
     fn beat(&mut self, index: usize) {
         let request = self.request(index);
         let token = self.world.ask_beat_v(1, request);
+        self.hear(index, token);
+    }
+
+    fn hear(&mut self, index: usize, token: Token) {
         let told = told(self.world.answer::<ConsumerGroupHeartbeatResponse>(token).expect("an answer"));
         let lost = self.rng.random_bool(0.1);
         let client = &mut self.clients[index];
@@ -150,6 +191,8 @@ impl Model {
                 client.owned.clear();
                 client.giving_up.clear();
             }
+            // It was not written: the client asks again with what it knew.
+            15 => {}
             other => panic!("seed {}: {} was told {other}", self.seed, client.id),
         }
     }

@@ -1,9 +1,11 @@
 //! Threads of several processes come, go, fall silent and lose answers in any order, topics go and come, the
-//! coordinator starts anew. At no time do two threads believe that an active task is theirs, nor one process that it
+//! coordinator starts anew, the log fails single appends of threads that ask together. At no time do two threads believe that an active task is theirs, nor one process that it
 //! has a task twice; epochs never go back, and in the end every task has an owner. `World::step` checks the
 //! coordinator's own bookkeeping.
 
 use super::support::*;
+use crate::base::ErrorCode;
+use crate::coordinator::group::Token;
 use crate::coordinator::group::tests::consumer::{removed, topic};
 use crate::coordinator::group::tests::harness::World;
 use crate::protocol::messages::StreamsGroupHeartbeatRequest;
@@ -50,7 +52,8 @@ impl Model {
     fn step(&mut self) {
         match self.rng.random_range(0..100) {
             0..12 if self.threads.len() < 8 => self.join(),
-            12..72 => self.beat_somebody(),
+            12..64 => self.beat_somebody(),
+            64..72 => self.beats_on_a_failing_log(),
             72..76 => self.leave(),
             76..79 => self.vanish(),
             79..83 => self.topics(),
@@ -92,9 +95,41 @@ impl Model {
         self.beat(index);
     }
 
-    fn beat(&mut self, index: usize) {
+    /// Many ask before the log has any of it; then each append fails or not.
+    fn beats_on_a_failing_log(&mut self) {
+        self.world.commits_at_once = false;
+        let mut asked = Vec::new();
+        for index in 0..self.threads.len() {
+            if self.rng.random_bool(0.6) {
+                self.threads[index].give_up();
+            }
+            let request = self.request(index);
+            asked.push((index, self.world.ask_streams(request)));
+            if self.rng.random_bool(0.3) {
+                self.append_ends();
+            }
+        }
+        while !self.world.writing.is_empty() {
+            self.append_ends();
+        }
+        self.world.commits_at_once = true;
+        for (index, token) in asked {
+            self.hear(index, token);
+            self.check();
+        }
+    }
+
+    fn append_ends(&mut self) {
+        match (self.world.writing.is_empty(), self.rng.random_ratio(1, 3)) {
+            (true, _) => {}
+            (false, true) => self.world.fail_next(ErrorCode::NotEnoughReplicas),
+            (false, false) => self.world.commit_next(),
+        }
+    }
+
+    fn request(&self, index: usize) -> StreamsGroupHeartbeatRequest {
         let thread = &self.threads[index];
-        let request = match thread.epoch {
+        match thread.epoch {
             0 => StreamsGroupHeartbeatRequest {
                 process_id: Some(thread.process.as_str().into()),
                 // Who is slow to give up is out with its session only: a client would notice before.
@@ -102,8 +137,17 @@ impl Model {
                 ..joining(&thread.id)
             },
             epoch => owning(&thread.id, epoch, &thread.has),
-        };
-        let told = self.world.stream(request);
+        }
+    }
+
+    fn beat(&mut self, index: usize) {
+        let request = self.request(index);
+        let token = self.world.ask_streams(request);
+        self.hear(index, token);
+    }
+
+    fn hear(&mut self, index: usize, token: Token) {
+        let told = told(self.world.answer(token).expect("an answer"));
         let (now, lost) = (self.now, self.rng.random_bool(0.1));
         let thread = &mut self.threads[index];
         match told.error {
@@ -123,6 +167,8 @@ impl Model {
                 thread.epoch = 0;
                 (thread.has, thread.told) = (Has::default(), Has::default());
             }
+            // It was not written: the thread asks again with what it knew.
+            15 => {}
             other => panic!("seed {}: error {other}", self.seed),
         }
     }
