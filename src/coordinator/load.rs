@@ -64,6 +64,7 @@ fn replay(
     let transactional = header.is_transactional();
     let producer = if transactional { header.producer_id() } else { ProducerId::NONE };
     let base = header.base_offset();
+    batch.check_crc().map_err(|_| unreadable(base, "the batch is damaged: its checksum is another"))?;
     let body = batch.unpacked(UNPACKED_BYTES_MAX).map_err(|_| unreadable(base, "the batch cannot be unpacked"))?;
     for record in crate::record::Records::new(&body, header.count()) {
         let record = record.map_err(|_| unreadable(base, "a record of the batch cannot be read"))?;

@@ -27,6 +27,10 @@ use std::time::Duration;
 /// Between two complaints about appends that fail.
 const COMPLAINT_PAUSE: Duration = Duration::from_secs(10);
 
+/// Before a log that could not be read is read again; twice as long each time, up to the longest.
+const RELOAD_PAUSE: Duration = Duration::from_millis(250);
+const RELOAD_PAUSE_MAX: Duration = Duration::from_secs(30);
+
 /// What a coordinator is started with.
 #[derive(Clone)]
 pub struct CoordinatorConfig<C> {
@@ -217,10 +221,37 @@ impl<M: Machine> Coordinator<M> {
         self.wake.notify();
     }
 
-    /// Loads the partition, then serves timers and appends until it resigns.
+    /// Loads the partition, then serves timers and appends until it resigns. A log that cannot be read now may be
+    /// readable in a moment: it is tried again. One that makes no sense is not.
     pub async fn run(self: Rc<Self>) {
-        if self.load().await {
-            self.serve().await;
+        let mut pause = RELOAD_PAUSE;
+        while !self.load().await {
+            self.pause(pause).await;
+            if self.phase.get() != Phase::Loading {
+                return;
+            }
+            pause = (pause * 2).min(RELOAD_PAUSE_MAX);
+        }
+        self.serve().await;
+    }
+
+    /// So long, or until it resigns.
+    async fn pause(&self, pause: Duration) {
+        let mut sleep = pin!(runtime::sleep_until(clock::mono().plus(pause)));
+        loop {
+            let mut listener = pin!(self.wake.listen());
+            if self.phase.get() != Phase::Loading {
+                return;
+            }
+            let woken = poll_fn(|cx| {
+                if sleep.as_mut().poll(cx).is_ready() {
+                    return Poll::Ready(false);
+                }
+                listener.as_mut().poll(cx).map(|_| true)
+            });
+            if !woken.await {
+                return;
+            }
         }
     }
 
@@ -271,17 +302,19 @@ impl<M: Machine> Coordinator<M> {
             }
             Err(error) => {
                 self.complain_of_load(&error);
-                self.phase.set(Phase::Resigned);
+                if let LoadError::Unreadable(_) = error {
+                    self.phase.set(Phase::Resigned);
+                }
                 false
             }
         }
     }
 
-    /// This coordinator refuses; nothing of its log is changed, and the others serve.
+    /// This coordinator refuses, for now or for good; nothing of its log is changed, and the others serve.
     fn complain_of_load(&self, error: &LoadError) {
         let partition = &*self.config.name;
         match error {
-            LoadError::Read(error) => tracing::error!(partition, ?error, "{} could not be loaded", M::WHAT),
+            LoadError::Read(error) => tracing::error!(partition, ?error, "{} could not be loaded yet", M::WHAT),
             LoadError::Unreadable(Unreadable { offset, why }) => {
                 let (offset, file) = (offset.0, self.log.file_of(*offset));
                 tracing::error!(partition, offset, file, "{} cannot be loaded and are not served: {why}", M::WHAT);
@@ -302,12 +335,7 @@ impl<M: Machine> Coordinator<M> {
             }
             let deadline = self.state.borrow().next_deadline();
             let mut listener = pin!(listener);
-            let mut sleep = pin!(async {
-                match deadline {
-                    Some(at) => runtime::sleep_until(at).await,
-                    None => std::future::pending().await,
-                }
-            });
+            let mut sleep = pin!(sleep_until(deadline));
             let woken = poll_fn(|cx| {
                 if let Some(first) = writing.front_mut()
                     && let Poll::Ready(outcome) = first.as_mut().poll(cx)
@@ -391,6 +419,13 @@ impl<M: Machine> Coordinator<M> {
     fn see_to(&self, work: Vec<M::Work>) {
         let Some(me) = self.me.upgrade().filter(|_| !work.is_empty()) else { return };
         work.into_iter().for_each(|work| (self.perform)(me.clone(), work));
+    }
+}
+
+async fn sleep_until(deadline: Option<Instant>) {
+    match deadline {
+        Some(at) => runtime::sleep_until(at).await,
+        None => std::future::pending().await,
     }
 }
 

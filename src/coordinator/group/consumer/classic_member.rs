@@ -364,7 +364,7 @@ fn joined_member(
     let rack = subscription.rack_id.as_deref().filter(|rack| !rack.is_empty());
     updated.rack_id = rack.map(Arc::from).or(updated.rack_id);
     updated.rebalance_timeout_ms = rebalance_timeout(request);
-    updated.topics = subscription.topics.iter().map(|topic| Arc::from(&**topic)).collect();
+    updated.topics = Rc::new(subscription.topics.iter().map(|topic| Arc::from(&**topic)).collect());
     updated.regex = "".into();
     updated.client_id = caller.client_id.as_str().into();
     updated.client_host = caller.client_host.as_str().into();

@@ -155,8 +155,8 @@ impl Groups {
             rebalance_timeout_ms: member.rebalance_timeout_ms,
             client_id: member.client_id.clone(),
             client_host: member.client_host.clone(),
-            topics: subscription.topics.iter().map(|topic| Arc::from(&**topic)).collect(),
-            assigned: partitions::with_epoch(&assigned, epoch),
+            topics: Rc::new(subscription.topics.iter().map(|topic| Arc::from(&**topic)).collect()),
+            assigned: Rc::new(partitions::with_epoch(&assigned, epoch)),
             classic: Some(ClassicMetadata {
                 session_timeout_ms: member.session_timeout_ms,
                 protocols: member.protocols.clone(),

@@ -2,7 +2,7 @@
 
 use super::ConsumerGroup;
 use super::member::ConsumerMember;
-use super::partitions::{self, Partitions};
+use super::partitions::{self, Owned, Partitions};
 use crate::coordinator::group::{Groups, str_of};
 use crate::metadata::MetadataImage;
 use crate::protocol::Str;
@@ -43,7 +43,7 @@ impl Groups {
 }
 
 fn described_member(group: &ConsumerGroup, member: &ConsumerMember, image: &MetadataImage) -> Member {
-    let mut held = member.assigned.clone();
+    let mut held = Owned::clone(&member.assigned);
     partitions::merge(&mut held, &member.revoking);
     let target = group.target_of(&member.id);
     Member {

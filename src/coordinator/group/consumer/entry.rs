@@ -232,7 +232,7 @@ fn subscribed_member(id: Arc<str>, value: &ConsumerGroupMemberMetadataValue) -> 
         rack_id: text(&value.rack_id),
         client_id: own(&value.client_id),
         client_host: own(&value.client_host),
-        topics: value.subscribed_topic_names.iter().map(|topic| own(topic)).collect(),
+        topics: Rc::new(value.subscribed_topic_names.iter().map(|topic| own(topic)).collect()),
         regex: own(value.subscribed_topic_regex.as_deref().unwrap_or("")),
         rebalance_timeout_ms: value.rebalance_timeout_ms,
         assignor: text(&value.server_assignor),
@@ -284,7 +284,7 @@ fn regex_value(resolved: &Resolved) -> ConsumerGroupRegularExpressionValue {
 
 fn current_member(id: Arc<str>, value: &ConsumerGroupCurrentMemberAssignmentValue) -> ConsumerMember {
     let default_epoch = value.member_epoch.max(0);
-    let owned = |topics: &[TopicPartitions]| -> Owned {
+    let owned = |topics: &[TopicPartitions]| -> Rc<Owned> {
         let topic = |t: &TopicPartitions| {
             let known = t.assignment_epochs.as_ref().filter(|epochs| epochs.len() == t.partitions.len());
             let epochs = match known {
@@ -294,7 +294,7 @@ fn current_member(id: Arc<str>, value: &ConsumerGroupCurrentMemberAssignmentValu
             };
             (t.topic_id, epochs)
         };
-        topics.iter().map(topic).collect()
+        Rc::new(topics.iter().map(topic).collect())
     };
     ConsumerMember {
         epoch: value.member_epoch,

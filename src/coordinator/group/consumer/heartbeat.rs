@@ -286,7 +286,7 @@ fn updated_member(member: &ConsumerMember, caller: &Caller, request: &ConsumerGr
         updated.rebalance_timeout_ms = request.rebalance_timeout_ms;
     }
     if let Some(topics) = &request.subscribed_topic_names {
-        updated.topics = topics.iter().map(|topic| Arc::from(&**topic)).collect();
+        updated.topics = Rc::new(topics.iter().map(|topic| Arc::from(&**topic)).collect());
     }
     if *updated.client_id != *caller.client_id {
         updated.client_id = caller.client_id.as_str().into();

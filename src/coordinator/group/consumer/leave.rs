@@ -84,8 +84,8 @@ pub fn end_of(member_id: &Arc<str>) -> [Entry; 3] {
 fn goes_for_a_while(member: &ConsumerMember) -> Entry {
     let mut away = member.clone();
     away.epoch = STATIC_LEAVE_EPOCH;
-    away.revoking.clear();
-    away.assigned.values_mut().flat_map(|epochs| epochs.values_mut()).for_each(|epoch| *epoch = 0);
+    away.revoking = Rc::default();
+    Rc::make_mut(&mut away.assigned).values_mut().flat_map(|epochs| epochs.values_mut()).for_each(|epoch| *epoch = 0);
     Entry::Current(member.id.clone(), Some(Rc::new(away)))
 }
 

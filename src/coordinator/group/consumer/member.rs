@@ -1,11 +1,13 @@
 //! One member of a consumer group (`org.apache.kafka.coordinator.group.modern.consumer.ConsumerGroupMember`).
 //!
 //! What the client says of itself and what the coordinator gave it. A change is a new value: members are shared
-//! between the group, its records on their way and what would be taken back.
+//! between the group, its records on their way and what would be taken back. What may be large in it is shared by its
+//! values too: most heartbeats change none of it.
 
 use super::partitions::Owned;
 use crate::coordinator::group::member::Protocol;
 use std::collections::BTreeSet;
+use std::rc::Rc;
 use std::sync::Arc;
 
 /// The epoch of a leave, and of a member whose assignment has been taken away.
@@ -79,15 +81,15 @@ pub struct ConsumerMember {
     /// The client's address as Java prints it.
     pub client_host: Arc<str>,
     /// The topics it asks for by name.
-    pub topics: BTreeSet<Arc<str>>,
+    pub topics: Rc<BTreeSet<Arc<str>>>,
     /// The pattern of topics it asks for; empty for none.
     pub regex: Arc<str>,
     /// The assignor it wants.
     pub assignor: Option<Arc<str>>,
     /// What it may read from.
-    pub assigned: Owned,
+    pub assigned: Rc<Owned>,
     /// What it was told to give up and has not yet.
-    pub revoking: Owned,
+    pub revoking: Rc<Owned>,
     /// Set for members of the classic protocol.
     pub classic: Option<ClassicMetadata>,
 }
@@ -105,11 +107,11 @@ impl ConsumerMember {
             rebalance_timeout_ms: -1,
             client_id: "".into(),
             client_host: "".into(),
-            topics: BTreeSet::new(),
+            topics: Rc::default(),
             regex: "".into(),
             assignor: None,
-            assigned: Owned::new(),
-            revoking: Owned::new(),
+            assigned: Rc::default(),
+            revoking: Rc::default(),
             classic: None,
         }
     }

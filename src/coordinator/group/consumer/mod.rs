@@ -219,8 +219,7 @@ impl ConsumerGroup {
                     (Some(old), None) => {
                         let mut next = ConsumerMember::clone(old);
                         (next.epoch, next.previous_epoch) = (LEAVE_EPOCH, LEAVE_EPOCH);
-                        next.assigned.clear();
-                        next.revoking.clear();
+                        (next.assigned, next.revoking) = (Rc::default(), Rc::default());
                         Some(Rc::new(next))
                     }
                     (None, None) => None,
@@ -296,7 +295,7 @@ impl ConsumerGroup {
     }
 
     fn count_member(&mut self, member: &ConsumerMember, up: bool) {
-        for topic in &member.topics {
+        for topic in &*member.topics {
             subscription::count_name(&mut self.subscribed, topic, up);
         }
         if let Some(regex) = member.regex() {
@@ -341,7 +340,7 @@ impl ConsumerGroup {
     pub fn check(&self) {
         let mut owners = HashMap::new();
         for member in self.members.values() {
-            for (topic, partitions) in member.assigned.iter().chain(&member.revoking) {
+            for (topic, partitions) in member.assigned.iter().chain(&*member.revoking) {
                 for partition in partitions.keys() {
                     let other = owners.insert((*topic, *partition), &member.id);
                     assert_eq!(other, None, "{topic}-{partition} is also held by {}", member.id);

@@ -63,13 +63,13 @@ impl Reconcile<'_> {
         if unwanted.is_empty() {
             return next;
         }
-        next.assigned.retain(|topic, _| !unwanted.contains_key(topic));
-        let mut revoking = member.revoking.clone();
+        Rc::make_mut(&mut next.assigned).retain(|topic, _| !unwanted.contains_key(topic));
+        let mut revoking = Owned::clone(&member.revoking);
         partitions::merge(&mut revoking, &unwanted);
         next.advance_to(member.epoch);
         if self.still_owns(&revoking) {
             next.state = MemberState::UnrevokedPartitions;
-            next.revoking = revoking;
+            next.revoking = Rc::new(revoking);
         }
         next
     }
@@ -78,7 +78,7 @@ impl Reconcile<'_> {
         let wanted = Wanted::of(self, member);
         let mut kept = Owned::new();
         let mut revoking = Owned::new();
-        for (topic, epochs) in &member.assigned {
+        for (topic, epochs) in &*member.assigned {
             let target = self.target.get(topic).filter(|_| wanted.has(topic));
             for (partition, at) in epochs {
                 let stays = target.is_some_and(|target| target.contains(partition));
@@ -90,7 +90,7 @@ impl Reconcile<'_> {
         if !revoking.is_empty() && self.still_owns(&revoking) {
             next.state = MemberState::UnrevokedPartitions;
             next.advance_to(epoch);
-            (next.assigned, next.revoking) = (kept, revoking);
+            (next.assigned, next.revoking) = (Rc::new(kept), Rc::new(revoking));
             return next;
         }
         let mut unreleased = false;
@@ -110,8 +110,7 @@ impl Reconcile<'_> {
         }
         next.state = if unreleased { MemberState::UnreleasedPartitions } else { MemberState::Stable };
         next.advance_to(self.target_epoch);
-        next.assigned = kept;
-        next.revoking.clear();
+        (next.assigned, next.revoking) = (Rc::new(kept), Rc::default());
         next
     }
 }

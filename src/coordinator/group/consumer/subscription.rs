@@ -98,7 +98,7 @@ impl ConsumerGroup {
     ) -> Counts {
         let mut topics = self.subscribed.clone();
         for member in members {
-            for topic in &member.topics {
+            for topic in &*member.topics {
                 count_name(&mut topics, topic, false);
             }
         }

@@ -61,7 +61,7 @@ fn world_of(others: &[i32]) -> (ConsumerGroup, Loader) {
     let mut loader = Loader::default();
     loader.apply(&topic("t", T, 0..3), Default::default()).unwrap();
     let mut group = ConsumerGroup::new("g".into());
-    let other = ConsumerMember { epoch: 1, assigned: owned(others, 1), ..ConsumerMember::new("o".into()) };
+    let other = ConsumerMember { epoch: 1, assigned: owned(others, 1).into(), ..ConsumerMember::new("o".into()) };
     let other = Rc::new(other);
     group.apply(&Entry::Subscription(other.id.clone(), Some(other.clone())));
     group.apply(&Entry::Current(other.id.clone(), Some(other)));
@@ -73,9 +73,9 @@ fn member(state: MemberState, assigned: &[i32], revoking: &[i32]) -> ConsumerMem
         epoch: 1,
         previous_epoch: 0,
         state,
-        topics: ["t".into()].into(),
-        assigned: owned(assigned, 1),
-        revoking: owned(revoking, 1),
+        topics: Rc::new(["t".into()].into()),
+        assigned: owned(assigned, 1).into(),
+        revoking: owned(revoking, 1).into(),
         ..ConsumerMember::new("m".into())
     }
 }
@@ -133,7 +133,7 @@ fn a_later_versions_state_is_left_only_with_empty_hands() {
 fn a_topic_not_asked_for_any_more_is_taken_at_once() {
     let (group, loader) = world_of(&[]);
     let mut member = member(Stable, &[0, 1], &[]);
-    member.topics = ["u".into()].into();
+    member.topics = Rc::new(["u".into()].into());
     let step = |says: Option<&Partitions>| {
         let step = Reconcile {
             group: &group,
