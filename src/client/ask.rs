@@ -69,6 +69,7 @@ plain! {
     SyncGroupRequest => SyncGroupResponse;
     HeartbeatRequest => HeartbeatResponse;
     DescribeGroupsRequest => DescribeGroupsResponse;
+    ConsumerGroupHeartbeatRequest => ConsumerGroupHeartbeatResponse;
     ConsumerGroupDescribeRequest => ConsumerGroupDescribeResponse;
     ListGroupsRequest => ListGroupsResponse;
     DeleteGroupsRequest => DeleteGroupsResponse;

@@ -1,11 +1,13 @@
 //! Consuming: fetches from all leaders at once, records in order.
 
 mod assignor;
+mod either;
 mod fetched;
+mod heartbeats;
 pub mod member;
 
+pub use either::Member;
 pub use fetched::ConsumedRecord;
-pub use member::Member;
 
 use super::cluster::Cluster;
 use super::error::ClientError;

@@ -11,6 +11,8 @@ use std::path::{Path, PathBuf};
 const OPEN_FILES_WANTED: u64 = 100_000;
 /// Below this much free space a log directory is soon full.
 const FREE_SHARE_MIN: f64 = 0.15;
+/// Below this, many clients that come back at once find no place in the queue (docs/TUNING.md).
+const BACKLOG_OF_A_CROWD: i32 = 1024;
 /// From here on the second profile is the better one.
 const MUCH_MEMORY_BYTES: u64 = 128 << 30;
 
@@ -230,6 +232,11 @@ pub fn sockets(report: &mut Report, config: &Config, read: ReadFile) {
         let mend = format!("raise {bound}");
         let now = format!("{bound}={most}");
         report.compare("sockets", key, &now, &format!("{wanted} or more"), most >= i64::from(wanted), &mend);
+    }
+    let backlog = network.socket_listen_backlog_size;
+    if (0..BACKLOG_OF_A_CROWD).contains(&backlog) {
+        let now = format!("{backlog} wait to be accepted at most; thousands that come back together wait for seconds");
+        report.note("sockets", "clients at once", &now, "socket.listen.backlog.size=4096");
     }
     for (tcp, core) in [("net.ipv4.tcp_rmem", "net.core.rmem_max"), ("net.ipv4.tcp_wmem", "net.core.wmem_max")] {
         if let (Some(own), Some(most)) = (kernel(tcp), kernel(core)) {

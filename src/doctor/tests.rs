@@ -139,6 +139,15 @@ fn the_report_judges_disks_sockets_and_memory() {
 }
 
 #[test]
+fn kafkas_backlog_of_50_is_told_and_a_large_one_is_not() {
+    let told = |backlog: &str| {
+        let report = Machine::tuned().report(&config(&[("socket.listen.backlog.size", backlog)]));
+        report.findings.iter().find(|finding| finding.what == "clients at once").map(|finding| finding.verdict)
+    };
+    assert_eq!((told("50"), told("1023"), told("1024")), (Some(Verdict::Note), Some(Verdict::Note), None));
+}
+
+#[test]
 fn a_report_is_text_json_and_an_exit_code() {
     let mut report = Report::default();
     report.compare("a", "x", "1", "1", true, "nothing");

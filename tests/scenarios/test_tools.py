@@ -350,28 +350,37 @@ def test_each_reads_what_the_other_wrote(kafka, server, codec):
     assert len(keyed["rust"]) == 51
 
 
-def test_an_interrupted_consumer_commits_and_leaves_its_group(server):
-    command = [str(CORELOG), "console-consumer", *server, "--topic", "plain", "--group", "stopped", "--from-beginning"]
+PROTOCOLS = pytest.mark.parametrize("protocol", ["classic", "consumer"])
+
+
+@PROTOCOLS
+def test_an_interrupted_consumer_commits_and_leaves_its_group(server, protocol):
+    group = f"stopped-{protocol}"
+    command = [str(CORELOG), "console-consumer", *server, "--topic", "plain", "--group", group, "--from-beginning",
+               "--command-property", f"group.protocol={protocol}"]
     consumer = Running(command, "console-consumer")
     try:
         consumer.wait_until(lambda: len(consumer.lines) == 20, "20 records")
-        state = json.loads(ours("consumer-groups", *server, "--describe", "--group", "stopped", "--json").out)[0]
+        state = json.loads(ours("consumer-groups", *server, "--describe", "--group", group, "--json").out)[0]
         assert (state["state"], len(state["members"])) == ("Stable", 1), state
         consumer.process.send_signal(signal.SIGINT)
         assert consumer.process.wait(10) == 0
     finally:
         consumer.kill()
-    state = json.loads(ours("consumer-groups", *server, "--describe", "--group", "stopped", "--json").out)[0]
+    state = json.loads(ours("consumer-groups", *server, "--describe", "--group", group, "--json").out)[0]
     assert (state["state"], state["members"]) == ("Empty", []), state
     assert [row["lag"] for row in state["offsets"]] == [0, 0, 0], state
 
 
-def test_two_members_share_a_group(server):
-    command = [str(CORELOG), "console-consumer", *server, "--topic", "plain", "--group", "shared"]
+@PROTOCOLS
+def test_two_members_share_a_group(server, protocol):
+    name = f"shared-{protocol}"
+    command = [str(CORELOG), "console-consumer", *server, "--topic", "plain", "--group", name, "--command-property",
+               f"group.protocol={protocol}"]
     members = [Running(command, f"member {n}") for n in range(2)]
     try:
         def shares():
-            group = json.loads(ours("consumer-groups", *server, "--describe", "--group", "shared", "--json").out or "[]")
+            group = json.loads(ours("consumer-groups", *server, "--describe", "--group", name, "--json").out or "[]")
             return sorted(len(member["assignment"]) for member in group[0]["members"]) if group else []
 
         end = 40

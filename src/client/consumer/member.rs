@@ -39,11 +39,13 @@ pub struct MemberConfig {
     pub heartbeat_interval: Duration,
     /// `max.poll.interval.ms`: how long a rebalance waits for members.
     pub rebalance_timeout: Duration,
+    /// `group.remote.assignor`, of the consumer protocol.
+    pub assignor: Option<String>,
 }
 
-/// A member of a group.
+/// A member of a group in the classic protocol.
 #[derive(Debug)]
-pub struct Member {
+pub struct ClassicMember {
     config: MemberConfig,
     topics: BTreeSet<String>,
     id: Str,
@@ -53,7 +55,7 @@ pub struct Member {
     joined: bool,
 }
 
-impl Member {
+impl ClassicMember {
     /// Belongs to nothing yet.
     pub fn new(config: MemberConfig) -> Self {
         Self {

@@ -53,7 +53,7 @@ impl Reading {
         let now = clock::mono();
         let mut reading = Self {
             consumer: Consumer::new(cluster, config),
-            member: member.map(Member::new),
+            member,
             wanted,
             patience: arguments.timeout_ms.and_then(|ms| u64::try_from(ms).ok()).map(Duration::from_millis),
             auto_commit: commits.then_some(interval),
@@ -284,14 +284,16 @@ impl Settings<'_> {
         })
     }
 
-    fn member(&self, group: &str) -> Result<MemberConfig, ToolError> {
-        self.one_of("group.protocol", "classic", &[("classic", ())])?;
-        Ok(MemberConfig {
+    fn member(&self, group: &str) -> Result<Member, ToolError> {
+        let consumer = self.one_of("group.protocol", "classic", &[("classic", false), ("consumer", true)])?;
+        let config = MemberConfig {
             group: group.to_owned(),
             instance_id: self.properties.get("group.instance.id").cloned(),
             session_timeout: self.ms("session.timeout.ms", 45_000)?,
             heartbeat_interval: self.ms("heartbeat.interval.ms", 3_000)?,
             rebalance_timeout: self.ms("max.poll.interval.ms", 300_000)?,
-        })
+            assignor: self.properties.get("group.remote.assignor").cloned(),
+        };
+        Ok(Member::new(config, consumer))
     }
 }
