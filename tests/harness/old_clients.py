@@ -53,7 +53,7 @@ CLIENTS = {
     "aiokafka-0.8.0": OldClient([PYTHON, PROGRAMS / "aiokafka_client.py"], ALL, {"PYTHONPATH": str(LIBRARIES / "aiokafka-0.8.0")}),
     "kafka-go-0.4.47": OldClient([LIBRARIES / "kafka-go-0.4.47"], ALL, beyond_kafka_4=True),  # JoinGroup v1
     "kafka-go-0.4.51": OldClient([LIBRARIES / "kafka-go-0.4.51"], ALL),
-    "sarama-1.29.1": OldClient([LIBRARIES / "sarama-1.29.1"], ALL),
+    "sarama-1.29.1": OldClient([LIBRARIES / "sarama-1.29.1"], ALL, beyond_kafka_4=True),  # OffsetCommit v1
     "kafkajs-2.2.4": OldClient(
         ["node", PROGRAMS / "kafkajs.js"], ALL, {"NODE_PATH": str(LIBRARIES / "kafkajs-2.2.4" / "node_modules")}
     ),
