@@ -22,6 +22,11 @@ def outcomes(report):
     return found
 
 
+def unsaid(others):
+    """What the page does not say of tests that another broker's report has: they passed, or are skipped on both."""
+    return {test: "skipped" if outcome == "skipped" else "passed" for test, outcome in others.items()}
+
+
 def counted(results):
     kinds = [k for k in ("passed", "failed", "skipped") if k in results.values()]
     return ", ".join(f"{list(results.values()).count(k)} {k}" for k in kinds)
@@ -53,7 +58,7 @@ def main(results, page):
         cells = [counted(ran[b]) or counts.get((suite, b), "not run") for b in BROKERS]
         rows.append(f"| {suite} | {what} | {cells[0]} | {cells[1]} |")
         # Of what was not run again, the page has only what did not pass.
-        told = {b: ran[b] or {**dict.fromkeys(ran[other], "passed"), **known.get((suite, b), {})} for b, other in zip(BROKERS, BROKERS[::-1])}
+        told = {b: ran[b] or {**unsaid(ran[other]), **known.get((suite, b), {})} for b, other in zip(BROKERS, BROKERS[::-1])}
         for test in sorted({**told[BROKERS[0]], **told[BROKERS[1]]}):
             each = [told[b].get(test, "not asked") if (suite, b) in counts or ran[b] else "not run" for b in BROKERS]
             if each[0] == each[1] == "passed" or "skipped" in each and len(set(each)) == 1:
