@@ -103,6 +103,8 @@ PY
   count "$suite" "${counts% *}" "${counts#* }"
 }
 
+# Built for tests: link-time optimisation takes minutes more.
+export CARGO_PROFILE_RELEASE_LTO=off
 step "packages" packages
 # What is fetched comes while the compiler works.
 (python_packages) >"$logs/python-packages.log" 2>&1 & python=$!
