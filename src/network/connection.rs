@@ -1,7 +1,7 @@
 //! One connection: a reader that starts requests in order, a writer that answers in that order.
 
 use super::frame::{Assembler, SIZE_BYTES, Step};
-use super::home::Stay;
+use super::home::{self, Stay};
 use super::pending::{InFlight, Pending};
 use super::send;
 use crate::api::{self, Close, ConnectionInfo, Part, Reply, Started};
@@ -41,6 +41,8 @@ pub struct Connection {
     stay: Stay,
     pending: Pending,
     last_active: Cell<Instant>,
+    /// After so many requests for one core's partitions a better place is looked for.
+    look_again_at: Cell<u32>,
 }
 
 /// Why nothing more is read.
@@ -55,7 +57,8 @@ impl Connection {
     /// Wraps an accepted socket.
     pub fn new(stream: Stream, info: ConnectionInfo, stay: Stay, now: Instant) -> Rc<Self> {
         let (info, pending) = (Rc::new(info), Pending::default());
-        Rc::new(Self { info, stream, stay, pending, last_active: Cell::new(now) })
+        let look_again_at = Cell::new(home::REQUESTS_BEFORE_MOVING);
+        Rc::new(Self { info, stream, stay, pending, last_active: Cell::new(now), look_again_at })
     }
 
     /// When a request last arrived or an answer last left; `None` while something is in flight.
@@ -94,29 +97,40 @@ impl Connection {
         None
     }
 
-    /// The core to go to now, if another one had better serve it.
-    async fn better_place(&self, shard: &Shard) -> Option<ShardIndex> {
-        let traffic = &self.info.traffic;
-        let (owner, requests) = traffic.owner()?;
-        let to = self.stay.next(owner, requests, |core| runtime::load_of(core.0))?;
+    /// The core that had better serve it, looked for now and then.
+    fn better_place(&self, shard: &Shard) -> Option<ShardIndex> {
+        let (owner, requests) = self.info.traffic.owner()?;
+        let look_at = self.look_again_at.get();
+        if requests < look_at {
+            if requests + home::REQUESTS_BEFORE_MOVING < look_at {
+                // They are counted anew, being for another core's partitions.
+                self.look_again_at.set(home::REQUESTS_BEFORE_MOVING);
+            }
+            return None;
+        }
         // What is to be done here at its end binds it to this core.
         if !shard.shared.config.move_connections || !self.info.ending.is_empty() {
             return None;
         }
-        // Fetches may wait long for their answers, writes do not.
-        if !self.pending.is_idle() && traffic.only_writes() {
+        let to = self.stay.next(owner, requests, |core| runtime::load_of(core.0));
+        // One that waits for its answers is asked again soon.
+        let pause = if to.is_some() { 1 } else { home::REQUESTS_BEFORE_MOVING };
+        self.look_again_at.set(requests.saturating_add(pause));
+        to
+    }
+
+    /// Whether it may leave now: nothing is in flight. Fetches may wait long for their answers, writes do not.
+    async fn may_leave(&self) -> bool {
+        if !self.pending.is_idle() && self.info.traffic.only_writes() {
             self.pending.until_idle().await;
         }
-        self.pending.is_idle().then_some(to)
+        self.pending.is_idle()
     }
 
     async fn read(self: Rc<Self>, shard: &Rc<Shard>) -> Result<End, String> {
         let network = &shard.shared.config.network;
         let mut assembler = Assembler::new(network.socket_request_max_bytes, LARGE_FRAME_BYTES);
         loop {
-            if let Some(to) = self.better_place(shard).await {
-                return Ok(End::Leaves(to, assembler.into_rest()));
-            }
             let step = assembler.next_step().map_err(|e| e.to_string())?;
             let frame = match step {
                 Step::Frame(frame) => frame,
@@ -129,6 +143,11 @@ impl Connection {
                         return Ok(End::Closed);
                     }
                     assembler.push(chunk);
+                    if let Some(to) = self.better_place(shard)
+                        && self.may_leave().await
+                    {
+                        return Ok(End::Leaves(to, assembler.into_rest()));
+                    }
                     continue;
                 }
                 Step::Large { len, arrived } => self.stream.recv_exact(len, arrived).await.map_err(|e| quiet(&e))?,

@@ -1,17 +1,17 @@
 //! On which core a connection had better be served (pure).
 //!
 //! A connection whose partitions all belong to another core moves there: each of its requests costs a hop less. It does so
-//! only while that core has time, because receiving and sending is most of a request's work and would else crowd one core
-//! while another is idle; and where a core is crowded all the same, connections that came go back.
+//! only while that core has time, or no less than the one it is on: receiving and sending is most of a request's work and would
+//! else crowd one core while another is idle. Where a core is crowded all the same, connections that came go back.
 
 use crate::shard::ShardIndex;
 
 /// Requests in a row for partitions of one other core before a connection moves there; twice as many after each move, so
 /// that a client that changes its partitions now and then does not travel all the time.
-const REQUESTS_BEFORE_MOVING: u32 = 64;
+pub const REQUESTS_BEFORE_MOVING: u32 = 64;
 /// No more is asked of one that moved often.
 const DOUBLINGS_MAX: u32 = 8;
-/// A core with more load, as a part of a CPU, takes nobody.
+/// A core with more load, as a part of a CPU, takes only who comes from a core with even more.
 const TAKES_UP_TO: f64 = 0.5;
 /// From this load on a core sends away who came.
 const CROWDED_FROM: f64 = 0.85;
@@ -47,15 +47,15 @@ impl Stay {
         load: impl Fn(ShardIndex) -> Option<f64>,
     ) -> Option<ShardIndex> {
         let patience = REQUESTS_BEFORE_MOVING << self.moves.min(DOUBLINGS_MAX);
-        if requests < patience || !requests.is_multiple_of(REQUESTS_BEFORE_MOVING) {
+        if requests < patience || (owner == self.here && self.home == self.here) {
             return None;
         }
-        let has_time = |core| load(core).is_some_and(|load| load <= TAKES_UP_TO);
+        let here = load(self.here)?;
         if owner != self.here {
-            return has_time(owner).then_some(owner);
+            return load(owner).is_some_and(|there| there <= here.max(TAKES_UP_TO)).then_some(owner);
         }
-        let crowded = self.home != self.here && load(self.here).is_some_and(|load| load >= CROWDED_FROM);
-        (crowded && has_time(self.home)).then_some(self.home)
+        let home_has_time = || load(self.home).is_some_and(|home| home <= TAKES_UP_TO);
+        (here >= CROWDED_FROM && home_has_time()).then_some(self.home)
     }
 }
 
@@ -75,8 +75,8 @@ mod tests {
         let stay = Stay::new(A);
         assert_eq!(stay.next(B, 63, loads(0.1, 0.1)), None, "too early");
         assert_eq!(stay.next(B, 64, loads(0.1, 0.1)), Some(B));
-        assert_eq!(stay.next(B, 65, loads(0.1, 0.1)), None, "asked now and then only");
         assert_eq!(stay.next(B, 64, loads(0.1, 0.6)), None, "no time there");
+        assert_eq!(stay.next(B, 64, loads(0.7, 0.6)), Some(B), "less here");
         assert_eq!(stay.next(B, 64, |_| None), None, "nobody knows");
         assert_eq!(stay.next(A, 64, loads(0.1, 0.1)), None, "it is there");
     }
@@ -87,7 +87,7 @@ mod tests {
         assert_eq!(stay.next(A, 64, loads(0.0, 0.0)), None);
         assert_eq!(stay.next(A, 128, loads(0.0, 0.0)), Some(A));
         let often = Stay { moves: 1000, ..stay };
-        assert_eq!(often.next(A, 64 << 7, loads(0.0, 0.0)), None);
+        assert_eq!(often.next(A, (64 << 8) - 1, loads(0.0, 0.0)), None);
         assert_eq!(often.next(A, 64 << 8, loads(0.0, 0.0)), Some(A));
     }
 
