@@ -3,10 +3,11 @@
 use bytes::Bytes;
 use corelog::base::{Offset, ProducerEpoch, ProducerId, TimestampMs};
 use corelog::protocol::messages::{
-    CreateTopicsRequest, CreateTopicsResponse, DeleteTopicsRequest, DeleteTopicsResponse, FetchRequest, FetchResponse,
-    IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse, ListOffsetsRequest, ListOffsetsResponse,
-    ProduceRequest, ProduceResponse, RequestHeader, create_topics_request, delete_topics_request, fetch_request,
-    incremental_alter_configs_request, list_offsets_request, produce_request,
+    CreatePartitionsRequest, CreatePartitionsResponse, CreateTopicsRequest, CreateTopicsResponse, DeleteTopicsRequest,
+    DeleteTopicsResponse, FetchRequest, FetchResponse, IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse,
+    ListOffsetsRequest, ListOffsetsResponse, ProduceRequest, ProduceResponse, RequestHeader, create_partitions_request,
+    create_topics_request, delete_topics_request, fetch_request, incremental_alter_configs_request,
+    list_offsets_request, produce_request,
 };
 use corelog::protocol::{ApiKey, Message, Records, Str, decode_all, encode_to_bytes};
 use corelog::record::rebuild::{Packing, rebuild};
@@ -20,6 +21,9 @@ const PRODUCE_VERSION: i16 = 9;
 /// Of the fetches below.
 pub const FETCH_VERSION: i16 = 12;
 const CREATE_VERSION: i16 = 5;
+const PARTITIONS_VERSION: i16 = 1;
+/// Brokers refuse 10,000 at once: that is more than a batch of their metadata log may hold.
+const PARTITIONS_AT_ONCE: i32 = 5000;
 const DELETE_VERSION: i16 = 5;
 const OFFSETS_VERSION: i16 = 2;
 const ALTER_VERSION: i16 = 0;
@@ -82,9 +86,10 @@ pub fn create_topic_with(address: SocketAddr, name: &str, partitions: i32, own: 
     let configs = own.iter().chain(&[("retention.ms", "-1")]).map(|(key, value)| {
         create_topics_request::CreatableTopicConfig { name: (*key).into(), value: Some((*value).into()) }
     });
+    let at_first = partitions.min(PARTITIONS_AT_ONCE);
     let topic = create_topics_request::CreatableTopic {
         name: name.into(),
-        num_partitions: partitions,
+        num_partitions: at_first,
         replication_factor: 1,
         configs: configs.collect(),
         ..Default::default()
@@ -93,8 +98,26 @@ pub fn create_topic_with(address: SocketAddr, name: &str, partitions: i32, own: 
     let reply = call(address, &frame(ApiKey::CreateTopics, CREATE_VERSION, &request)?)?;
     let reply: CreateTopicsResponse = parse(ApiKey::CreateTopics, CREATE_VERSION, &reply)?;
     match reply.topics.first() {
-        Some(topic) if topic.error_code == 0 => await_leaders(address, name, partitions),
-        topic => Err(io::Error::other(format!("create {name}: {topic:?}"))),
+        Some(topic) if topic.error_code == 0 => {}
+        topic => return Err(io::Error::other(format!("create {name}: {topic:?}"))),
+    }
+    let mut there = at_first;
+    while there < partitions {
+        there = partitions.min(there + PARTITIONS_AT_ONCE);
+        more_partitions(address, name, there)?;
+    }
+    await_leaders(address, name, partitions)
+}
+
+/// Raises the number of a topic's partitions.
+fn more_partitions(address: SocketAddr, name: &str, count: i32) -> io::Result<()> {
+    let topic = create_partitions_request::CreatePartitionsTopic { name: name.into(), count, assignments: None };
+    let request = CreatePartitionsRequest { topics: vec![topic], timeout_ms: 100_000, validate_only: false };
+    let (api, version) = (ApiKey::CreatePartitions, PARTITIONS_VERSION);
+    let reply: CreatePartitionsResponse = parse(api, version, &call(address, &frame(api, version, &request)?)?)?;
+    match reply.results.first() {
+        Some(topic) if topic.error_code == 0 => Ok(()),
+        topic => Err(io::Error::other(format!("more partitions of {name}: {topic:?}"))),
     }
 }
 

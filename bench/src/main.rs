@@ -7,6 +7,7 @@ mod bare;
 mod campaign;
 mod cgroup;
 mod child;
+mod client;
 mod compressed;
 mod cpu;
 mod echo;
@@ -59,6 +60,8 @@ enum Command {
     Floor(floor::Args),
     /// Echo of 100 bytes over 64 connections: bare io_uring against corelog's runtime; and the runtime idle.
     Echo(echo::Args),
+    /// What the load itself costs: GB and requests that one core drives.
+    Client(client::Args),
     /// Time from the start of a server to its first connection, its memory, and its CPU then.
     Start(start::Args),
     /// Recovery of a log after an unclean stop, from the page cache: GB/s on one core.
@@ -93,6 +96,7 @@ fn main() {
         Command::Ratios(args) => ratios::run(&args),
         Command::Floor(args) => floor::run(&args),
         Command::Echo(args) => echo::run(&args),
+        Command::Client(args) => client::run(&args),
         Command::Start(args) => start::run(&args),
         Command::Recovery(args) => recovery::run(&args),
         Command::Compressed(args) => compressed::run(&args),

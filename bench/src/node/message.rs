@@ -92,9 +92,7 @@ impl Line {
 
     /// Says something.
     pub fn send<M: Serialize>(&mut self, message: &M) -> io::Result<()> {
-        let mut line = serde_json::to_vec(message)?;
-        line.push(b'\n');
-        self.writer.write_all(&line)
+        send(&self.writer, message)
     }
 
     /// Waits until something is said.
@@ -116,4 +114,11 @@ impl Line {
             io::Error::other(format!("what it says is no message ({error}): {begin:?}"))
         })
     }
+}
+
+/// Says something over a socket.
+pub fn send<M: Serialize>(mut socket: &TcpStream, message: &M) -> io::Result<()> {
+    let mut line = serde_json::to_vec(message)?;
+    line.push(b'\n');
+    socket.write_all(&line)
 }

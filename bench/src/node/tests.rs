@@ -91,6 +91,24 @@ fn a_node_that_dies_or_talks_rubbish_is_named() {
 }
 
 #[test]
+fn a_node_that_goes_is_noticed_while_the_others_are_at_work() {
+    let goes = served_by(|socket| {
+        let mut line = Line::of(socket, SILENCE_MAX).unwrap();
+        let _: Task = line.receive().unwrap();
+        line.send(&Said::Connected).unwrap();
+        let _: Said = line.receive().unwrap();
+        line.send(&Said::Measuring).unwrap();
+    });
+    let args = ["small", "--rate=100", "--connections=2", "--seconds=30"].map(str::to_owned);
+    let target = Target { address: broker(), gauge: Gauge::Nothing, data: None, until_listening: None };
+    let began = std::time::Instant::now();
+    let ground = Ground { topics: vec!["t".to_owned()] };
+    let error = load(&[node(), goes], &args, &target, &ground, &Quiet).err().unwrap().to_string();
+    assert!(error.contains(&format!("node {goes}")), "{error}");
+    assert!(began.elapsed() < Duration::from_secs(20), "the run of the other takes 30 s and more");
+}
+
+#[test]
 fn nothing_of_a_histogram_is_lost_on_the_wire() {
     let mut latency = crate::load::histogram().unwrap();
     (0..2000_u64).for_each(|n| latency.record(n * n * 1000).unwrap());

@@ -12,6 +12,9 @@ use std::collections::BTreeMap;
 use std::io;
 use std::time::{Duration, Instant};
 
+/// From the last connection to when nothing is measured to happen.
+const SETTLE: Duration = Duration::from_secs(5);
+
 /// Flags of `idle`.
 #[derive(clap::Args, Clone, Debug)]
 pub struct Idle {
@@ -42,8 +45,8 @@ impl Work for Idle {
             connections.push(connection);
         }
         gate.connected()?;
-        // What came with the connections is over.
-        pause(Duration::from_secs(1))?;
+        // What came with the connections is over: buffers that go back after some seconds too.
+        pause(SETTLE)?;
         gate.measuring()?;
         let begun = Instant::now();
         pause(Duration::from_secs_f64(self.seconds.max(0.1)))?;
