@@ -17,7 +17,7 @@ class Known(NamedTuple):
 
 HASHED = "a resource that is wrong in two ways: which one is told is chance (a hash table's order)"
 UNHEARD = "Apache Kafka's coordinator has not heard of the topic yet"
-WHOSE = "which of two members gets what is chance (a hash table's order, and ids of topics)"
+WHOSE = "which of two members gets what is chance (a hash table's order, ids of topics), and when a pattern is looked up between their joins"
 REFUSAL = r"""["'](Can't|Invalid value|Configuration|Unknown|Error due|Null value).*"""
 
 KNOWN = [
@@ -54,7 +54,7 @@ KNOWN = [
     Known(88, r"(Active|Standby)(Tasks|Partitions)|EndpointInformationEpoch", WHOSE, "'kk", ends=True),
     Known(89, r"(Active|Standby)Tasks|MemberEpoch|GroupState", WHOSE, "'kk", ends=True),
     Known(68, r"Assignment|MemberEpoch", WHOSE, "'pp", ends=True),
-    Known(69, r"Assignment|MemberEpoch|GroupState", WHOSE, "'pp", ends=True),
+    Known(69, r"Assignment|Epoch|GroupState", WHOSE, "'pp", ends=True),
     Known(79, r"ErrorCode: -1, 0", "Apache Kafka fails inside over a range of which the member has a part", ends=True),
     Known(90, r"StartOffset: -?\d+, ", "what a member leaves behind, and how far the start has moved, is written some time after the answer, on either broker", "'r"),
     Known(78, r"Responses\[\] [01], [01]|Records", "whether a fetch finds what its own request releases is chance", r"'AcknowledgeTypes': \[[^]]*2", ends=True),
