@@ -96,14 +96,16 @@ fn traffic(broker: &Broker) -> usize {
     // A heartbeat's sort of error: of the request as a whole.
     let joined: JoinGroupResponse = wire.call(&JoinGroupRequest { group_id: "".into(), ..Default::default() }, 5);
     assert_ne!(joined.error_code, 0);
-    commit(&mut wire);
+    commit(&mut wire, "metered", 1, 1);
     bytes
 }
 
-fn commit(wire: &mut crate::support::Wire) {
+fn commit(wire: &mut crate::support::Wire, topic: &str, partitions: i32, committed_offset: i64) {
     use offset_commit_request::{OffsetCommitRequestPartition, OffsetCommitRequestTopic};
-    let partition = OffsetCommitRequestPartition { partition_index: 0, committed_offset: 1, ..Default::default() };
-    let topic = OffsetCommitRequestTopic { name: "metered".into(), partitions: vec![partition], ..Default::default() };
+    let partition =
+        |partition_index| OffsetCommitRequestPartition { partition_index, committed_offset, ..Default::default() };
+    let partitions = (0..partitions).map(partition).collect();
+    let topic = OffsetCommitRequestTopic { name: topic.into(), partitions, ..Default::default() };
     let request = OffsetCommitRequest {
         group_id: "readers".into(),
         generation_id_or_member_epoch: -1,
@@ -116,7 +118,7 @@ fn commit(wire: &mut crate::support::Wire) {
         let find = corelog::protocol::messages::FindCoordinatorRequest { key: "readers".into(), ..Default::default() };
         let _: corelog::protocol::messages::FindCoordinatorResponse = wire.call(&find, 3);
         let done: OffsetCommitResponse = wire.call(&request, 7);
-        if done.topics[0].partitions[0].error_code == 0 {
+        if done.topics[0].partitions.iter().all(|partition| partition.error_code == 0) {
             return;
         }
         assert!(began.elapsed() < DEADLINE, "{done:?}");
@@ -164,6 +166,24 @@ fn a_scrape_tells_what_was_done_and_everything_the_dashboard_asks_for() {
             assert!(families.contains_key(name.as_str()), "{file} asks for {name}, which no scrape has");
         }
     }
+}
+
+/// More offsets than are copied at once: none is lost between the steps.
+#[test]
+fn a_group_of_many_partitions_is_told_whole() {
+    let broker = Broker::start();
+    if !broker.is_corelog() {
+        return;
+    }
+    let mut wire = broker.connect();
+    wire.create_topic_of("wide", 1100);
+    commit(&mut wire, "wide", 1100, 0);
+    let (_, _, text) = get(admin_of(&broker), "/metrics");
+    exposition::check(&text);
+    let lines = |name: &str| text.lines().filter(|line| line.starts_with(name)).count();
+    assert_eq!(lines("kafka_consumergroup_current_offset{consumergroup=\"readers\",topic=\"wide\""), 1100);
+    assert_eq!(lines("kafka_consumergroup_lag{consumergroup=\"readers\",topic=\"wide\""), 1100);
+    assert_eq!(value(&text, "corelog_metrics_group_offsets_left_out"), 0.0);
 }
 
 /// A scrape that asks for gzip gets the same families, in a tenth of the bytes; `HEAD` gets their length alone.
