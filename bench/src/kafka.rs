@@ -21,6 +21,8 @@ const PRODUCE_VERSION: i16 = 9;
 /// Of the fetches below.
 pub const FETCH_VERSION: i16 = 12;
 const CREATE_VERSION: i16 = 5;
+/// How long the leaders of a topic may take: Apache Kafka on a busy machine takes a minute for thousands of partitions.
+const LEADERS_MAX: Duration = Duration::from_secs(180);
 const PARTITIONS_VERSION: i16 = 1;
 /// Brokers refuse 10,000 at once: that is more than a batch of their metadata log may hold.
 const PARTITIONS_AT_ONCE: i32 = 5000;
@@ -136,7 +138,7 @@ fn await_leaders(address: SocketAddr, name: &str, partitions: i32) -> io::Result
         let wrong = reply.topics.iter().flat_map(|t| &t.partitions).find(|p| p.error_code != 0);
         match wrong {
             None => return Ok(()),
-            Some(p) if begun.elapsed() > Duration::from_secs(60) => {
+            Some(p) if begun.elapsed() > LEADERS_MAX => {
                 return Err(io::Error::other(format!("{name} has no leader: error {}", p.error_code)));
             }
             Some(_) => std::thread::sleep(Duration::from_millis(10)),
