@@ -47,7 +47,7 @@ KNOWN = [
     Known(76, r"MemberEpoch: 2, 3|Assignment.TopicPartitions\[\] 0, 1", "Apache Kafka has not made the state of the group's partition yet", "'r", ends=True),
     *(Known(key, r"\[\] \d+, \d+: without \[\], with \[\{'(Resource)?Name': 'd\d", "a topic that Metadata asked for comes later in Apache Kafka") for key in (35, 74)),
     Known(16, r"Groups\[\] \d, \d: without \[{'GroupId': 'n\d+', 'ProtocolType': 'share'}\], with \[\]", "a group that Apache Kafka made up for a refused AlterShareGroupOffsets is listed by chance"),
-    Known(88, r"Status\[\].StatusCode: 1, |Status\[\] 1, 0: without \[{'StatusCode': 1", UNHEARD, ends=True),
+    Known(88, r"Status\[\].StatusCode: 1, |Status\[\] 1, 0: without \[{'StatusCode': [13]", UNHEARD, ends=True),
     Known(88, r"ErrorCode: -1, 0", "Apache Kafka fails inside over a member with an endpoint while the topics do not fit", "'UserEndpoint': {|'EndpointInformationEpoch'", ends=True),
     Known(88, r"ErrorCode: -1, 130", "Apache Kafka fails inside over a topology of no parts", r"'Subtopologies': \[\]", ends=True),
     Known(88, r"^(Active|Standby|Warmup)Tasks: None, \[", "corelog tells a member that says it has less than it has once more what it has", "'ActiveTasks': "),
