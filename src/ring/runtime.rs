@@ -356,6 +356,36 @@ mod tests {
     }
 
     #[test]
+    fn the_core_does_not_sleep_on_what_a_background_task_has_just_woken() {
+        use crate::ring::mailbox::channel;
+        block_on_test(async {
+            let (ask, mut asked) = channel();
+            let (answer, mut answers) = channel();
+            let answering = spawn_background(async move {
+                while let Some(n) = asked.recv().await {
+                    if answer.send(n).is_err() {
+                        return;
+                    }
+                }
+            });
+            for n in 0..5_000u32 {
+                // In each place of the pump's turns.
+                for _ in 0..n % 67 {
+                    yield_now().await;
+                }
+                assert!(ask.send(n).is_ok());
+                let answered = async { answers.recv().await };
+                let given_up = async {
+                    sleep(Duration::from_secs(2)).await;
+                    None
+                };
+                assert_eq!(futures_lite::future::or(answered, given_up).await, Some(n));
+            }
+            drop(answering);
+        });
+    }
+
+    #[test]
     fn a_dropped_background_task_leaves_the_core_idle() {
         block_on_test(async {
             let task = spawn_background(async {

@@ -137,8 +137,10 @@ def test_unreadable_records_stop_their_partition_only_and_nothing_is_overwritten
         told = [line for line in broker.log.read_text().splitlines() if "cannot be loaded" in line]
         loaded = broker.log.read_text().count("groups loaded partition=\"__consumer_offsets-1\"")
         assert loaded == 1, "the others load once"
-        for line, offset, file in zip(sorted(told), (damaged_group, damaged_id), files, strict=True):
-            assert f"offset={offset}" in line and str(file) in line, line
+        assert len(told) == 2, told
+        for offset, file in zip((damaged_group, damaged_id), files, strict=True):
+            # Which partition is loaded first depends on their cores.
+            assert any(f"offset={offset} " in line and str(file) in line for line in told), told
     broker.stop()
     after = [file.read_bytes()[: len(old)] for file, old in zip(files, before)]
     sizes = [os.path.getsize(file) for file in files]
