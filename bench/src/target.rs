@@ -159,7 +159,8 @@ fn scrape(address: SocketAddr) -> io::Result<String> {
     const ANSWER_MAX: u64 = 64 << 20;
     let mut socket = TcpStream::connect_timeout(&address, Duration::from_secs(5))?;
     socket.set_read_timeout(Some(Duration::from_secs(10)))?;
-    write!(socket, "GET /metrics HTTP/1.0\r\nHost: {address}\r\nConnection: close\r\n\r\n")?;
+    // In one piece: who answers at its first and closes would reset the connection at the second.
+    socket.write_all(format!("GET /metrics HTTP/1.0\r\nHost: {address}\r\nConnection: close\r\n\r\n").as_bytes())?;
     let mut answer = Vec::new();
     socket.take(ANSWER_MAX).read_to_end(&mut answer)?;
     let answer = String::from_utf8_lossy(&answer).into_owned();

@@ -75,26 +75,30 @@ impl Connection {
     /// Serves until either side ends it, or it goes to another core.
     pub async fn serve(self: Rc<Self>, shard: Rc<Shard>) -> Option<(ShardIndex, Detached)> {
         let writer = runtime::spawn(self.clone().write(shard.clone()));
-        let end = match self.clone().read(&shard).await {
-            Ok(End::Leaves(to, rest)) => {
-                // Nothing is in flight; the last answer may still be on its way out.
-                self.pending.close();
-                writer.await;
-                match self.stream.detach(rest).await {
-                    Ok(detached) => return Some((to, detached)),
-                    Err(e) => self.warn(&shard, &e.to_string()),
-                }
-                self.close();
-                return None;
+        let leaves = match self.clone().read(&shard).await {
+            Ok(End::Leaves(to, rest)) => Some((to, rest)),
+            Ok(End::Closed) => None,
+            Err(why) => {
+                self.warn(&shard, &why);
+                None
             }
-            end => end,
         };
-        if let Err(why) = end {
-            self.warn(&shard, &why);
-        }
-        self.close();
+        let Some((to, rest)) = leaves else {
+            self.close();
+            writer.await;
+            return None;
+        };
+        // Nothing is in flight; the last answer may still be on its way out.
+        self.pending.close();
         writer.await;
-        None
+        match self.stream.detach(rest).await {
+            Ok(detached) => Some((to, detached)),
+            Err(e) => {
+                self.warn(&shard, &e.to_string());
+                self.close();
+                None
+            }
+        }
     }
 
     /// The core that had better serve it, looked for now and then.

@@ -58,11 +58,9 @@ impl Moved {
 
     /// What its requests are told of it on `shard`, where it arrives.
     pub fn arrive(self, shard: &Shard) -> (Detached, ConnectionInfo, Stay, Permit) {
-        let session = self.session.map(|(id, session)| {
-            // Where the id is taken, or there is no room, the client is told so at its next fetch and opens another.
-            shard.fetch_sessions.borrow_mut().put(id, session);
-            id
-        });
+        // Where the id is taken, or there is no room, the client is told so at its next fetch and opens another.
+        let put = |(id, session)| shard.fetch_sessions.borrow_mut().put(id, session).then_some(id);
+        let session = self.session.and_then(put);
         let info = ConnectionInfo {
             listener: self.listener,
             peer: self.peer,

@@ -30,9 +30,7 @@ pub(crate) struct Packing {
     cpus: Vec<usize>,
     /// Of `cpus`, from the first on.
     used: AtomicUsize,
-    /// CPU time of each core's thread in nanoseconds, as it last said itself.
-    spent: Vec<AtomicU64>,
-    /// How much of a CPU each core's thread used lately.
+    /// What each core's thread used of a CPU, as it last said itself.
     loads: Vec<Load>,
     /// Whether threads share CPUs.
     packs: bool,
@@ -46,7 +44,7 @@ struct Load {
     value: AtomicU64,
     /// When it last said so.
     at: AtomicU64,
-    /// Its CPU time then.
+    /// Its CPU time until then, in nanoseconds.
     spent: AtomicU64,
 }
 
@@ -121,7 +119,6 @@ impl Packing {
             loads: cpus.iter().map(|_| Load::default()).collect(),
             cpus: cpus.to_vec(),
             used: AtomicUsize::new(cpus.len()),
-            spent: cpus.iter().map(|_| AtomicU64::new(0)).collect(),
             watch: Mutex::default(),
         }
     }
@@ -133,13 +130,12 @@ impl Packing {
 
     /// Core `index` has used the CPU for `spent` nanoseconds since it began. Decides anew when it is time.
     fn look(&self, index: usize, spent: u64, now: Instant) {
-        self.spent[index].store(spent, Ordering::Relaxed);
         self.loads[index].note(spent, now);
         if !self.packs {
             return;
         }
         let mut watch = self.watch.lock().unwrap_or_else(PoisonError::into_inner);
-        let all = self.spent.iter().map(|spent| spent.load(Ordering::Relaxed)).sum();
+        let all = self.loads.iter().map(|load| load.spent.load(Ordering::Relaxed)).sum();
         let used = watch.decide(now, all, self.used.load(Ordering::Relaxed), self.cpus.len());
         self.used.store(used, Ordering::Relaxed);
     }

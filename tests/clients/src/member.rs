@@ -10,7 +10,9 @@ use rdkafka::error::KafkaError;
 use rdkafka::message::Message;
 use rdkafka::types::RDKafkaErrorCode;
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
+use std::collections::BTreeSet;
 use std::io::Write;
+use std::sync::Mutex;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -25,25 +27,44 @@ pub struct Member {
     commit_every: usize,
 }
 
-struct Told;
+/// What it owns, kept from what it is told.
+///
+/// Nothing may be asked of librdkafka's group thread while it closes (`assignment`, `position` and, inside of each
+/// rebalance, `rebalance_protocol`): a question that is under way when that thread ends is never answered. So partitions
+/// are given up before the consumer is closed, see [`Told::owns_nothing`].
+#[derive(Default)]
+struct Told {
+    owned: Mutex<BTreeSet<i32>>,
+}
+
+impl Told {
+    fn owns_nothing(&self) -> bool {
+        self.owned.lock().unwrap().is_empty()
+    }
+}
 
 impl ClientContext for Told {}
 
 impl ConsumerContext for Told {
-    fn post_rebalance(&self, consumer: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
-        match rebalance {
-            Rebalance::Error(error) => say(&format!("rebalance error {error}")),
-            Rebalance::Assign(_) | Rebalance::Revoke(_) => {
-                let mut owned: Vec<i32> = consumer
-                    .assignment()
-                    .map(|list| list.elements().iter().map(|element| element.partition()).collect())
-                    .unwrap_or_default();
-                owned.sort_unstable();
-                let owned: Vec<String> = owned.iter().map(i32::to_string).collect();
-                let word = if matches!(rebalance, Rebalance::Assign(_)) { "assigned" } else { "revoked" };
-                say(&format!("{word} {}", owned.join(",")));
+    fn post_rebalance(&self, _: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
+        let partitions = |list: &TopicPartitionList| -> BTreeSet<i32> {
+            list.elements().iter().map(|element| element.partition()).collect()
+        };
+        let mut owned = self.owned.lock().unwrap();
+        let word = match rebalance {
+            Rebalance::Error(error) => return say(&format!("rebalance error {error}")),
+            Rebalance::Assign(list) => {
+                owned.extend(partitions(list));
+                "assigned"
             }
-        }
+            Rebalance::Revoke(list) => {
+                let gone = partitions(list);
+                owned.retain(|partition| !gone.contains(partition));
+                "revoked"
+            }
+        };
+        let owned: Vec<String> = owned.iter().map(i32::to_string).collect();
+        say(&format!("{word} {}", owned.join(",")));
     }
 
     fn pre_rebalance(&self, consumer: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
@@ -92,7 +113,7 @@ impl Member {
             .set("enable.auto.commit", "false")
             .set("enable.auto.offset.store", "true")
             .set("auto.offset.reset", "earliest");
-        let consumer: BaseConsumer<Told> = config.create_with_context(Told)?;
+        let consumer: BaseConsumer<Told> = config.create_with_context(Told::default())?;
         consumer.subscribe(&[&self.topic])?;
         let done = asked_to_finish();
         let mut since_commit = 0;
@@ -117,6 +138,10 @@ impl Member {
         }
         commit(&consumer);
         consumer.unsubscribe();
+        while !consumer.context().owns_nothing() {
+            // What is fetched until then is for the next owner.
+            consumer.poll(Duration::from_millis(50));
+        }
         drop(consumer);
         say("left");
         Ok(())

@@ -147,6 +147,15 @@ impl World {
         self.end_next(Err(error));
     }
 
+    /// The oldest append, if there is one, is committed or fails.
+    pub fn append_ends(&mut self, fails: bool) {
+        match (self.writing.is_empty(), fails) {
+            (true, _) => {}
+            (false, true) => self.fail_next(ErrorCode::NotEnoughReplicas),
+            (false, false) => self.commit_next(),
+        }
+    }
+
     /// The outcome of the oldest append, and what fails with it.
     fn end_next(&mut self, outcome: Result<(), ErrorCode>) {
         self.told = self.writing.next(outcome, &mut self.log).into();

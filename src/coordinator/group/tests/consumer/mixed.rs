@@ -3,7 +3,6 @@
 //! (`World::step` checks that), and whenever the log has all, reading it gives what memory has.
 
 use super::support::*;
-use crate::base::ErrorCode;
 use crate::coordinator::group::tests::harness::{World, join_request};
 use crate::coordinator::group::{Answer, Request, Token};
 use crate::protocol::messages::consumer_group_describe_response::DescribedGroup;
@@ -180,10 +179,7 @@ impl Model {
             return self.world.commit_all();
         }
         if !self.world.writing.is_empty() {
-            match self.rng.random_ratio(1, 4) {
-                true => self.world.fail_next(ErrorCode::NotEnoughReplicas),
-                false => self.world.commit_next(),
-            }
+            self.world.append_ends(self.rng.random_ratio(1, 4));
         }
     }
 

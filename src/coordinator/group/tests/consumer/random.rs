@@ -4,7 +4,7 @@
 //! assigned. `World::step` checks the coordinator's own bookkeeping.
 
 use super::support::*;
-use crate::base::{ErrorCode, Uuid};
+use crate::base::Uuid;
 use crate::coordinator::group::Token;
 use crate::coordinator::group::tests::harness::World;
 use crate::protocol::messages::{ConsumerGroupHeartbeatRequest, ConsumerGroupHeartbeatResponse};
@@ -139,11 +139,7 @@ impl Model {
     }
 
     fn append_ends(&mut self) {
-        match (self.world.writing.is_empty(), self.rng.random_ratio(1, 3)) {
-            (true, _) => {}
-            (false, true) => self.world.fail_next(ErrorCode::NotEnoughReplicas),
-            (false, false) => self.world.commit_next(),
-        }
+        self.world.append_ends(self.rng.random_ratio(1, 3));
     }
 
     fn request(&self, index: usize) -> ConsumerGroupHeartbeatRequest {

@@ -4,7 +4,6 @@
 //! coordinator's own bookkeeping.
 
 use super::support::*;
-use crate::base::ErrorCode;
 use crate::coordinator::group::Token;
 use crate::coordinator::group::tests::consumer::{removed, topic};
 use crate::coordinator::group::tests::harness::World;
@@ -120,11 +119,7 @@ impl Model {
     }
 
     fn append_ends(&mut self) {
-        match (self.world.writing.is_empty(), self.rng.random_ratio(1, 3)) {
-            (true, _) => {}
-            (false, true) => self.world.fail_next(ErrorCode::NotEnoughReplicas),
-            (false, false) => self.world.commit_next(),
-        }
+        self.world.append_ends(self.rng.random_ratio(1, 3));
     }
 
     fn request(&self, index: usize) -> StreamsGroupHeartbeatRequest {
