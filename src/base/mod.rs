@@ -1,6 +1,7 @@
 //! The vocabulary every other module speaks: numbers with their own types, ids, error codes, time.
 //! Nothing here does I/O, allocates a thread or knows of a partition's life.
 
+pub mod duration;
 pub mod error_code;
 pub mod histogram;
 pub mod ids;

@@ -6,17 +6,13 @@ use std::collections::BTreeMap;
 
 /// A session must outlast the heartbeats.
 const KINDS: [&str; 3] = ["consumer", "share", "streams"];
-/// `share.auto.offset.reset` since a span of time before now.
-const BY_DURATION: &str = "by_duration:P";
 
 /// Checks all that is set for one group against the types, the broker's least and most, and what must fit together.
 /// The error names the key.
 pub fn validate(set: &BTreeMap<String, String>, broker: &Settings) -> Result<(), String> {
     for (key, text) in set {
         let definition = Table::group().get(key).ok_or_else(|| format!("Unknown group config name: {key}"))?;
-        if !text.starts_with(BY_DURATION) {
-            definition.parse(text)?;
-        }
+        definition.parse(text)?;
     }
     for key in Table::group().keys() {
         check_bounds(key.name, set, broker)?;
@@ -79,7 +75,7 @@ mod tests {
             ("consumer.heartbeat.interval.ms", "6000"),
             ("consumer.assignment.interval.ms", "0"),
             ("share.auto.offset.reset", "by_duration:PT1H"),
-            ("share.auto.offset.reset", "earliest"),
+            ("share.auto.offset.reset", " earliest"),
             ("share.delivery.count.limit", "10"),
             ("streams.num.standby.replicas", "2"),
         ] {
@@ -96,6 +92,8 @@ mod tests {
             (("share.delivery.count.limit", "11"), "group.share.max.delivery.count.limit"),
             (("streams.num.standby.replicas", "3"), "group.streams.max.standby.replicas"),
             (("consumer.session.timeout.ms", "soon"), "Invalid value soon"),
+            (("share.auto.offset.reset", "by_duration:Pfoo"), "Invalid value by_duration:Pfoo"),
+            (("share.auto.offset.reset", "by_duration:PT-1S"), "The value must be either 'earliest', 'latest' or"),
             (("consumer.sesion.timeout.ms", "1"), "Unknown group config name: consumer.sesion.timeout.ms"),
         ] {
             let why = check(&[pair]).unwrap_err();

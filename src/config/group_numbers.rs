@@ -1,10 +1,12 @@
-//! What the numbers of consumer groups (`group.consumer.*`) and streams groups (`group.streams.*`) have in common: each
-//! interval has a least and a most that a group may set for itself.
+//! What the numbers of consumer groups (`group.consumer.*`), share groups (`group.share.*`) and streams groups
+//! (`group.streams.*`) have in common: each interval has a least and a most that a group may set for itself.
 
 use super::settings::Settings;
 
-/// The intervals that both have.
-const INTERVALS: [&str; 3] = ["session.timeout.ms", "heartbeat.interval.ms", "assignment.interval.ms"];
+const HEARTBEAT: &str = "heartbeat.interval.ms";
+const SESSION: &str = "session.timeout.ms";
+/// The intervals that all have, in the order in which Kafka looks at them.
+const INTERVALS: [&str; 3] = [HEARTBEAT, SESSION, "assignment.interval.ms"];
 
 /// The keys below one prefix, and what contradicts itself among them (`GroupCoordinatorConfig`).
 pub(super) struct GroupNumbers<'s> {
@@ -32,28 +34,30 @@ impl<'s> GroupNumbers<'s> {
         ["", "min.", "max."].map(|bound| self.settings.number(&self.key(&format!("{bound}{name}"))))
     }
 
-    /// `least` must not be above `most`.
-    pub(super) fn at_most(&mut self, least: &str, most: &str) {
-        if self.number(least) > self.number(most) {
+    /// `most` must not be below `least`.
+    pub(super) fn at_least(&mut self, most: &str, least: &str) {
+        if self.number(most) < self.number(least) {
             self.told.push(format!("{} must be greater than or equal to {}", self.key(most), self.key(least)));
         }
     }
 
-    /// Each interval must lie within its bounds.
-    pub(super) fn intervals_within_bounds(&mut self) {
-        for name in INTERVALS {
-            let (min, max) = (format!("min.{name}"), format!("max.{name}"));
-            self.at_most(&min, &max);
-            self.at_most(&min, name);
-            self.at_most(name, &max);
+    /// The same, told the other way round.
+    pub(super) fn at_most(&mut self, least: &str, most: &str) {
+        if self.number(least) > self.number(most) {
+            self.told.push(format!("{} must be less than or equal to {}", self.key(least), self.key(most)));
         }
     }
 
-    /// A member must be able to send several heartbeats in its session.
-    pub(super) fn heartbeat_below_session(&mut self) {
-        let (heartbeat, session) = ("heartbeat.interval.ms", "session.timeout.ms");
-        if self.number(heartbeat) >= self.number(session) {
-            self.told.push(format!("{} must be less than {}", self.key(heartbeat), self.key(session)));
+    /// Each interval must lie within its bounds, and a member must be able to send several heartbeats in its session.
+    pub(super) fn intervals_within_bounds(&mut self) {
+        for name in INTERVALS {
+            let (min, max) = (format!("min.{name}"), format!("max.{name}"));
+            self.at_least(&max, &min);
+            self.at_least(name, &min);
+            self.at_most(name, &max);
+            if name == SESSION && self.number(HEARTBEAT) >= self.number(SESSION) {
+                self.told.push(format!("{} must be less than {}", self.key(HEARTBEAT), self.key(SESSION)));
+            }
         }
     }
 

@@ -4,7 +4,7 @@ use super::listeners::Listeners;
 use super::settings::Settings;
 use super::table::{KeyDef, Table, Treatment};
 use super::value::{Value, split_list};
-use super::{consumer_groups, streams_groups};
+use super::{consumer_groups, share, streams_groups};
 use std::collections::BTreeMap;
 
 type Keys = BTreeMap<String, String>;
@@ -161,6 +161,7 @@ pub(super) fn contradictions(settings: &Settings) -> Vec<String> {
         );
     }
     told.extend(consumer_groups::contradictions(settings));
+    told.extend(share::contradictions(settings));
     told.extend(streams_groups::contradictions(settings));
     told
 }

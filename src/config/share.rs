@@ -1,7 +1,9 @@
 //! Share groups: the broker's `group.share.*` and `share.coordinator.*` keys, and what a group's own configuration
 //! makes of them (`ShareGroupConfig`, `ShareCoordinatorConfig`, `GroupConfig`).
 
+use super::group_numbers::GroupNumbers;
 use super::settings::Settings;
+use crate::base::duration::iso_8601_ms;
 use std::collections::BTreeMap;
 
 /// The broker's numbers for share groups.
@@ -100,6 +102,17 @@ pub enum ShareOffsetReset {
     ByDuration(i64),
 }
 
+impl ShareOffsetReset {
+    /// `latest`, `earliest`, or `by_duration:` and a span of time that is not negative.
+    pub(super) fn of(text: &str) -> Option<Self> {
+        Some(match text {
+            "latest" => Self::Latest,
+            "earliest" => Self::Earliest,
+            _ => Self::ByDuration(iso_8601_ms(text.strip_prefix("by_duration:")?).filter(|ms| *ms >= 0)?),
+        })
+    }
+}
+
 /// One group's numbers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ShareGroupSettings {
@@ -147,6 +160,9 @@ impl ShareConfig {
     /// The numbers of a group that has set `own`.
     pub fn for_group(&self, own: &BTreeMap<String, String>) -> ShareGroupSettings {
         let get = |key: &str| own.get(key);
+        // Kept as they were given, with what Kafka does not mind around them.
+        let trimmed = |key: &str| get(key).map(|text| text.trim());
+        let reset = trimmed("share.auto.offset.reset").and_then(ShareOffsetReset::of);
         ShareGroupSettings {
             session_timeout_ms: self.session_timeout_ms.with(get("share.session.timeout.ms")),
             heartbeat_interval_ms: self.heartbeat_interval_ms.with(get("share.heartbeat.interval.ms")),
@@ -154,44 +170,30 @@ impl ShareConfig {
             delivery_count_limit: self.delivery_count_limit.with(get("share.delivery.count.limit")),
             record_lock_duration_ms: self.record_lock_duration_ms.with(get("share.record.lock.duration.ms")),
             partition_max_record_locks: self.partition_max_record_locks.with(get("share.partition.max.record.locks")),
-            auto_offset_reset: offset_reset(get("share.auto.offset.reset").map_or("latest", String::as_str)),
-            read_committed: get("share.isolation.level").is_some_and(|level| level == "read_committed"),
-            renew_enabled: get("share.renew.acknowledge.enable").is_none_or(|text| text != "false"),
+            auto_offset_reset: reset.unwrap_or(ShareOffsetReset::Latest),
+            read_committed: trimmed("share.isolation.level") == Some("read_committed"),
+            renew_enabled: trimmed("share.renew.acknowledge.enable")
+                .is_none_or(|text| !text.eq_ignore_ascii_case("false")),
         }
     }
 }
 
-fn offset_reset(text: &str) -> ShareOffsetReset {
-    match text.strip_prefix("by_duration:").and_then(duration_ms) {
-        Some(ms) => ShareOffsetReset::ByDuration(ms),
-        None if text == "earliest" => ShareOffsetReset::Earliest,
-        None => ShareOffsetReset::Latest,
+/// What contradicts itself among the numbers (`GroupCoordinatorConfig`, `ShareGroupConfig`).
+pub(super) fn contradictions(s: &Settings) -> Vec<String> {
+    let mut numbers = GroupNumbers::new(s, "group.share.");
+    numbers.intervals_within_bounds();
+    for (least, most) in [
+        ("delivery.count.limit", "max.delivery.count.limit"),
+        ("min.delivery.count.limit", "delivery.count.limit"),
+        ("partition.max.record.locks", "max.partition.max.record.locks"),
+        ("min.partition.max.record.locks", "partition.max.record.locks"),
+        ("min.record.lock.duration.ms", "record.lock.duration.ms"),
+        ("record.lock.duration.ms", "max.record.lock.duration.ms"),
+        ("max.size", "max.share.sessions"),
+    ] {
+        numbers.at_least(most, least);
     }
-}
-
-/// Reads `PnDTnHnMn.nS`; `None` for anything else.
-fn duration_ms(text: &str) -> Option<i64> {
-    let mut rest = text.strip_prefix('P')?;
-    let (mut total, mut in_time) = (0.0f64, false);
-    while !rest.is_empty() {
-        if let Some(time) = rest.strip_prefix('T') {
-            (rest, in_time) = (time, true);
-            continue;
-        }
-        let end = rest.find(|c: char| !(c.is_ascii_digit() || c == '.'))?;
-        let number: f64 = rest.get(..end)?.parse().ok()?;
-        let unit = rest.get(end..=end)?;
-        total += number
-            * match (unit, in_time) {
-                ("D", false) => 86_400_000.0,
-                ("H", true) => 3_600_000.0,
-                ("M", true) => 60_000.0,
-                ("S", true) => 1_000.0,
-                _ => return None,
-            };
-        rest = rest.get(end + 1..)?;
-    }
-    Some(total as i64)
+    numbers.told()
 }
 
 #[cfg(test)]
@@ -211,8 +213,8 @@ mod tests {
             ("share.delivery.count.limit", "99"),
             ("share.record.lock.duration.ms", "20000"),
             ("share.auto.offset.reset", "by_duration:P1DT2H3M4.5S"),
-            ("share.isolation.level", "read_committed"),
-            ("share.renew.acknowledge.enable", "false"),
+            ("share.isolation.level", " read_committed "),
+            ("share.renew.acknowledge.enable", "FALSE "),
         ];
         let own = own.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
         let own = config.for_group(&own);
@@ -223,12 +225,29 @@ mod tests {
     }
 
     #[test]
-    fn durations_are_read_as_written_in_iso_8601() {
-        for (text, ms) in [("PT1H", Some(3_600_000)), ("P2D", Some(172_800_000)), ("PT0.25S", Some(250))] {
-            assert_eq!(duration_ms(text), ms, "{text}");
-        }
-        for wrong in ["", "1H", "PT1", "P1H", "PTxS", "PT1D"] {
-            assert_eq!(duration_ms(wrong), None, "{wrong}");
+    fn numbers_that_do_not_fit_together_refuse_the_start() {
+        for (key, text, told) in [
+            ("session.timeout.ms", "44000", "session.timeout.ms must be greater than or equal to group.share.min."),
+            ("heartbeat.interval.ms", "15001", "heartbeat.interval.ms must be less than or equal to group.share.max."),
+            (
+                "assignment.interval.ms",
+                "15001",
+                "assignment.interval.ms must be less than or equal to group.share.max.",
+            ),
+            ("max.delivery.count.limit", "5", ""),
+            ("delivery.count.limit", "10", ""),
+            ("min.record.lock.duration.ms", "30000", ""),
+            ("record.lock.duration.ms", "60001", "max.record.lock.duration.ms must be greater than or equal to"),
+            ("record.lock.duration.ms", "14999", "record.lock.duration.ms must be greater than or equal to"),
+            ("partition.max.record.locks", "4001", "max.partition.max.record.locks must be greater than or equal to"),
+            ("max.share.sessions", "199", "max.share.sessions must be greater than or equal to group.share.max.size"),
+        ] {
+            let key = format!("group.share.{key}");
+            let why = Config::from_overrides(&[(&key, text)]).err().map(|error| error.to_string());
+            match why {
+                None => assert_eq!(told, "", "{key}={text}"),
+                Some(why) => assert!(!told.is_empty() && why.contains(&format!("group.share.{told}")), "{key}: {why}"),
+            }
         }
     }
 }

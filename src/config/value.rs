@@ -1,5 +1,7 @@
 //! A configuration value with its type, and the rule that says which values are allowed.
 
+use super::share::ShareOffsetReset;
+
 /// What kind of value a key takes (`org.apache.kafka.common.config.ConfigDef.Type`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ConfigType {
@@ -174,8 +176,11 @@ impl Valid {
                 if all || list.iter().all(|e| is_partition_and_broker(e)) { Ok(()) } else { Err(self.words()) }
             }
             (Self::AutoOffsetReset, Value::Text(text)) => {
-                let duration = text.strip_prefix("by_duration:").is_some_and(|d| d.starts_with('P') && d.len() > 2);
-                if duration || matches!(text.as_str(), "latest" | "earliest") { Ok(()) } else { Err(self.words()) }
+                if ShareOffsetReset::of(text).is_some() {
+                    return Ok(());
+                }
+                // As Kafka's validator has it, which names value and key a second time.
+                Err(format!("Invalid value `{text}` for configuration share.auto.offset.reset. {}", self.words()))
             }
             _ => Ok(()),
         }
@@ -210,7 +215,9 @@ impl Valid {
             Self::ThrottledReplicas => {
                 "Value must be the literal '*' or a list of replicas: [partitionId]:[brokerId],[partitionId]:[brokerId],...".into()
             }
-            Self::AutoOffsetReset => "Value must be latest, earliest or by_duration:PnDTnHnMn.nS".into(),
+            Self::AutoOffsetReset => {
+                "The value must be either 'earliest', 'latest' or of the format 'by_duration:<PnDTnHnMn.nS>'.".into()
+            }
         }
     }
 }

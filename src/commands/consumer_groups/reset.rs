@@ -2,8 +2,9 @@
 
 use super::super::Streams;
 use super::super::print::json;
-use super::time::{datetime, duration};
+use super::time::datetime;
 use super::{Arguments, Failure, group_ids, partitions_of};
+use crate::base::duration::iso_8601_ms;
 use crate::base::{ErrorCode, TopicPartition};
 use crate::client::offsets::{EARLIEST, LATEST};
 use crate::client::{ClientError, Cluster};
@@ -133,7 +134,7 @@ impl Reset<'_, '_> {
         }
         if let Some(text) = &arguments.by_duration {
             let wrong = || Failure::Said(format!("Text cannot be parsed to a Duration: {text}"));
-            let back = duration(text).ok_or_else(wrong)?;
+            let back = iso_8601_ms(text).ok_or_else(wrong)?;
             return self.at_time(&at(clock::now().wall.0.saturating_sub(back)));
         }
         if arguments.from_file.is_some() {

@@ -1,4 +1,4 @@
-//! Times and durations as people write them (ISO 8601).
+//! Times as people write them (ISO 8601).
 
 /// `2024-05-01T12:00:00.000`, UTC unless `Z`, `+hh`, `+hhmm` or `+hh:mm` follows: ms since 1970.
 pub fn datetime(text: &str) -> Option<i64> {
@@ -59,39 +59,6 @@ fn days_since_1970(year: i64, month: i64, day: i64) -> i64 {
     years + (1..month).map(|month| days_in(year, month)).sum::<i64>() + day - 1
 }
 
-/// `P1DT2H3M4.5S` in ms.
-pub fn duration(text: &str) -> Option<i64> {
-    let (negative, text) = match text.strip_prefix('-') {
-        Some(rest) => (true, rest),
-        None => (false, text),
-    };
-    let text = text.strip_prefix(['P', 'p'])?.to_ascii_uppercase();
-    let (days, time) = match text.split_once('T') {
-        Some((_, "")) => return None,
-        Some((days, time)) => (days, time),
-        None => (text.as_str(), ""),
-    };
-    let mut ms = 0.0;
-    let mut units = 0;
-    for (part, known) in
-        [(days, &[('D', 86_400_000.0)][..]), (time, &[('H', 3_600_000.0), ('M', 60_000.0), ('S', 1000.0)])]
-    {
-        let mut rest = part;
-        for (unit, size) in known {
-            if let Some((number, behind)) = rest.split_once(*unit) {
-                ms += number.parse::<f64>().ok()? * size;
-                rest = behind;
-                units += 1;
-            }
-        }
-        if !rest.is_empty() {
-            return None;
-        }
-    }
-    let ms = ms as i64;
-    (units > 0).then_some(if negative { -ms } else { ms })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -110,24 +77,6 @@ mod tests {
         ];
         for (text, ms) in table {
             assert_eq!(datetime(text), ms, "{text}");
-        }
-    }
-
-    #[test]
-    fn durations_are_read_as_java_reads_them() {
-        let table = [
-            ("PT0S", Some(0)),
-            ("P1D", Some(86_400_000)),
-            ("P1DT2H3M4.5S", Some(93_784_500)),
-            ("-PT1M", Some(-60_000)),
-            ("PT-1M", Some(-60_000)),
-            ("P", None),
-            ("PT", None),
-            ("1D", None),
-            ("PT1D", None),
-        ];
-        for (text, ms) in table {
-            assert_eq!(duration(text), ms, "{text}");
         }
     }
 }
