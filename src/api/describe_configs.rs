@@ -134,7 +134,12 @@ fn group(ctx: &RequestContext, image: &MetadataImage, name: &str) -> Vec<ConfigE
         }
         ConfigEntry {
             name: key.name.to_owned(),
-            value: set.cloned().or_else(|| synonyms.first().and_then(|first| first.value.clone())),
+            value: match (set, of_broker) {
+                (Some(value), _) => Some(value.clone()),
+                // The one in force, which need not be the one that was set.
+                (None, Some(entry)) => entry.value.clone(),
+                (None, None) => key.default.map(str::to_owned),
+            },
             kind: Some(key.kind),
             source: synonyms.first().map_or(ConfigSource::Default, |first| first.source),
             read_only: false,

@@ -94,7 +94,6 @@ pub fn acknowledge(
 ) -> impl Future<Output = Vec<Result<(), ShareError>>> + use<> {
     let image = ctx.shard.image();
     let type_max = if ctx.api_version >= 2 { RENEW } else { RENEW - 1 };
-    let may_renew = renew && ctx.shard.share_settings(&who.group).renew_enabled;
     let ids: Vec<TopicIdPartition> = asked.iter().map(|asked| asked.id).collect();
     let mut outcomes = Vec::with_capacity(asked.len());
     let mut items = Vec::with_capacity(asked.len());
@@ -102,7 +101,7 @@ pub fn acknowledge(
         // In Kafka's order: the topic, the acknowledgements, the partition.
         let refused = match missing(&image, &id) {
             Some(ErrorCode::UnknownTopicId) => Some(ErrorCode::UnknownTopicId),
-            _ if !is_sound(&batches, type_max, may_renew) => Some(ErrorCode::InvalidRequest),
+            _ if !is_sound(&batches, type_max, renew) => Some(ErrorCode::InvalidRequest),
             other => other,
         };
         if refused.is_none() {

@@ -4,8 +4,18 @@ use super::settings::Settings;
 use super::table::Table;
 use std::collections::BTreeMap;
 
-/// A session must outlast the heartbeats.
+/// Kinds of groups, as their keys begin.
 const KINDS: [&str; 3] = ["consumer", "share", "streams"];
+/// What has bounds, in the order in which Kafka looks at it.
+const BOUNDED: [&str; 7] = [
+    "heartbeat.interval.ms",
+    "session.timeout.ms",
+    "record.lock.duration.ms",
+    "delivery.count.limit",
+    "partition.max.record.locks",
+    "num.standby.replicas",
+    "assignment.interval.ms",
+];
 
 /// Checks all that is set for one group against the types, the broker's least and most, and what must fit together.
 /// The error names the key.
@@ -14,8 +24,10 @@ pub fn validate(set: &BTreeMap<String, String>, broker: &Settings) -> Result<(),
         let definition = Table::group().get(key).ok_or_else(|| format!("Unknown group config name: {key}"))?;
         definition.parse(text)?;
     }
-    for key in Table::group().keys() {
-        check_bounds(key.name, set, broker)?;
+    for kind in KINDS {
+        for name in BOUNDED {
+            check_bounds(kind, name, set, broker)?;
+        }
     }
     for kind in KINDS {
         let (session, heartbeat) = (format!("{kind}.session.timeout.ms"), format!("{kind}.heartbeat.interval.ms"));
@@ -38,12 +50,12 @@ fn number(key: &str, set: &BTreeMap<String, String>, broker: &Settings) -> Optio
     }
 }
 
-fn check_bounds(key: &str, set: &BTreeMap<String, String>, broker: &Settings) -> Result<(), String> {
-    let Some((kind, rest)) = key.split_once('.') else { return Ok(()) };
+fn check_bounds(kind: &str, name: &str, set: &BTreeMap<String, String>, broker: &Settings) -> Result<(), String> {
+    let key = format!("{kind}.{name}");
     // The one whose bound is named otherwise.
-    let rest = rest.strip_prefix("num.").unwrap_or(rest);
-    let Some(value) = number(key, set, broker) else { return Ok(()) };
-    if rest == "assignment.interval.ms" && !set.contains_key(key) {
+    let rest = name.strip_prefix("num.").unwrap_or(name);
+    let Some(value) = number(&key, set, broker) else { return Ok(()) };
+    if rest == "assignment.interval.ms" && !set.contains_key(&key) {
         return Ok(());
     }
     let bound = |which: &str| {

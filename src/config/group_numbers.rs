@@ -66,3 +66,20 @@ impl<'s> GroupNumbers<'s> {
         self.told
     }
 }
+
+/// Brings what was set while the broker ran within bounds that have changed since; a sentence for each that was without.
+pub(super) fn cap(settings: &mut Settings) -> Vec<String> {
+    let mut told = Vec::new();
+    for kind in ["consumer", "share", "streams"] {
+        let key = |bound: &str| format!("group.{kind}.{bound}assignment.interval.ms");
+        let [Some(value), Some(min), Some(max)] = ["", "min.", "max."].map(|bound| settings.int(&key(bound))) else {
+            continue;
+        };
+        let within = value.min(max).max(min);
+        // A bound is as valid as what it bounds.
+        if within != value && settings.put(&key(""), &within.to_string()).is_ok() {
+            told.push(format!("{} is {value}, outside of its bounds {min} to {max}: {within} holds", key("")));
+        }
+    }
+    told
+}

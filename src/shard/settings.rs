@@ -38,7 +38,11 @@ impl Shard {
     /// Puts the broker's settings in force as `image` has them.
     pub(super) fn settle(&self, image: &MetadataImage) {
         let (own, all) = image.broker_configs(self.shared.identity.node_id);
-        *self.live.borrow_mut() = Arc::new(LiveSettings::new(&self.shared.config, &own, &all));
+        let live = LiveSettings::new(&self.shared.config, &own, &all);
+        if self.index == CONTROLLER && live.capped != self.live.borrow().capped {
+            live.capped.iter().for_each(|told| tracing::warn!("{told}"));
+        }
+        *self.live.borrow_mut() = Arc::new(live);
     }
 
     /// Lets in as many connections as the settings say now. Those that are open stay.

@@ -72,6 +72,7 @@ impl AcknowledgementBatch {
 const NOT_FOUND: &str = "Batch record not found. The request batch offsets are not found in the cache.";
 const NOT_ACQUIRED: &str = "The offset cannot be acknowledged. The offset is not acquired.";
 const NOT_OWNER: &str = "Member is not the owner of offset";
+const NO_RENEWAL: &str = "Renewing acquisition locks is not enabled for the group.";
 const BEING_CHANGED: &str = "The record state is invalid. The acknowledgement of delivery could not be completed.";
 
 impl SharePartition {
@@ -110,6 +111,9 @@ impl SharePartition {
         self.check_known(batch)?;
         for (first, last, verdict) in batch.parts(batch.first.max(self.start)) {
             self.check_held(member, first, last)?;
+            if verdict == Verdict::Renew && !self.limits.renews {
+                return Err(AcknowledgeError::InvalidRecordState(NO_RENEWAL));
+            }
             for key in self.runs.isolate(first, last) {
                 match verdict {
                     Verdict::Becomes(state) => self.set_free(id, key, state, false),

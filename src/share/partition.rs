@@ -16,6 +16,8 @@ pub struct Limits {
     pub record_locks_max: i64,
     /// `share.record.lock.duration.ms`.
     pub lock_duration: Duration,
+    /// `share.renew.acknowledge.enable`: members may prolong locks.
+    pub renews: bool,
 }
 
 impl Limits {
@@ -99,7 +101,7 @@ impl SharePartition {
         Some(partition)
     }
 
-    /// The group's numbers changed; they hold from the next acquisition on.
+    /// The group's numbers changed; they hold from the next acquisition or renewal on.
     pub fn set_limits(&mut self, limits: Limits) {
         self.limits = limits;
     }

@@ -9,6 +9,7 @@ mod codec_support;
 mod exposition;
 mod faulty_files;
 mod fetch;
+mod group_settings;
 mod groups;
 mod moving;
 mod odd_batches;

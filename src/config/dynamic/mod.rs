@@ -13,6 +13,7 @@ pub(super) use keys::kind_of;
 
 use super::broker::Config;
 use super::cleaner::CleanerConfig;
+use super::group_numbers;
 use super::log_dirs::LogDirSettings;
 use super::settings::{ConfigSource, Settings};
 use super::table::Table;
@@ -53,6 +54,8 @@ pub struct LiveSettings {
     pub cleaner: CleanerConfig,
     /// Which log directories are cordoned, and how logs move between them.
     pub log_dirs: LogDirSettings,
+    /// A sentence for each number that was set within bounds which the broker has no longer.
+    pub capped: Vec<String>,
     own: Map,
     all: Map,
 }
@@ -62,13 +65,14 @@ impl LiveSettings {
     pub fn new(config: &Config, own: &Map, all: &Map) -> Self {
         let (own, all) = (heeded(own, false), heeded(all, true));
         let dynamic = Dynamic { own: &own, all: &all };
-        let settings = overlaid(&config.settings, dynamic);
+        let mut settings = overlaid(&config.settings, dynamic);
+        let capped = group_numbers::cap(&mut settings);
         let topic_defaults = TopicDefaults::in_force(&settings, &config.settings, dynamic)
             // Each value by itself is valid; what contradicts itself was refused, or another version let it in.
             .unwrap_or_else(|_| config.log_defaults.clone());
         let cleaner = CleanerConfig::of(&settings);
         let log_dirs = LogDirSettings::of(&config.log_dirs, &settings, dynamic);
-        Self { settings, topic_defaults, cleaner, log_dirs, own, all }
+        Self { settings, topic_defaults, cleaner, log_dirs, capped, own, all }
     }
 
     /// What is set for this broker, or for all, and heeded.

@@ -210,6 +210,11 @@ fn a_change_is_checked_as_kafka_checks_it() {
         ("max.connections.per.ip", "0", "max.connections.per.ip can be set to zero only"),
         ("max.connections.per.ip.overrides", "zz:x", "zz:x is not host:limit"),
         ("cordoned.log.dirs", "/nope", "Missing entries : /nope"),
+        (
+            "group.share.assignment.interval.ms",
+            "15001",
+            "group.share.assignment.interval.ms must be less than or equal to group.share.max.assignment.interval.ms",
+        ),
         ("log.local.retention.ms", "-1", "Value must not be -1 as log.retention.ms value is set as 604800000."),
         ("log.local.retention.ms", "999999999999", "Value must not be more than log.retention.ms property value"),
     ];
@@ -236,6 +241,21 @@ fn a_change_is_checked_as_kafka_checks_it() {
         assert_eq!(check(&[(name, value)], false), Ok(()), "{name}");
     }
     assert_eq!(check(&[("cordoned.log.dirs", "/b")], false), Ok(()));
+}
+
+/// What Apache Kafka 4.3.1 makes of it when it starts with a lower maximum.
+#[test]
+fn an_interval_set_within_earlier_bounds_is_brought_within_todays() {
+    let key = "group.consumer.assignment.interval.ms";
+    let start = &[("group.consumer.max.assignment.interval.ms", "9000")];
+    let (config, live) = live(start, &[], &[(key, "15000"), ("group.share.assignment.interval.ms", "15000")]);
+    assert_eq!(live.settings.int(key), Some(9_000));
+    assert_eq!(live.settings.int("group.share.assignment.interval.ms"), Some(15_000));
+    assert_eq!(live.capped.len(), 1, "{:?}", live.capped);
+    let rows = describe_broker(&config.settings, &live);
+    let row = row(&rows, key);
+    assert_eq!((row.value.as_deref(), row.source), (Some("9000"), DynamicDefaultBroker));
+    assert_eq!(synonyms(row), [(key, "15000", DynamicDefaultBroker), (key, "1000", Default)]);
 }
 
 #[test]

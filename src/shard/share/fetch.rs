@@ -68,6 +68,7 @@ pub fn limits(settings: &ShareGroupSettings) -> Limits {
         delivery_count_max: i16::try_from(settings.delivery_count_limit).unwrap_or(i16::MAX),
         record_locks_max: i64::from(settings.partition_max_record_locks),
         lock_duration: Duration::from_millis(u64::try_from(settings.record_lock_duration_ms).unwrap_or(0)),
+        renews: settings.renew_enabled,
     }
 }
 

@@ -54,7 +54,12 @@ fn member(index: usize) -> Arc<str> {
 }
 
 fn limits() -> Limits {
-    Limits { delivery_count_max: DELIVERIES, record_locks_max: 40, lock_duration: Duration::from_nanos(LOCK) }
+    Limits {
+        delivery_count_max: DELIVERIES,
+        record_locks_max: 40,
+        lock_duration: Duration::from_nanos(LOCK),
+        renews: true,
+    }
 }
 
 impl Model {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub const LIMITS: Limits =
-    Limits { delivery_count_max: 5, record_locks_max: 200, lock_duration: Duration::from_secs(30) };
+    Limits { delivery_count_max: 5, record_locks_max: 200, lock_duration: Duration::from_secs(30), renews: true };
 pub const LOCK_NS: u64 = 30_000_000_000;
 
 pub fn empty(start: i64) -> SharePartition {

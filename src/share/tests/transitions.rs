@@ -97,6 +97,16 @@ fn a_lock_expires_is_renewed_and_ends_in_the_archive() {
 }
 
 #[test]
+fn a_lock_is_not_renewed_where_the_group_does_not_let_it_be() {
+    let mut p = empty(0);
+    fetch(&mut p, "a", &tens(0, 1));
+    p.set_limits(Limits { renews: false, ..LIMITS });
+    let refused = p.acknowledge("a", &[ack(0, 4, &[1]), ack(5, 9, &[4])], Instant(LOCK_NS));
+    assert!(matches!(refused, Err(AcknowledgeError::InvalidRecordState(_))), "{refused:?}");
+    assert_eq!(acked(&mut p, "a", &[ack(0, 9, &[1])]), [(0, 9, 2, 1)], "nothing of it counted");
+}
+
+#[test]
 fn the_last_delivery_released_goes_to_the_archive() {
     let mut p = empty(0);
     p.set_limits(Limits { delivery_count_max: 2, ..LIMITS });
