@@ -119,7 +119,6 @@ fn what_was_set_within_wider_bounds_is_brought_within_narrower_ones() {
         ("share.heartbeat.interval.ms", Some("14000")),
         ("streams.heartbeat.interval.ms", Some("14000")),
         ("share.record.lock.duration.ms", Some("60000")),
-        ("share.assignment.interval.ms", Some("0")),
         ("streams.initial.rebalance.delay.ms", Some("0")),
     ];
     for group in [&consumers, &shares, &streams] {

@@ -80,8 +80,6 @@ fn the_time_between_assignments_is_the_groups_then_the_nodes_then_all_brokers() 
         let (name, topic) = group(broker, kind, "assignments");
         let of_group = |value| alter_group(broker, &name, &kind.key("assignment.interval.ms"), value);
         let of_broker = |of, value| alter(broker, of, &[(&kind.broker_key("assignment.interval.ms"), value)]);
-        // The groups' own keep whatever is left of an earlier run on this broker from counting.
-        of_group(AT_ONCE);
         let mut first = Member::join(broker, kind, &name, "a", &topic);
         until("the first assignment", || {
             assert_eq!(first.beat().error, 0);

@@ -17,19 +17,23 @@ use corelog::protocol::messages::incremental_alter_configs_request::{AlterConfig
 use corelog::protocol::messages::{IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse};
 use std::time::{Duration, Instant};
 
-/// Room for short times and for long ones, so that a test waits for the first and never for the second.
+/// Room for short times and for long ones, so that a test waits for the first and never for the second; and nothing
+/// between two assignments, so that whoever waits for one does so by a test's setting.
 const SETTINGS: &[&str] = &[
     "corelog.admin.listener=",
     "group.consumer.min.session.timeout.ms=100",
     "group.consumer.min.heartbeat.interval.ms=10",
     "group.consumer.max.assignment.interval.ms=600000",
+    "group.consumer.assignment.interval.ms=0",
     "group.share.min.session.timeout.ms=100",
     "group.share.min.heartbeat.interval.ms=10",
     "group.share.max.assignment.interval.ms=600000",
+    "group.share.assignment.interval.ms=0",
     "group.share.min.record.lock.duration.ms=1000",
     "group.streams.min.session.timeout.ms=100",
     "group.streams.min.heartbeat.interval.ms=10",
     "group.streams.max.assignment.interval.ms=600000",
+    "group.streams.assignment.interval.ms=0",
     "group.streams.initial.rebalance.delay.ms=60000",
 ];
 
@@ -59,7 +63,7 @@ fn try_alter(broker: &Broker, of: Of<'_>, changes: &[(&str, Option<&str>)]) -> (
     let answer: IncrementalAlterConfigsResponse = broker.connect().call(&request, 1);
     if !broker.is_corelog() {
         // Apache Kafka answers before its coordinators have heard, and tells nobody when they have.
-        std::thread::sleep(Duration::from_millis(300));
+        std::thread::sleep(Duration::from_millis(1_500));
     }
     let told = &answer.responses[0];
     (told.error_code, told.error_message.as_deref().unwrap_or_default().to_owned())

@@ -1,22 +1,15 @@
 //! What share groups alone have: locks, deliveries, where consumption begins, which records count, renewal.
 
 use super::share_consumer::{ACCEPT, RELEASE, RENEW, ShareConsumer, Source};
-use super::{SETTINGS, alter_group, unique};
+use super::{SETTINGS, alter_group, unique, until};
 use crate::support::{Broker, now};
 use corelog::base::TimestampMs;
 
 const HOUR_MS: i64 = 3_600_000;
 
-/// A group whose members need not wait for a second assignment, which has what has begun since the first.
-fn group(broker: &Broker, name: &str) -> String {
-    let group = unique(name);
-    alter_group(broker, &group, "share.assignment.interval.ms", Some("0"));
-    group
-}
-
 /// A group that begins with the first record.
 fn from_the_start(broker: &Broker, name: &str) -> String {
-    let group = group(broker, name);
+    let group = unique(name);
     alter_group(broker, &group, "share.auto.offset.reset", Some("earliest"));
     group
 }
@@ -95,7 +88,7 @@ fn as_many_records_are_locked_as_the_group_says() {
 fn a_partition_is_begun_where_the_group_says_then() {
     const KEY: &str = "share.auto.offset.reset";
     let broker = Broker::start_with(SETTINGS);
-    let group = group(&broker, "resets");
+    let group = unique("resets");
     // Each topic has a record of two hours ago, one of half an hour ago and one of after the first look.
     for (index, (value, first)) in
         [(None, 2), (Some("earliest"), 0), (Some("by_duration:pt1h"), 1), (Some(" earliest "), 0), (None, 2)]
@@ -107,13 +100,12 @@ fn a_partition_is_begun_where_the_group_says_then() {
         source.write_at(TimestampMs(now().0 - HOUR_MS / 2));
         alter_group(&broker, &group, KEY, value);
         let mut consumer = ShareConsumer::join(&broker, &group, &index.to_string(), &source.topic);
-        let before = loop {
-            // Nothing where there is nothing: the partition has begun when a record written now comes.
+        // Where the group begins behind all there is, that has begun when a record written now is all that comes.
+        let begun = |consumer: &mut ShareConsumer| {
             let got = consumer.fetch_at_once(500).records;
-            if !got.is_empty() || first == 2 {
-                break got;
-            }
+            (!got.is_empty() || first == 2).then_some(got)
         };
+        let before = until(&format!("a record by {value:?}"), || begun(&mut consumer));
         source.write();
         let got = if before.is_empty() { consumer.fetch(500).records } else { before };
         assert_eq!(got[0], (first, 1), "{value:?}");

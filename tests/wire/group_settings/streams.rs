@@ -1,7 +1,7 @@
 //! What streams groups alone have: standby tasks, the wait for more members.
 
 use super::member::{Kind, Member};
-use super::{Of, SETTINGS, alter, alter_group, topic, unique, until};
+use super::{SETTINGS, alter_group, topic, unique, until};
 use crate::support::Broker;
 
 /// `ASSIGNMENT_DELAYED`.
@@ -42,8 +42,7 @@ fn a_streams_group_has_as_many_standby_tasks_as_it_says() {
     let broker = Broker::start_with(SETTINGS);
     let topic = topic(&mut broker.connect(), "of-standbys", 2);
     let name = unique("standbys");
-    let now = [("streams.initial.rebalance.delay.ms", Some("0")), ("streams.assignment.interval.ms", Some("0"))];
-    alter(&broker, Of::Group(&name), &now);
+    alter_group(&broker, &name, "streams.initial.rebalance.delay.ms", Some("0"));
     let mut members = ["a", "b", "c"].map(|id| Member::join_stateful(&broker, &name, id, &topic));
     // Each task that keeps state is active once, and on standby so many times.
     let mut have = |standbys: usize| {
