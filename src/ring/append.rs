@@ -42,8 +42,12 @@ impl AppendPath {
 
 /// A plain write longer than this sends the next ones to kernel workers.
 const SLOW_WRITE: Duration = Duration::from_millis(5);
-/// For this long.
-const AVOID_PLAIN_FOR: Duration = Duration::from_secs(2);
+/// For so many times as long as it took, so that a shard's thread waits for a small part of its time at most.
+const AVOID_PLAIN_TIMES: u32 = 20;
+/// A slow write within this time after the last such while makes the next one twice as long.
+const SOON_AGAIN: Duration = Duration::from_secs(10);
+/// No while is longer.
+const AVOID_PLAIN_MAX: Duration = Duration::from_secs(2);
 /// After a slow write it is asked of each whether the thread waited in it: that question costs a tenth of a small append.
 const WATCH_FOR: Duration = Duration::from_secs(60);
 
@@ -55,6 +59,8 @@ pub(crate) struct Device {
     /// Whether appends gain from blocks reserved ahead: on ext4 a third of the write's CPU, on XFS nothing.
     pub(crate) reserves_blocks: bool,
     plain_again_at: AtomicU64,
+    /// How long plain writes were last avoided, in nanoseconds.
+    avoided_for: AtomicU64,
     watched_until: AtomicU64,
     /// Whether cold reads may leave the page cache as it was (RWF_DONTCACHE; Linux 6.14, not every file system).
     uncached_reads: AtomicBool,
@@ -79,6 +85,7 @@ impl Device {
             path,
             reserves_blocks: false,
             plain_again_at: AtomicU64::new(0),
+            avoided_for: AtomicU64::new(0),
             watched_until: AtomicU64::new(0),
             uncached_reads: AtomicBool::new(uncached),
         }
@@ -110,13 +117,23 @@ impl Device {
     /// Takes note of a plain write's time. `waited` says whether the thread gave up its core in it, where that was
     /// asked: a write that was only preempted says nothing about the disk.
     pub(crate) fn plain_write_took(&self, from: Instant, to: Instant, waited: impl FnOnce() -> Option<bool>) {
-        if to.since(from) <= SLOW_WRITE {
+        let took = to.since(from);
+        if took <= SLOW_WRITE {
             return;
         }
         self.watched_until.store(to.plus(WATCH_FOR).0, Ordering::Relaxed);
         if waited() == Some(true) {
-            self.plain_again_at.store(to.plus(AVOID_PLAIN_FOR).0, Ordering::Relaxed);
+            self.avoid_plain(from, to, took);
         }
+    }
+
+    fn avoid_plain(&self, from: Instant, to: Instant, took: Duration) {
+        let last = Duration::from_nanos(self.avoided_for.load(Ordering::Relaxed));
+        let last_ended = Instant(self.plain_again_at.load(Ordering::Relaxed));
+        let again = if from < last_ended.plus(SOON_AGAIN) { last.saturating_mul(2) } else { Duration::ZERO };
+        let avoid = took.saturating_mul(AVOID_PLAIN_TIMES).max(again).min(AVOID_PLAIN_MAX);
+        self.avoided_for.store(u64::try_from(avoid.as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
+        self.plain_again_at.store(to.plus(avoid).0, Ordering::Relaxed);
     }
 }
 
@@ -139,7 +156,28 @@ mod tests {
         device.plain_write_took(start, slow, || Some(false));
         assert_eq!(device.path(slow), AppendPath::Plain, "it was preempted, not blocked");
         device.plain_write_took(start, slow, || Some(true));
-        assert_eq!(device.path(slow.plus_ms(1_999)), AppendPath::Ring);
-        assert_eq!(device.path(slow.plus_ms(2_000)), AppendPath::Plain);
+        assert_eq!(device.path(slow.plus_ms(199)), AppendPath::Ring);
+        assert_eq!(device.path(slow.plus_ms(200)), AppendPath::Plain);
+    }
+
+    #[test]
+    fn a_device_that_stays_slow_is_avoided_longer_each_time_and_one_that_recovers_is_not() {
+        let device = Device::new(&FsKind::Ext4);
+        let slow_at = |from: Instant, ms| {
+            let to = from.plus_ms(ms);
+            device.plain_write_took(from, to, || Some(true));
+            (1..)
+                .find(|after| device.path(to.plus_ms(*after)) == AppendPath::Plain)
+                .map(|after| (to.plus_ms(after), after))
+        };
+        let mut from = Instant(1_000_000_000);
+        for expected in [200, 400, 800, 1600, 2000, 2000] {
+            let (again, avoided) = slow_at(from, 10).unwrap();
+            assert_eq!(avoided, expected);
+            from = again.plus_ms(9_000);
+        }
+        let (again, avoided) = slow_at(from.plus_ms(2_000), 10).unwrap();
+        assert_eq!(avoided, 200, "it was well for a while");
+        assert_eq!(slow_at(again.plus_ms(20_000), 500).unwrap().1, 2000, "one long wait counts as many");
     }
 }
