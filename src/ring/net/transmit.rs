@@ -92,8 +92,11 @@ impl Stream {
                 Ok(sent) => {
                     position += sent as u64;
                     left -= sent as u64;
-                    if left > 0 {
-                        yield_now().await;
+                    match left {
+                        0 => {}
+                        // The socket is full: to ask it again would look up pages in vain.
+                        _ if sent < chunk => self.writable().await?,
+                        _ => yield_now().await,
                     }
                 }
                 Err(e) if e.raw_os_error() == Some(libc::EAGAIN) => self.writable().await?,
