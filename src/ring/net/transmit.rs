@@ -1,14 +1,17 @@
 //! Sending a range of a file: from the page cache where it is, without stalling the core where it is not.
 
 use super::stream::Stream;
+use crate::base::Instant;
 use crate::ring::ahead;
 use crate::ring::buffer::Buffer;
+use crate::ring::clock;
 use crate::ring::errno;
 use crate::ring::file::{ColdBytes, File};
 use crate::ring::runtime::yield_now;
 use crate::ring::uring::{Core, Keep, Op, Owner};
 use io_uring::{opcode, types};
 use std::io;
+use std::time::Duration;
 
 /// How the bytes of a fetch leave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -40,6 +43,31 @@ impl FetchPath {
 const SENDFILE_BYTES_MIN: u64 = 8 << 10;
 /// Bytes sent between two chances for the other tasks of the core.
 const CHUNK_BYTES: usize = ahead::CHUNK_BYTES;
+
+/// How long pages that were seen in the page cache are believed to be there still.
+const SEEN_FOR: Duration = Duration::from_millis(50);
+
+/// The part of a file whose pages were last seen in the page cache: a socket takes it in several steps.
+#[derive(Default)]
+struct Seen {
+    until: u64,
+    at: Instant,
+}
+
+impl Seen {
+    /// How many of the `left` bytes from `position` on may be sent now; `None` where some are not in the page cache.
+    fn resident(&mut self, file: &File, position: u64, left: u64) -> Option<usize> {
+        let now = clock::mono();
+        if position >= self.until || now.since(self.at) > SEEN_FOR {
+            let chunk = left.min(CHUNK_BYTES as u64);
+            if !file.is_resident(position, chunk as usize) {
+                return None;
+            }
+            *self = Self { until: position + chunk, at: now };
+        }
+        Some(left.min(self.until - position) as usize)
+    }
+}
 
 impl Stream {
     /// Sends `len` bytes of `file` from `position`. The shard never waits for the disk.
@@ -74,9 +102,10 @@ impl Stream {
     }
 
     async fn send_file_pages(&self, file: &File, mut position: u64, mut left: u64) -> io::Result<()> {
+        let mut seen = Seen::default();
         while left > 0 {
-            let chunk = left.min(CHUNK_BYTES as u64) as usize;
-            if !file.is_resident(position, chunk) {
+            let Some(chunk) = seen.resident(file, position, left) else {
+                let chunk = left.min(CHUNK_BYTES as u64) as usize;
                 let read = ahead::read(file, position, chunk, left > chunk as u64).await;
                 let bytes = read.map_err(|e| unreadable(file, &e))?;
                 if bytes.is_empty() {
@@ -86,7 +115,7 @@ impl Stream {
                 left -= bytes.len() as u64;
                 self.send_one(bytes, if left > 0 { libc::MSG_MORE } else { 0 }).await?;
                 continue;
-            }
+            };
             match self.sendfile_now(file, position, chunk) {
                 Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
                 Ok(sent) => {
