@@ -12,10 +12,12 @@ class Comparison:
         self.asked, self.explained, self.unexplained, self.untold = Counter(), Counter(), Counter(), []
 
     def add(self, label, requests, expected, found):
+        before = set()
         for (key, version, body), a, b in zip(requests, expected, found, strict=True):
             self.asked[key] += 1
             parted = difference(a, b)
-            known = parted and reason(key, parted, body)
+            known = parted and reason(key, parted, body, before)
+            before.add(key)
             if known:
                 self.explained[known.reason] += 1
                 if known.ends:

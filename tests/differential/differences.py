@@ -13,11 +13,14 @@ class Known(NamedTuple):
     asked: str = ""
     #: the rest of the sequence stands on what only one broker has: it is not compared
     ends: bool = False
+    #: only in sequences that have asked this key before
+    after: int | None = None
 
 
 HASHED = "a resource that is wrong in two ways: which one is told is chance (a hash table's order)"
 UNHEARD = "Apache Kafka's coordinator has not heard of the topic yet"
 WHOSE = "which of two members gets what is chance (a hash table's order, ids of topics), and when a pattern is looked up between their joins"
+DELETED, DELETE_RECORDS = "Apache Kafka's share partition learns with a later fetch that its records were deleted", 21
 REFUSAL = r"""["'](Can't|Invalid value|Configuration|Unknown|Error due|Null value).*"""
 
 KNOWN = [
@@ -47,11 +50,13 @@ KNOWN = [
     Known(90, r"TopicId: '00000000", UNHEARD),
     Known(32, r"ErrorCode: 3, 0", "a topic that Metadata asked for comes later in Apache Kafka"),
     Known(76, r"Assignment.TopicPartitions\[\].Partitions\[\]: \d, \d", "which of its partitions a member gives up is chance (a hash table's order)", "'r", ends=True),
-    Known(79, r"ErrorCode: 121, 0", "Apache Kafka's share partition learns with a later fetch that its records were deleted", "'r", ends=True),
+    Known(79, r"ErrorCode: 121, 0", DELETED, "'r", ends=True, after=DELETE_RECORDS),
+    Known(78, r"Records: '', \[", DELETED, "'r", ends=True, after=DELETE_RECORDS),
     Known(76, r"MemberEpoch: 2, 3|Assignment.TopicPartitions\[\] 0, 1", "Apache Kafka has not made the state of the group's partition yet", "'r", ends=True),
     *(Known(key, r"\[\] \d+, \d+: without \[\], with \[\{'(Resource)?Name': 'd\d", "a topic that Metadata asked for comes later in Apache Kafka") for key in (35, 74)),
     Known(16, r"Groups\[\] \d, \d: without \[{'GroupId': 'n\d+', 'ProtocolType': 'share'}\], with \[\]", "a group that Apache Kafka made up for a refused AlterShareGroupOffsets is listed by chance"),
     Known(88, r"Status\[\].StatusCode: 1, |Status\[\] 1, 0: without \[{'StatusCode': [13]", UNHEARD, ends=True),
+    Known(88, r"Status\[\] 0, 1: without \[\], with \[{'StatusCode': 3", "whether the topics are made yet is chance, on either broker", ends=True),
     Known(88, r"ErrorCode: -1, 0", "Apache Kafka fails inside over a member with an endpoint while the topics do not fit", "'UserEndpoint': {|'EndpointInformationEpoch'", ends=True),
     Known(88, r"ErrorCode: -1, 130", "Apache Kafka fails inside over a topology of no parts", r"'Subtopologies': \[\]", ends=True),
     Known(88, r"^(Active|Standby|Warmup)Tasks: None, \[", "corelog tells a member that says it has less than it has once more what it has", "'ActiveTasks': ", ends=True),
@@ -68,9 +73,10 @@ KNOWN = [
 ]
 
 
-def reason(key, told, body):
-    """The `Known` that this difference is; None for one that nobody has explained."""
+def reason(key, told, body, before=()):
+    """The `Known` that this difference is, in a sequence that asked the keys `before` it; None for one that nobody has explained."""
     for known in KNOWN:
-        if known.key == key and re.search(known.pattern, told) and re.search(known.asked, repr(body)):
+        fits = known.key == key and (known.after is None or known.after in before)
+        if fits and re.search(known.pattern, told) and re.search(known.asked, repr(body)):
             return known
     return None
