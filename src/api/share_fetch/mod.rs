@@ -16,14 +16,15 @@ use crate::shard::share::session::{FINAL_EPOCH, INITIAL_EPOCH, SessionError, Ses
 use crate::shard::share::{ShareAsk, ShareBudget, ShareFetched};
 use crate::share::AcquireMode;
 use bytes::Bytes;
+use std::collections::HashSet;
 use std::rc::Rc;
 
 const RECORD_LIMIT: i8 = 1;
 
 /// What a request does to its session.
 enum Plan {
-    /// Fetches its partitions; all are answered where it is new.
-    Fetch { session: ShareSession, new: bool },
+    /// Fetches its partitions.
+    Fetch(ShareSession),
     /// Ends it.
     End(SessionId),
 }
@@ -58,12 +59,15 @@ pub async fn handle(ctx: Rc<RequestContext>, body: Bytes) -> Reply {
     let fetched = fetch(&ctx, &who, &request, &plan);
     let (outcomes, fetched) = futures_lite::future::zip(outcomes, fetched).await;
     count(&ctx, &fetched);
-    let new = matches!(plan, Plan::Fetch { new: true, .. });
-    if let Plan::End(session) = plan {
-        share_member::end_session(&ctx, &who, session);
-    }
+    let fresh = match plan {
+        Plan::Fetch(session) => session.fresh,
+        Plan::End(session) => {
+            share_member::end_session(&ctx, &who, session);
+            HashSet::new()
+        }
+    };
     let lock_timeout_ms = ctx.shard.share_settings(&who.group).record_lock_duration_ms;
-    respond::answer(&ctx, lock_timeout_ms, new, fetched, ids.into_iter().zip(outcomes).collect())
+    respond::answer(&ctx, lock_timeout_ms, &fresh, fetched, ids.into_iter().zip(outcomes).collect())
 }
 
 /// For the metrics.
@@ -126,7 +130,7 @@ fn plan(
             }
             let session = opened.map_err(session_error)?;
             share_member::tie_session(ctx, who, session.id);
-            Ok(Plan::Fetch { session, new: true })
+            Ok(Plan::Fetch(session))
         }
         epoch => {
             let forgotten: Vec<TopicIdPartition> = request
@@ -135,7 +139,7 @@ fn plan(
                 .flat_map(|t| t.partitions.iter().map(|p| share_member::partition(t.topic_id, *p)))
                 .collect();
             let session = sessions.advance(&who.group, &who.member, epoch, &asked, &forgotten);
-            Ok(Plan::Fetch { session: session.map_err(session_error)?, new: false })
+            Ok(Plan::Fetch(session.map_err(session_error)?))
         }
     }
 }
@@ -147,7 +151,7 @@ async fn fetch(
     request: &ShareFetchRequest,
     plan: &Plan,
 ) -> Vec<(TopicIdPartition, ShareFetched)> {
-    let Plan::Fetch { session, .. } = plan else { return Vec::new() };
+    let Plan::Fetch(session) = plan else { return Vec::new() };
     if request.is_renew_ack || session.partitions.is_empty() {
         return Vec::new();
     }

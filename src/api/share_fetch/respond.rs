@@ -9,7 +9,7 @@ use crate::protocol::messages::ShareFetchResponse;
 use crate::protocol::messages::share_fetch_response::{AcquiredRecords, PartitionData, ShareFetchableTopicResponse};
 use crate::shard::share::{ShareError, ShareFetched};
 use bytes::Bytes;
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 
 /// A share fetch that fails as a whole.
 pub fn failed(ctx: &RequestContext, error: ErrorCode) -> Reply {
@@ -20,11 +20,11 @@ pub fn failed(ctx: &RequestContext, error: ErrorCode) -> Reply {
     }
 }
 
-/// The answer; `all`: partitions with nothing to tell are named too.
+/// The answer; partitions with nothing to tell are named only where they are `fresh`.
 pub fn answer(
     ctx: &RequestContext,
     lock_timeout_ms: i32,
-    all: bool,
+    fresh: &HashSet<TopicIdPartition>,
     fetched: Vec<(TopicIdPartition, ShareFetched)>,
     mut acknowledged: HashMap<TopicIdPartition, Result<(), ShareError>>,
 ) -> Reply {
@@ -33,7 +33,7 @@ pub fn answer(
         ShareFetchResponse { acquisition_lock_timeout_ms: lock_timeout_ms, ..ShareFetchResponse::default() };
     for (id, fetched) in fetched {
         let outcome = acknowledged.remove(&id);
-        if !all && !fetched.is_something() && outcome.is_none() {
+        if !fresh.contains(&id) && !fetched.is_something() && outcome.is_none() {
             continue;
         }
         let mut data = partition_data(id, &fetched);

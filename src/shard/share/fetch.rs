@@ -192,7 +192,9 @@ impl Shard {
         fetched: Fetched,
     ) -> Result<ShareFetched, ShareError> {
         let Some(range) = fetched.records.filter(|range| range.len > 0) else { return Ok(ShareFetched::default()) };
-        let placed = batches_in(&range, from.plus(budget.records)).await.map_err(|error| {
+        // Between `from` and what is new there may be records that others hold.
+        let Some(new_from) = queue.with(|share| share.end_offset()) else { return Ok(ShareFetched::default()) };
+        let placed = batches_in(&range, from.max(new_from).plus(budget.records)).await.map_err(|error| {
             tracing::error!(partition = %partition.name, %error, "a segment cannot be read");
             ErrorCode::KafkaStorageError
         })?;

@@ -35,6 +35,8 @@ pub struct ShareSession {
     pub epoch: i32,
     /// The partitions, in the order in which they came.
     pub partitions: Vec<TopicIdPartition>,
+    /// Those that the request at hand brought: they are answered though there be nothing to tell of them.
+    pub fresh: HashSet<TopicIdPartition>,
 }
 
 type Who = (Arc<str>, Arc<str>);
@@ -65,11 +67,11 @@ impl ShareSessions {
             return (before, Err(SessionError::LimitReached));
         }
         self.next += 1;
-        let mut known = HashSet::new();
-        partitions.retain(|partition| known.insert(*partition));
-        let session = ShareSession { id: SessionId(self.next), epoch: next_epoch(INITIAL_EPOCH), partitions };
+        let (id, epoch, mut fresh) = (SessionId(self.next), next_epoch(INITIAL_EPOCH), HashSet::new());
+        partitions.retain(|partition| fresh.insert(*partition));
+        let session = ShareSession { id, epoch, partitions, fresh: HashSet::new() };
         self.sessions.insert(who, session.clone());
-        (before, Ok(session))
+        (before, Ok(ShareSession { fresh, ..session }))
     }
 
     /// The member's next request: `epoch` must be the one expected; partitions come and go. As it was before.
@@ -87,11 +89,13 @@ impl ShareSessions {
         }
         session.epoch = next_epoch(epoch);
         let mut known: HashSet<TopicIdPartition> = session.partitions.iter().copied().collect();
+        let fresh: HashSet<TopicIdPartition> =
+            added.iter().copied().filter(|partition| !known.contains(partition)).collect();
         session.partitions.extend(added.iter().filter(|partition| known.insert(**partition)));
         // What comes and goes in one request goes: its acknowledgements are all that it is asked for.
         let forgotten: HashSet<&TopicIdPartition> = forgotten.iter().collect();
         session.partitions.retain(|partition| !forgotten.contains(partition));
-        Ok(ShareSession { epoch, ..session.clone() })
+        Ok(ShareSession { epoch, fresh, ..session.clone() })
     }
 
     /// How many sessions there are, and partitions in them.
@@ -132,9 +136,12 @@ mod tests {
         let mut sessions = ShareSessions::new(ShardIndex(1), 2);
         let (before, opened) = sessions.open(&group, &member, vec![partition(0), partition(1)]);
         let opened = opened.expect("room");
-        assert_eq!((before, opened.epoch), (None, 1));
+        assert_eq!((before, opened.epoch, opened.fresh.len()), (None, 1, 2));
         let used = sessions.advance(&group, &member, 1, &[partition(2), partition(1)], &[partition(0)]).unwrap();
         assert_eq!((used.epoch, used.partitions), (1, vec![partition(1), partition(2)]));
+        assert_eq!(used.fresh, [partition(2)].into());
+        let back = sessions.advance(&group, &member, 2, &[partition(0)], &[]).unwrap();
+        assert_eq!(back.fresh, [partition(0)].into(), "it had gone");
         assert_eq!(sessions.advance(&group, &member, 1, &[], &[]).err(), Some(SessionError::InvalidEpoch));
         assert_eq!(sessions.advance(&group, &"x".into(), 1, &[], &[]).err(), Some(SessionError::NotFound));
         let (before, again) = sessions.open(&group, &member, Vec::new());
