@@ -21,6 +21,7 @@ HASHED = "a resource that is wrong in two ways: which one is told is chance (a h
 UNHEARD = "Apache Kafka's coordinator has not heard of the topic yet"
 WHOSE = "which of two members gets what is chance (a hash table's order, ids of topics), and when a pattern is looked up between their joins"
 DELETED, DELETE_RECORDS = "Apache Kafka's share partition learns with a later fetch that its records were deleted", 21
+MADE_LATER, METADATA = "when a topic that Metadata asked for is there is chance, on either broker", 3
 REFUSAL = r"""["'](Can't|Invalid value|Configuration|Unknown|Error due|Null value).*"""
 
 KNOWN = [
@@ -49,7 +50,9 @@ KNOWN = [
     Known(43, r"ReplicaElectionResults\[\] 0, \d+: without \[\]", "Apache Kafka's controller failed inside over a config operation that does not exist, and is being elected", "None", after=44),
     *(Known(key, r"ErrorCode: 3, 0", UNHEARD, ends=True) for key in (83, 84, 85, 86, 87)),
     Known(90, r"TopicId: '00000000", UNHEARD),
-    Known(32, r"ErrorCode: 3, 0", "a topic that Metadata asked for comes later in Apache Kafka"),
+    Known(32, r"ErrorCode: 3, 0", MADE_LATER, after=METADATA),
+    Known(0, r"ErrorCode: (3, \d+|\d+, 3)$", MADE_LATER, after=METADATA, ends=True),
+    Known(35, r"Topics\[\] 1, 0: without \[{'Name': 'd\d", MADE_LATER, after=METADATA),
     Known(76, r"Assignment.TopicPartitions\[\].Partitions\[\](: \d, \d| 1, 2| 2, 1)", "which of its partitions a member gives up, and who has one more, is chance (a hash table's order)", "'r", ends=True),
     Known(79, r"ErrorCode: 121, 0", DELETED, "'r", ends=True, after=DELETE_RECORDS),
     Known(78, r"Records: '', \[", DELETED, "'r", ends=True, after=DELETE_RECORDS),
@@ -61,11 +64,12 @@ KNOWN = [
     Known(88, r"ErrorCode: -1, 0", "Apache Kafka fails inside over a member with an endpoint while the topics do not fit", "'UserEndpoint': {|'EndpointInformationEpoch'", ends=True),
     Known(88, r"ErrorCode: -1, 130", "Apache Kafka fails inside over a topology of no parts", r"'Subtopologies': \[\]", ends=True),
     Known(88, r"^(Active|Standby|Warmup)Tasks: None, \[", "corelog tells a member that says it has less than it has once more what it has", "'ActiveTasks': ", ends=True),
-    Known(89, r"RepartitionSourceTopics\[\].Partitions: 0, \d", "how many partitions a topic was given, Apache Kafka tells from a later heartbeat on"),
+    Known(89, r"RepartitionSourceTopics\[\].Partitions: \d, \d", "how many partitions a topic was given is told from a heartbeat on, which need not be the same one"),
     Known(88, r"(Active|Standby)(Tasks|Partitions)|EndpointInformationEpoch", WHOSE, "'kk", ends=True),
     Known(89, r"(Active|Standby)Tasks|MemberEpoch|GroupState", WHOSE, "'kk", ends=True),
     Known(68, r"Assignment|MemberEpoch", WHOSE, "'pp", ends=True),
     Known(69, r"Assignment|Epoch|GroupState", WHOSE, "'pp", ends=True),
+    Known(69, r"GroupEpoch: \d, \d$", "when a pattern is looked up is chance", r"'p\d", ends=True),
     Known(79, r"ErrorCode: -1, 0", "Apache Kafka fails inside over a range of which the member has a part", ends=True),
     Known(16, r"'GroupState': 'NotReady'", "Apache Kafka finds no group by this state", "'NotReady'"),
     Known(90, r"StartOffset: -?\d+, ", "what a member leaves behind, and how far the start has moved, is written some time after the answer, on either broker", "'r"),

@@ -121,11 +121,8 @@ impl Stream {
                 Ok(sent) => {
                     position += sent as u64;
                     left -= sent as u64;
-                    match left {
-                        0 => {}
-                        // The socket is full: to ask it again would look up pages in vain.
-                        _ if sent < chunk => self.writable().await?,
-                        _ => yield_now().await,
+                    if left > 0 {
+                        yield_now().await;
                     }
                 }
                 Err(e) if e.raw_os_error() == Some(libc::EAGAIN) => self.writable().await?,
