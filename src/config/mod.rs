@@ -30,8 +30,8 @@ pub mod value;
 
 pub use admin::AdminListener;
 pub use broker::{
-    Config, CoreSelection, FetchPath, GroupConfig, LogManagerConfig, NetworkConfig, NodeConfig, TopicPolicy,
-    TransactionConfig, connections_per_ip_overrides,
+    Config, CoreSelection, FetchPath, GroupConfig, LogManagerConfig, NetworkConfig, NodeConfig, OWN_SEND_BUFFER_BYTES,
+    TopicPolicy, TransactionConfig, connections_per_ip_overrides,
 };
 pub use cleaner::CleanerConfig;
 pub use consumer_groups::ConsumerGroupConfig;

@@ -2,7 +2,7 @@
 
 use super::mounts::{self, Mount};
 use super::{ReadFile, Report, settings};
-use crate::config::Config;
+use crate::config::{Config, OWN_SEND_BUFFER_BYTES};
 use crate::ring::process::limits;
 use crate::ring::{fs, probe};
 use std::path::{Path, PathBuf};
@@ -218,6 +218,15 @@ pub fn sockets(report: &mut Report, config: &Config, read: ReadFile) {
         let Some(most) = kernel(bound) else { continue };
         if wanted < 0 {
             report.note("sockets", key, "-1: left to the kernel", "");
+            continue;
+        }
+        if wanted == OWN_SEND_BUFFER_BYTES {
+            report.note(
+                "sockets",
+                key,
+                &format!("not given: {} of {wanted} ({bound}={most})", most.min(wanted.into())),
+                "",
+            );
             continue;
         }
         let mend = format!("raise {bound}");

@@ -79,3 +79,15 @@ fn the_fetch_path_is_forced_by_name() {
     }
     assert!(Config::from_overrides(&[("corelog.fetch.path", "teleport")]).is_err());
 }
+
+#[test]
+fn socket_buffers_that_are_not_given_are_our_own() {
+    let (receive, send) = ("socket.receive.buffer.bytes", "socket.send.buffer.bytes");
+    let of = |given: &[(&str, &str)]| {
+        let network = Config::from_overrides(given).unwrap().network;
+        (network.socket_receive_buffer_bytes, network.socket_send_buffer_bytes)
+    };
+    assert_eq!(of(&[]), (-1, OWN_SEND_BUFFER_BYTES));
+    assert_eq!(of(&[(receive, "102400"), (send, "102400")]), (102_400, 102_400), "as Kafka's own file says");
+    assert_eq!(of(&[(send, "-1")]), (-1, -1));
+}
