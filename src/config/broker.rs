@@ -418,8 +418,8 @@ fn receive_buffer_bytes(s: &Settings) -> i32 {
 }
 
 /// What sockets ask for where `socket.send.buffer.bytes` is not given; the kernel gives no more than its `net.core.wmem_max`.
-/// With Kafka's 100 KiB the core is woken for each 70 KiB of a fetch, with 512 KiB a third as often (docs/PERFORMANCE.md).
-pub const OWN_SEND_BUFFER_BYTES: i32 = 512 << 10;
+/// With Kafka's 100 KiB the core is woken for each 70 KiB of a fetch, with these a quarter as often (docs/PERFORMANCE.md).
+pub const OWN_SEND_BUFFER_BYTES: i32 = 400 << 10;
 
 fn send_buffer_bytes(s: &Settings) -> i32 {
     const KEY: &str = "socket.send.buffer.bytes";
