@@ -95,7 +95,7 @@ class Side:
     def created(self, connection, names):
         """Waits until the topics that a request has created are known where it came from; those that could not be are
         waited for in vain."""
-        for _ in range(50 if self.follows else 20):
+        for _ in range(60):
             topics = connection.ask(3, 9, Topics=[dict(Name=name) for name in names], AllowAutoTopicCreation=False)["Topics"]
             if not any(topic["ErrorCode"] in CREATED_LATER for topic in topics):
                 break
