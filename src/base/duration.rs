@@ -65,7 +65,10 @@ mod tests {
     fn durations_are_read_as_java_reads_them() {
         let table = [
             ("PT0S", Some(0)),
+            ("P1D", Some(86_400_000)),
             ("P2D", Some(172_800_000)),
+            ("PT1H", Some(3_600_000)),
+            ("PT0.25S", Some(250)),
             ("P1DT2H3M4.5S", Some(93_784_500)),
             ("p1dt1h", Some(90_000_000)),
             ("PT1,25S", Some(1_250)),
@@ -91,6 +94,10 @@ mod tests {
             ("PT1H1H", None),
             (" PT1H", None),
             ("1D", None),
+            ("1H", None),
+            ("PT1", None),
+            ("P1H", None),
+            ("PTxS", None),
             ("", None),
         ];
         for (text, ms) in table {

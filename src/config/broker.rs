@@ -418,7 +418,7 @@ fn receive_buffer_bytes(s: &Settings) -> i32 {
 }
 
 /// What sockets ask for where `socket.send.buffer.bytes` is not given; the kernel gives no more than its `net.core.wmem_max`.
-/// With Kafka's 100 KiB the core is woken for each 70 KiB of a fetch, with these a quarter as often (docs/PERFORMANCE.md).
+/// While a fetch leaves, the core is woken whenever a third of the buffer is free (docs/PERFORMANCE.md).
 pub const OWN_SEND_BUFFER_BYTES: i32 = 400 << 10;
 
 fn send_buffer_bytes(s: &Settings) -> i32 {

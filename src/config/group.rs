@@ -1,11 +1,10 @@
 //! Settings of one group (`GroupConfig`): `consumer.*`, `share.*`, `streams.*`, within the broker's bounds.
 
+use super::group_numbers::KINDS;
 use super::settings::Settings;
 use super::table::Table;
 use std::collections::BTreeMap;
 
-/// Kinds of groups, as their keys begin.
-const KINDS: [&str; 3] = ["consumer", "share", "streams"];
 /// What has bounds, in the order in which Kafka looks at it.
 const BOUNDED: [&str; 7] = [
     "heartbeat.interval.ms",

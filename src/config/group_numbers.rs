@@ -3,6 +3,8 @@
 
 use super::settings::Settings;
 
+/// Kinds of groups, as their keys begin.
+pub(super) const KINDS: [&str; 3] = ["consumer", "share", "streams"];
 const HEARTBEAT: &str = "heartbeat.interval.ms";
 const SESSION: &str = "session.timeout.ms";
 /// The intervals that all have, in the order in which Kafka looks at them.
@@ -70,7 +72,7 @@ impl<'s> GroupNumbers<'s> {
 /// Brings what was set while the broker ran within bounds that have changed since; a sentence for each that was without.
 pub(super) fn cap(settings: &mut Settings) -> Vec<String> {
     let mut told = Vec::new();
-    for kind in ["consumer", "share", "streams"] {
+    for kind in KINDS {
         let key = |bound: &str| format!("group.{kind}.{bound}assignment.interval.ms");
         let [Some(value), Some(min), Some(max)] = ["", "min.", "max."].map(|bound| settings.int(&key(bound))) else {
             continue;

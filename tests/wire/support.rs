@@ -56,7 +56,7 @@ impl Broker {
         }
         let directory = tempfile::tempdir().expect("a directory");
         let address = free_address();
-        let child = listening(address, directory.path(), settings);
+        let child = answering(address, directory.path(), settings);
         Self { address, process: Some((child, directory)) }
     }
 
@@ -64,13 +64,7 @@ impl Broker {
     pub fn restart_with(&mut self, settings: &[&str]) {
         let Some((child, directory)) = &mut self.process else { return };
         child.kill().and_then(|()| child.wait()).expect("it ends");
-        *child = listening(self.address, directory.path(), settings);
-        // Whoever connects before it is ready may be closed again.
-        let answers = |wire: &mut Wire| wire.try_call::<_, MetadataResponse>(&MetadataRequest::default(), 12).is_some();
-        let began = Instant::now();
-        while !TcpStream::connect(self.address).is_ok_and(|stream| answers(&mut Wire::over(stream))) {
-            assert!(began.elapsed() < DEADLINE, "the broker does not answer\n{}", self.log());
-        }
+        *child = answering(self.address, directory.path(), settings);
     }
 
     /// A connection to it.
@@ -98,15 +92,16 @@ impl Broker {
     }
 }
 
-/// corelog on `address` over `directory`, when it listens.
-fn listening(address: SocketAddr, directory: &Path, settings: &[&str]) -> Child {
+/// corelog on `address` over `directory`, when it answers: whoever connects before it is ready may be closed again.
+fn answering(address: SocketAddr, directory: &Path, settings: &[&str]) -> Child {
     let mut child = spawn_corelog(address, &directory.join("data"), settings, &directory.join("log"));
     let began = Instant::now();
-    while TcpStream::connect(address).is_err() {
+    let answers = |wire: &mut Wire| wire.try_call::<_, MetadataResponse>(&MetadataRequest::default(), 12).is_some();
+    while !TcpStream::connect(address).is_ok_and(|stream| answers(&mut Wire::over(stream))) {
         let ended = child.try_wait().expect("its state");
         let log = std::fs::read_to_string(directory.join("log")).unwrap_or_default();
         assert!(ended.is_none(), "the broker ended: {ended:?}\n{log}");
-        assert!(began.elapsed() < DEADLINE, "the broker does not listen\n{log}");
+        assert!(began.elapsed() < DEADLINE, "the broker does not answer\n{log}");
     }
     child
 }

@@ -89,13 +89,12 @@ impl ShareSessions {
         }
         session.epoch = next_epoch(epoch);
         let mut known: HashSet<TopicIdPartition> = session.partitions.iter().copied().collect();
-        let fresh: HashSet<TopicIdPartition> =
-            added.iter().copied().filter(|partition| !known.contains(partition)).collect();
-        session.partitions.extend(added.iter().filter(|partition| known.insert(**partition)));
+        let fresh: Vec<TopicIdPartition> = added.iter().copied().filter(|partition| known.insert(*partition)).collect();
+        session.partitions.extend(&fresh);
         // What comes and goes in one request goes: its acknowledgements are all that it is asked for.
         let forgotten: HashSet<&TopicIdPartition> = forgotten.iter().collect();
         session.partitions.retain(|partition| !forgotten.contains(partition));
-        Ok(ShareSession { epoch, fresh, ..session.clone() })
+        Ok(ShareSession { epoch, fresh: fresh.into_iter().collect(), ..session.clone() })
     }
 
     /// How many sessions there are, and partitions in them.

@@ -46,32 +46,20 @@ fn what_is_out_of_bounds_is_refused_in_kafkas_words_and_changes_nothing() {
                  'latest' or of the format 'by_duration:<PnDTnHnMn.nS>'.";
     let level = "Invalid value READ_COMMITTED for configuration share.isolation.level: String must be one of: \
                  read_committed, read_uncommitted";
-    wrong.extend(
-        [
-            (
-                "streams.num.standby.replicas",
-                "3",
-                "streams.num.standby.replicas must be less than or equal to \
-                                                   group.streams.max.standby.replicas",
-            ),
-            (
-                "consumer.session.timeout.ms",
-                "7000",
-                "consumer.session.timeout.ms must be greater than \
-                                                     consumer.heartbeat.interval.ms",
-            ),
-            (
-                "share.record.lock.duration.ms",
-                "999",
-                "Invalid value 999 for configuration \
-                                                      share.record.lock.duration.ms: Value must be at least 1000",
-            ),
-            ("share.auto.offset.reset", "by_duration:PT1", reset),
-            ("share.isolation.level", "READ_COMMITTED", level),
-            ("consumer.sesion.timeout.ms", "1", "Unknown group config name: consumer.sesion.timeout.ms"),
-        ]
-        .map(|(key, value, told)| (key, value, told.to_owned())),
-    );
+    let standby = "streams.num.standby.replicas must be less than or equal to group.streams.max.standby.replicas";
+    let session = "consumer.session.timeout.ms must be greater than consumer.heartbeat.interval.ms";
+    let lock = "Invalid value 999 for configuration share.record.lock.duration.ms: Value must be at least 1000";
+    let unknown = "Unknown group config name: consumer.sesion.timeout.ms";
+    for (key, value, told) in [
+        ("streams.num.standby.replicas", "3", standby),
+        ("consumer.session.timeout.ms", "7000", session),
+        ("share.record.lock.duration.ms", "999", lock),
+        ("share.auto.offset.reset", "by_duration:PT1", reset),
+        ("share.isolation.level", "READ_COMMITTED", level),
+        ("consumer.sesion.timeout.ms", "1", unknown),
+    ] {
+        wrong.push((key, value, told.to_owned()));
+    }
     for (key, value, told) in wrong {
         assert_eq!(try_alter(&broker, Of::Group(&group), &[(key, Some(value))]), (INVALID, told), "{key}={value}");
     }
