@@ -75,6 +75,8 @@ pub struct CoreFacts {
     pub connections: usize,
     pub connections_taken: u64,
     pub connections_moved: u64,
+    /// Partitions that came from another core.
+    pub partitions_moved: u64,
     pub connections_refused: u64,
     pub bytes_in: u64,
     pub records_in: u64,
@@ -132,6 +134,7 @@ async fn ask_core(shard: Rc<Shard>) -> CoreFacts {
         connections: counts.connections.get(),
         connections_taken: counts.connections_taken.get(),
         connections_moved: counts.connections_moved.get(),
+        partitions_moved: counts.partitions_moved.get(),
         connections_refused: counts.connections_refused.get(),
         bytes_in: counts.bytes_in.get(),
         records_in: counts.records_in.get(),

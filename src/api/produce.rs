@@ -20,7 +20,7 @@ use crate::protocol::{Str, decode_request};
 use crate::record::BatchHeader;
 use crate::record::header::MAGIC_V2;
 use crate::router::{self, Item};
-use crate::shard::Shard;
+use crate::shard::{Shard, ShardIndex};
 use bytes::Bytes;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -111,6 +111,8 @@ async fn append_in_transaction(
     for (slot, outcome) in refused {
         outcomes[slot] = outcome;
     }
+    // A partition may have changed its core while the coordinator was asked.
+    ctx.shard.until_gate_is_open().await;
     let given = |slot: usize| sure.get(&slot).map(|guard| Verification::Given(Some(*guard)));
     let again = append(ctx, request, acks, given).await;
     for (slot, outcome) in again.into_iter().enumerate().filter(|(slot, _)| sure.contains_key(slot)) {
@@ -173,7 +175,9 @@ async fn append(
         }
     }
     ctx.connection.traffic.produces(&ctx.shard, &items);
-    let answers = router::ask(&ctx.shard, items, early.len(), append_here).await;
+    let from = ctx.shard.index;
+    let append = move |owner, items| append_here(owner, items, from);
+    let answers = router::ask(&ctx.shard, items, early.len(), append).await;
     early
         .into_iter()
         .zip(answers)
@@ -212,9 +216,10 @@ fn find<'a>(
 }
 
 /// On the owner: the ordered step for all items at once, then the wait for each.
-async fn append_here(shard: Rc<Shard>, items: Vec<Item<AppendAsk>>) -> Vec<(usize, AppendOutcome)> {
+async fn append_here(shard: Rc<Shard>, items: Vec<Item<AppendAsk>>, from: ShardIndex) -> Vec<(usize, AppendOutcome)> {
     let now = shard.now();
-    let begun: Vec<_> = items.into_iter().map(|item| (item.slot, shard.append(&item.id, item.ask, now))).collect();
+    let begin = |item: Item<AppendAsk>| (item.slot, shard.append(&item.id, item.ask, from, now));
+    let begun: Vec<_> = items.into_iter().map(begin).collect();
     let mut outcomes = Vec::with_capacity(begun.len());
     for (slot, appending) in begun {
         outcomes.push((slot, appending.finish().await));

@@ -16,6 +16,7 @@ pub async fn stop(shard: &Rc<Shard>, ending: &Ending) {
     for core in cores() {
         let _ = shard.call(core, |shard| async move { shard.stop_serving() }).await;
     }
+    shard.until_all_have_a_place().await;
     tell_served(shard).await;
     shard.release_reserves().await;
     let releasing = cores().map(|core| shard.call(core, |shard| async move { shard.release_logs().await }));

@@ -26,6 +26,8 @@ pub struct Config {
     pub cores: CoreSelection,
     /// `corelog.move.connections`.
     pub move_connections: bool,
+    /// `corelog.move.partitions`.
+    pub move_partitions: bool,
     /// `corelog.pack.light.load`.
     pub pack_light_load: bool,
     /// Limits of connections and requests.
@@ -255,6 +257,7 @@ impl Config {
             metadata_log_dir,
             cores,
             move_connections: s.flag("corelog.move.connections"),
+            move_partitions: s.flag("corelog.move.partitions"),
             pack_light_load: s.flag("corelog.pack.light.load"),
             network,
             admin_listener,

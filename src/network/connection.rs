@@ -1,7 +1,6 @@
 //! One connection: a reader that starts requests in order, a writer that answers in that order.
 
 use super::frame::{Assembler, SIZE_BYTES, Step};
-use super::home::{self, Stay};
 use super::pending::{InFlight, Pending};
 use super::send;
 use crate::api::{self, Close, ConnectionInfo, Part, Reply, Started};
@@ -11,6 +10,7 @@ use crate::protocol::ApiKey;
 use crate::ring::clock;
 use crate::ring::net::{Detached, FetchPath, Stream};
 use crate::ring::runtime;
+use crate::shard::stay::{CONNECTION_PATIENCE, Stay};
 use crate::shard::{Shard, ShardIndex};
 use bytes::{BufMut, Bytes, BytesMut};
 use std::cell::Cell;
@@ -57,7 +57,7 @@ impl Connection {
     /// Wraps an accepted socket.
     pub fn new(stream: Stream, info: ConnectionInfo, stay: Stay, now: Instant) -> Rc<Self> {
         let (info, pending) = (Rc::new(info), Pending::default());
-        let look_again_at = Cell::new(home::REQUESTS_BEFORE_MOVING);
+        let look_again_at = Cell::new(CONNECTION_PATIENCE);
         Rc::new(Self { info, stream, stay, pending, last_active: Cell::new(now), look_again_at })
     }
 
@@ -106,9 +106,9 @@ impl Connection {
         let (owner, requests) = self.info.traffic.owner()?;
         let look_at = self.look_again_at.get();
         if requests < look_at {
-            if requests + home::REQUESTS_BEFORE_MOVING < look_at {
+            if requests + CONNECTION_PATIENCE < look_at {
                 // They are counted anew, being for another core's partitions.
-                self.look_again_at.set(home::REQUESTS_BEFORE_MOVING);
+                self.look_again_at.set(CONNECTION_PATIENCE);
             }
             return None;
         }
@@ -118,7 +118,7 @@ impl Connection {
         }
         let to = self.stay.next(owner, requests, |core| runtime::load_of(core.0));
         // One that waits for its answers is asked again soon.
-        let pause = if to.is_some() { 1 } else { home::REQUESTS_BEFORE_MOVING };
+        let pause = if to.is_some() { 1 } else { CONNECTION_PATIENCE };
         self.look_again_at.set(requests.saturating_add(pause));
         to
     }
@@ -165,6 +165,7 @@ impl Connection {
 
     async fn start(&self, shard: &Rc<Shard>, frame: Bytes) -> Result<(), Close> {
         let frame_len = frame.len();
+        shard.until_gate_is_open().await;
         let started = api::start(shard, &self.info, frame)?;
         shard.stats.requests.set(shard.stats.requests.get() + 1);
         self.last_active.set(started.began);

@@ -1,7 +1,6 @@
 //! Listening: each address is bound once, then every core accepts on it with SO_REUSEPORT.
 
 use super::connection::Connection;
-use super::home::Stay;
 use super::idle::Connections;
 use super::moving::{self, Moved, Ways};
 use crate::api::ConnectionInfo;
@@ -10,6 +9,7 @@ use crate::ring::net::{Listener, ListenerOptions, Stream};
 use crate::ring::runtime;
 use crate::shard::Shard;
 use crate::shard::connection_limits::Permit;
+use crate::shard::stay::Stay;
 use futures_lite::future;
 use std::cell::RefCell;
 use std::net::SocketAddr;
@@ -96,7 +96,7 @@ impl Served {
             traffic: Default::default(),
         };
         shard.stats.connections_taken.set(shard.stats.connections_taken.get() + 1);
-        self.go_on(stream, info, Stay::new(shard.index), permit);
+        self.go_on(stream, info, Stay::connection(shard.index), permit);
     }
 
     /// Takes in connections that other cores send.

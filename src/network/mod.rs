@@ -2,7 +2,6 @@
 
 mod connection;
 mod frame;
-mod home;
 mod idle;
 mod listener;
 mod moving;

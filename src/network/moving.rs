@@ -1,12 +1,12 @@
 //! A connection on its way from one core to another: between two requests, with nothing in flight.
 
-use super::home::Stay;
 use crate::api::ConnectionInfo;
 use crate::api::Traffic;
 use crate::ring::mailbox::{self, Receiver, Sender};
 use crate::ring::net::Detached;
 use crate::shard::connection_limits::Permit;
 use crate::shard::fetch_session::Session;
+use crate::shard::stay::Stay;
 use crate::shard::{Shard, ShardIndex};
 use std::cell::RefCell;
 use std::net::SocketAddr;

@@ -12,6 +12,7 @@
 mod acks;
 mod append;
 mod ask;
+mod askers;
 mod checks;
 mod clean;
 mod counts;
@@ -31,6 +32,7 @@ mod watch;
 pub use acks::AckResult;
 pub use append::Appending;
 pub use ask::{AppendAsk, AppendOutcome, Fetched, ReadAsk, Reader, RequiredAcks};
+pub use askers::Askers;
 pub use checks::{CheckStep, QueuedAppend};
 pub use counts::Counts;
 pub use error::append_code;
@@ -54,8 +56,10 @@ pub struct Partition {
     pub name: TopicPartition,
     /// Fetches waiting for something to read.
     pub watches: Watches,
-    /// What was produced to it here.
+    /// What was produced to it since it was opened.
     pub counts: Counts,
+    /// Whose connections ask it.
+    pub askers: Askers,
     state: RefCell<State>,
     checks: checks::Checks,
     writing: Cell<bool>,
@@ -76,10 +80,17 @@ pub struct Partition {
 }
 
 impl Partition {
-    /// Takes over an open log; [`apply`](Self::apply) makes it a leader.
-    pub fn new(id: TopicIdPartition, name: TopicPartition, log: Log, min_isr: i32) -> Self {
+    /// Takes over an open log; [`apply`](Self::apply) makes it a leader. `counts` go on, where it was open on another core.
+    pub fn new(
+        id: TopicIdPartition,
+        name: TopicPartition,
+        log: Log,
+        min_isr: i32,
+        (counts, askers): (Counts, Askers),
+    ) -> Self {
         Self {
-            counts: Counts::new(log.end_offset()),
+            counts,
+            askers,
             id,
             name,
             watches: Watches::default(),
@@ -182,6 +193,19 @@ impl Partition {
     /// Answers REQUEST_TIMED_OUT to producers whose time is over.
     pub fn expire_acks(&self, now: Instant) {
         self.state.borrow_mut().acks.expire(now);
+    }
+
+    /// True when nothing is under way and nobody waits for an acknowledgement: all that was accepted is committed.
+    pub fn is_at_rest(&self) -> bool {
+        let state = self.state.borrow();
+        let busy = self.dirty.get() || self.writing.get() || self.held.get() || self.flushing.get();
+        let committed = state.high_watermark == state.log.end_offset() && state.acks.is_empty();
+        !busy && committed && !self.has_queued_appends() && state.log.is_idle() && !state.log.is_offline()
+    }
+
+    /// The log and what was counted, for another core.
+    pub fn into_log_and_counts(self) -> (Log, Counts) {
+        (self.state.into_inner().log, self.counts)
     }
 
     /// The log, at the partition's end.

@@ -1,6 +1,6 @@
 //! A partition over a log on disk: who is told when.
 
-use super::{AppendAsk, AppendOutcome, Appending, Partition, RequiredAcks};
+use super::{AppendAsk, AppendOutcome, Appending, Askers, Counts, Partition, RequiredAcks};
 use crate::base::{
     BrokerId, ErrorCode, Instant, LeaderEpoch, Now, Offset, TimestampMs, TopicIdPartition, TopicPartition, Uuid,
 };
@@ -26,7 +26,8 @@ fn partition(dir: &Path, flush_messages: i64) -> Rc<Partition> {
     let recovery = Recovery { clean: true, recovery_point: Offset(0), log_start: Offset(0) };
     let log = UnrecoveredLog::open(dir.join("t-0"), name.clone(), config).unwrap().recover(recovery, now()).unwrap();
     let id = TopicIdPartition { topic_id: Uuid([7; 16]), partition: 0 };
-    let partition = Partition::new(id, name, log, 1);
+    let counts = (Counts::new(log.end_offset()), Askers::new(0, 1));
+    let partition = Partition::new(id, name, log, 1, counts);
     let record = PartitionRecord { replicas: vec![1], isr: vec![1], leader: 1, leader_epoch: 0, ..Default::default() };
     partition.apply(Arc::new(PartitionRegistration::of(&record)), NODE);
     assert_eq!(partition.leads(), Some(LeaderEpoch(0)));

@@ -79,7 +79,7 @@ impl Shard {
         runtime::spawn(async move { _ = telling.await }).detach();
     }
 
-    fn take_dir_offline(self: &Rc<Self>, dir: &PathBuf) {
+    pub(super) fn take_dir_offline(self: &Rc<Self>, dir: &PathBuf) {
         for partition in self.open_partitions() {
             let inside = partition.with_log(|log| log.dir().parent() == Some(dir));
             if inside {

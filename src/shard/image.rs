@@ -43,6 +43,7 @@ impl Shard {
         }
         self.reconfigure(delta, resettled).await;
         self.drop_topics(&gone).await;
+        self.forget_places(&gone);
         self.follow_leadership();
         self.tell_coordinators(delta);
         self.image_taken.notify();

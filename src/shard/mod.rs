@@ -26,11 +26,13 @@ mod open_files;
 mod opening;
 mod partitions;
 mod producer_ids;
+mod relocation;
 mod retention;
 mod services;
 mod settings;
 pub mod share;
 mod stats;
+pub mod stay;
 mod stop;
 mod streams_topics;
 mod transactions;
@@ -104,6 +106,7 @@ pub struct Shard {
     auto_create: auto_create::AutoCreate,
     streams_topics: streams_topics::StreamsTopics,
     cleaner: cleaner::Cleaner,
+    places: relocation::Places,
     producer_ids: producer_ids::ProducerIds,
     image_taken: Event,
     ended: Event,
@@ -160,6 +163,7 @@ impl Shard {
             auto_create: auto_create::AutoCreate::default(),
             streams_topics: streams_topics::StreamsTopics::default(),
             cleaner: cleaner::Cleaner::default(),
+            places: relocation::Places::default(),
             producer_ids: producer_ids::ProducerIds::default(),
             ended: Event::default(),
             ending: RefCell::default(),
@@ -185,14 +189,6 @@ impl Shard {
     /// How many cores the broker runs on.
     pub fn shard_count(&self) -> usize {
         self.peers.len()
-    }
-
-    /// The core that owns `partition`: partitions of a topic go round the cores, beginning at a
-    /// place its id decides.
-    pub fn owner_of(&self, partition: &TopicIdPartition) -> ShardIndex {
-        let id = partition.topic_id.0;
-        let start = u32::from_be_bytes([id[0], id[1], id[2], id[3]]) as usize;
-        ShardIndex((start + partition.partition.unsigned_abs() as usize) % self.shard_count())
     }
 
     /// 64 random bits.

@@ -1,13 +1,14 @@
 //! Opening the logs of the partitions this core gained.
 
 use super::Shard;
+use super::stay::PARTITION_PATIENCE;
 use crate::base::{TopicIdPartition, TopicPartition};
 use crate::config::TopicConfig;
 use crate::log::Log;
 use crate::log::dir::LogDir;
 use crate::log::dirs::Wanted;
 use crate::metadata::{MetadataDelta, MetadataImage, PartitionRegistration};
-use crate::partition::Partition;
+use crate::partition::{Askers, Counts, Partition};
 use crate::ring::{errno, runtime};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -93,10 +94,37 @@ impl Shard {
         Wanted { id: *id, name: name.clone(), directory, is_new, config: self.log_config(settings) }
     }
 
-    fn insert(&self, (id, name, registration): Gained, settings: &TopicConfig, log: Log) {
-        let partition = Rc::new(Partition::new(id, name, log, settings.min_insync_replicas));
+    fn insert(&self, gained: Gained, settings: &TopicConfig, log: Log) {
+        let counts = Counts::new(log.end_offset());
+        self.insert_counted(gained, settings, log, (counts, Askers::new(0, PARTITION_PATIENCE)));
+    }
+
+    fn insert_counted(
+        &self,
+        (id, name, registration): Gained,
+        settings: &TopicConfig,
+        log: Log,
+        counts: (Counts, Askers),
+    ) -> Rc<Partition> {
+        let partition = Rc::new(Partition::new(id, name, log, settings.min_insync_replicas, counts));
         partition.apply(registration, self.shared.identity.node_id);
         self.offline.borrow_mut().remove(&id);
-        self.partitions.borrow_mut().insert(id, partition);
+        self.partitions.borrow_mut().insert(id, partition.clone());
+        partition
+    }
+
+    /// Takes a partition that was open on another core. `None` where the image does not know it.
+    pub(super) fn insert_moved(
+        &self,
+        id: TopicIdPartition,
+        log: Log,
+        counts: (Counts, Askers),
+    ) -> Option<Rc<Partition>> {
+        let image = self.image();
+        let topic = image.topic_by_id(&id.topic_id)?;
+        let registration = topic.partition(id.partition)?.clone();
+        let settings = self.topic_config(&image, &topic.name);
+        let name = TopicPartition::new(topic.name.clone(), id.partition);
+        Some(self.insert_counted((id, name, registration), &settings, log, counts))
     }
 }

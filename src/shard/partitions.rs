@@ -1,6 +1,6 @@
 //! The partitions of this core, as handlers reach them.
 
-use super::Shard;
+use super::{Shard, ShardIndex};
 use crate::base::{ErrorCode, Instant, Now, TopicIdPartition};
 use crate::log::{AppendOrigin, Verification};
 use crate::partition::{AppendAsk, AppendOutcome, Appending, CheckStep, Partition};
@@ -26,11 +26,12 @@ impl Shard {
         }
     }
 
-    /// The ordered step of a client's produce.
-    pub fn append(self: &Rc<Self>, id: &TopicIdPartition, ask: AppendAsk, now: Now) -> Appending {
+    /// The ordered step of a client's produce, which came over a connection of core `from`.
+    pub fn append(self: &Rc<Self>, id: &TopicIdPartition, ask: AppendAsk, from: ShardIndex, now: Now) -> Appending {
         let Some(partition) = self.partition(id) else {
             return Appending::failed(AppendOutcome::failed(self.why_absent(id)));
         };
+        self.note_asked(&partition, from);
         let bytes = ask.records.len();
         let appending = partition.append(ask, now);
         self.note_append(&partition, &appending, bytes);

@@ -34,6 +34,8 @@ pub struct ShardStats {
     pub connections_taken: Cell<u64>,
     /// Connections that came from another core, being served nearer to their partitions here.
     pub connections_moved: Cell<u64>,
+    /// Partitions that came from another core, whose connections here ask them.
+    pub partitions_moved: Cell<u64>,
     /// Connections refused by a limit.
     pub connections_refused: Cell<u64>,
     /// Bytes of batches that partitions of this core took.

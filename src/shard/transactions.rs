@@ -75,6 +75,7 @@ impl Shard {
 
     /// Writes what a coordinator decided to all partitions of the transaction. Those that are gone have no marker.
     async fn write_transaction_markers(self: &Rc<Self>, work: &MarkerWork) -> Vec<(TopicPartition, ErrorCode)> {
+        self.until_gate_is_open().await;
         let image = self.image();
         let mut results = Vec::new();
         let mut asked = Vec::new();

@@ -12,6 +12,7 @@ use std::rc::Rc;
 pub struct FetchWait {
     event: Event,
     changed: RefCell<Vec<ShardIndex>>,
+    resettled: Cell<bool>,
 }
 
 impl FetchWait {
@@ -21,12 +22,17 @@ impl FetchWait {
         self.event.notify();
     }
 
-    /// Takes the cores on which something changed, waiting for the first.
+    /// True once a partition has changed its core: who waits has to ask anew, on the cores of now.
+    pub fn is_resettled(&self) -> bool {
+        self.resettled.get()
+    }
+
+    /// Takes the cores on which something changed, waiting for the first; none where a partition changed its core.
     pub async fn changed(&self) -> Vec<ShardIndex> {
         loop {
             let listener = self.event.listen();
             let changed = std::mem::take(&mut *self.changed.borrow_mut());
-            if !changed.is_empty() {
+            if !changed.is_empty() || self.resettled.get() {
                 return changed;
             }
             listener.await;
@@ -94,6 +100,14 @@ impl Shard {
         let wait = self.waits.own.borrow().get(&id).cloned();
         if let Some(wait) = wait {
             wait.wake(owner);
+        }
+    }
+
+    /// A partition has changed its core: fetches of this core that wait look where.
+    pub(super) fn resettle_waits(&self) {
+        for wait in self.waits.own.borrow().values() {
+            wait.resettled.set(true);
+            wait.event.notify();
         }
     }
 

@@ -16,6 +16,7 @@ mod odd_batches;
 mod odd_cases;
 mod produce_errors;
 mod raw_batch;
+mod relocation;
 mod served;
 mod support;
 mod transactions;

@@ -9,6 +9,8 @@ use corelog::protocol::messages::{
     MetadataResponse, RequestHeader, ResponseHeader,
 };
 use corelog::protocol::{ApiKey, Decoder, Message, encode_to_bytes};
+use nix::sys::signal::{self, Signal};
+use nix::unistd::Pid;
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
@@ -64,6 +66,16 @@ impl Broker {
     pub fn restart_with(&mut self, settings: &[&str]) {
         let Some((child, directory)) = &mut self.process else { return };
         child.kill().and_then(|()| child.wait()).expect("it ends");
+        *child = answering(self.address, directory.path(), settings);
+    }
+
+    /// Stops it cleanly, where it is ours, and starts it again.
+    pub fn stop_and_start_with(&mut self, settings: &[&str]) {
+        let Some((child, directory)) = &mut self.process else { return };
+        let pid = Pid::from_raw(i32::try_from(child.id()).expect("a process id"));
+        signal::kill(pid, Signal::SIGTERM).expect("it is told to stop");
+        let ended = child.wait().expect("it ends");
+        assert!(ended.success(), "{ended}");
         *child = answering(self.address, directory.path(), settings);
     }
 

@@ -23,6 +23,12 @@ const OF_CORE: &[OfCore] = &[
         "Connections that moved to the core of their partitions.",
         |c| c.connections_moved,
     ),
+    (
+        "corelog_partitions_moved_total",
+        Kind::Counter,
+        "Partitions that moved to the core whose connections ask them.",
+        |c| c.partitions_moved,
+    ),
     ("corelog_connections_refused_total", Kind::Counter, "Connections refused by a limit.", |c| c.connections_refused),
     ("corelog_core_requests_total", Kind::Counter, "Requests begun on the core.", |c| c.requests),
     ("corelog_core_hops_total", Kind::Counter, "Jobs sent to other cores.", |c| c.hops),

@@ -58,6 +58,7 @@ fn core(number: usize, partitions: Vec<PartitionFacts>) -> CoreFacts {
         connections: 3,
         connections_taken: 4,
         connections_moved: 1,
+        partitions_moved: 1,
         connections_refused: 0,
         bytes_in: 4000,
         records_in: 96,

@@ -24,36 +24,76 @@ pub struct Limits {
 }
 
 /// Reads all `items` under `limits`; one answer per slot.
-pub async fn run(shard: &Rc<Shard>, items: Vec<Item<ReadAsk>>, slots: usize, limits: Limits) -> Vec<Fetched> {
+pub async fn run(shard: &Rc<Shard>, mut items: Vec<Item<ReadAsk>>, slots: usize, limits: Limits) -> Vec<Fetched> {
     let mut answers = vec![Fetched::failed(ErrorCode::NotLeaderOrFollower); slots];
+    while let Some(again) = attempt(shard, items, limits, &mut answers).await {
+        items = again;
+    }
+    answers
+}
+
+/// Reads and waits, on the cores on which the partitions are now. Gives the items back where one of them may have changed
+/// its core meanwhile.
+async fn attempt(
+    shard: &Rc<Shard>,
+    items: Vec<Item<ReadAsk>>,
+    limits: Limits,
+    answers: &mut [Fetched],
+) -> Option<Vec<Item<ReadAsk>>> {
     let owners = router::split(shard, items);
     let at_once = shard.now().mono >= limits.deadline || limits.min_bytes == 0;
     let all_local = owners.iter().all(|share| share.owner == shard.index);
     if at_once || all_local {
         // Local reads cost no hop, so whether to wait is decided after looking.
-        round(shard, owners.iter().map(copy_share).collect(), limits, None, &mut answers).await;
-        if at_once || satisfied(&answers, limits) {
-            return answers;
+        let found = round(shard, owners.iter().map(copy_share).collect(), limits, None, answers).await;
+        if found == Found::Elsewhere {
+            return Some(items_again(shard, owners).await);
+        }
+        if at_once || satisfied(answers, limits) {
+            return None;
         }
     }
     let (id, wait) = shard.begin_wait();
     let owners_asked: Vec<ShardIndex> = owners.iter().map(|share| share.owner).collect();
     let _ended = EndWait { shard, id, owners: &owners_asked };
-    round(shard, owners.iter().map(copy_share).collect(), limits, Some(id), &mut answers).await;
-    while !satisfied(&answers, limits) {
+    let mut found = round(shard, owners.iter().map(copy_share).collect(), limits, Some(id), answers).await;
+    loop {
+        if found == Found::Elsewhere {
+            return Some(items_again(shard, owners).await);
+        }
+        if satisfied(answers, limits) {
+            return None;
+        }
         let timeout = async {
             runtime::sleep_until(limits.deadline).await;
             Vec::new()
         };
         let changed = future::or(wait.changed(), timeout).await;
+        if wait.is_resettled() {
+            return Some(items_again(shard, owners).await);
+        }
         // Changes may arrive without end; the time is over all the same.
         if changed.is_empty() || shard.now().mono >= limits.deadline {
-            break;
+            return None;
         }
         let again = owners.iter().filter(|share| changed.contains(&share.owner)).map(copy_share).collect();
-        round(shard, again, limits, Some(id), &mut answers).await;
+        found = round(shard, again, limits, Some(id), answers).await;
     }
-    answers
+}
+
+/// What a round has found.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Found {
+    /// All that it asked for.
+    All,
+    /// A partition has moved to another core.
+    Elsewhere,
+}
+
+/// The items, once it is known where their partitions are.
+async fn items_again(shard: &Shard, owners: Vec<Share<ReadAsk>>) -> Vec<Item<ReadAsk>> {
+    shard.until_gate_is_open().await;
+    owners.into_iter().flat_map(|share| share.items).collect()
 }
 
 /// Ends the wait also when the connection goes away in the middle of it.
@@ -86,20 +126,25 @@ async fn round(
     limits: Limits,
     wait: Option<u64>,
     answers: &mut [Fetched],
-) {
+) -> Found {
     let home = shard.index;
     let work = move |owner: Rc<Shard>, items: Vec<Item<ReadAsk>>| {
         // Made when the call arrives, not when its task runs: the end of a given-up fetch comes after it.
         let watch = wait.map(|id| owner.watch_for(home, id));
-        async move { read_here(&owner, items, limits, watch).await }
+        async move { read_here(&owner, items, limits, (home, watch)).await }
     };
-    for share in join_all(router::scatter(shard, shares, work)).await {
-        for (slot, fetched) in share.unwrap_or_default() {
+    let mut found = Found::All;
+    for (read, here) in join_all(router::scatter(shard, shares, work)).await.into_iter().flatten() {
+        if here == Found::Elsewhere {
+            found = here;
+        }
+        for (slot, fetched) in read {
             if let Some(place) = answers.get_mut(slot) {
                 *place = fetched;
             }
         }
     }
+    found
 }
 
 /// On the owner: the partitions in order, each within what the ones before left.
@@ -107,22 +152,30 @@ async fn read_here(
     shard: &Rc<Shard>,
     items: Vec<Item<ReadAsk>>,
     limits: Limits,
-    watch: Option<Rc<Watch>>,
-) -> Vec<(usize, Fetched)> {
+    (home, watch): (ShardIndex, Option<Rc<Watch>>),
+) -> (Vec<(usize, Fetched)>, Found) {
     let changed = watch.as_ref().map(|w| w.take_changed());
     let first_round = watch.as_ref().is_none_or(|w| !w.was_read());
     let mut left = limits.max_bytes;
     let mut nothing_yet = true;
     let mut answers = Vec::with_capacity(items.len());
+    let mut found = Found::All;
     for Item { slot, id, mut ask } in items {
         // In later rounds only what changed is read: the rest still stands at home.
         if !first_round && changed.as_ref().is_some_and(|c| !c.contains(&slot)) {
             continue;
         }
         let Some(partition) = shard.partition(&id) else {
-            answers.push((slot, Fetched::failed(shard.why_absent(&id))));
+            if shard.has_moved_away(&id) {
+                found = Found::Elsewhere;
+            } else {
+                answers.push((slot, Fetched::failed(shard.why_absent(&id))));
+            }
             continue;
         };
+        if first_round {
+            shard.note_asked(&partition, home);
+        }
         if let Some(watch) = &watch {
             partition.watches.add(watch, slot);
         }
@@ -141,5 +194,5 @@ async fn read_here(
     if let Some(watch) = &watch {
         watch.set_read();
     }
-    answers
+    (answers, found)
 }

@@ -96,6 +96,11 @@ impl Shard {
         self.shared.config.share.for_group(&own)
     }
 
+    /// Whether a share group reads a partition of this core.
+    pub(super) fn has_share_queue(&self, id: &TopicIdPartition) -> bool {
+        self.share_queues.queues.borrow().values().any(|queue| queue.id() == *id)
+    }
+
     /// The queue of `key`, begun where there is none.
     fn share_queue(self: &Rc<Self>, key: &Key) -> Result<(Rc<Queue>, Rc<Partition>), ShareError> {
         let id = TopicIdPartition { topic_id: key.topic_id, partition: key.partition };

@@ -1,0 +1,238 @@
+//! Partitions go to the core whose connections ask them.
+//!
+//! The owner sees from which core a partition is asked ([`Askers`]) and asks the first core for a move; [`super::stay`] says
+//! when one is worth it. The first core lets one partition move at a time and no metadata change meanwhile:
+//!
+//! 1. Every core closes its gate: no connection begins a request. When all have said so, whatever had begun has sent what it
+//!    asks of the partition, and stands in the owner's mailbox before the next step.
+//! 2. The owner waits until all that was accepted is committed and nobody uses the partition, takes it apart and gives the log
+//!    away. Where that takes long nothing moves.
+//! 3. The other core opens the partition on that log.
+//! 4. Every core learns the new place, tells its waiting fetches to ask there, and opens its gate.
+//!
+//! So the order of a connection's requests holds, as without a move. Partitions of internal topics stay with their
+//! coordinators, those in a share group's queue with that, and those that are being moved between log dirs or compacted
+//! where they are until that is over.
+
+use super::stay::{PARTITION_PATIENCE, Stay};
+use super::{CONTROLLER, Shard, ShardIndex};
+use crate::base::local::{Event, join_all};
+use crate::base::topic::is_internal;
+use crate::base::{TopicIdPartition, TopicPartition, Uuid};
+use crate::log::Log;
+use crate::partition::{Askers, Counts, Partition};
+use crate::ring::runtime;
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::time::Duration;
+
+/// Requests after which it is asked again whether a partition had better move.
+const LOOK_AGAIN: u32 = 32;
+/// Looks at a partition that is still used before it stays where it is, and the pause between them: so long no connection
+/// begins a request.
+const TRIES: u32 = 20;
+const PAUSE: Duration = Duration::from_micros(100);
+/// After a move the next one is not begun for so long.
+const BETWEEN_MOVES: Duration = Duration::from_millis(10);
+
+/// Where this core believes partitions to be, and whether requests may begin.
+#[derive(Default)]
+pub(super) struct Places {
+    /// Partitions that are not on the core that their id says.
+    away: RefCell<HashMap<TopicIdPartition, ShardIndex>>,
+    closed: Cell<bool>,
+    opened: Event,
+    /// What this core has given away; the others do not know yet.
+    given: Cell<Option<TopicIdPartition>>,
+    /// On the first core: a partition is moving, or one has just moved.
+    busy: Cell<bool>,
+}
+
+/// A partition on its way to another core.
+struct Leaving {
+    log: Log,
+    name: TopicPartition,
+    counts: Counts,
+    moves: u32,
+}
+
+impl Shard {
+    /// The core that owns `partition`: the one its id says ([`Self::home_of`]), or where it has moved to since.
+    pub fn owner_of(&self, partition: &TopicIdPartition) -> ShardIndex {
+        let away = self.places.away.borrow();
+        if away.is_empty() {
+            return self.home_of(partition);
+        }
+        away.get(partition).copied().unwrap_or_else(|| self.home_of(partition))
+    }
+
+    /// The core on which a partition is opened: those of a topic go round the cores, beginning at a place its id decides.
+    fn home_of(&self, partition: &TopicIdPartition) -> ShardIndex {
+        let id = partition.topic_id.0;
+        let start = u32::from_be_bytes([id[0], id[1], id[2], id[3]]) as usize;
+        ShardIndex((start + partition.partition.unsigned_abs() as usize) % self.shard_count())
+    }
+
+    /// True where a partition is not here because it has just moved to another core. Who asked for it finds out where by
+    /// waiting [until its own core's gate is open](Self::until_gate_is_open).
+    pub fn has_moved_away(&self, partition: &TopicIdPartition) -> bool {
+        self.places.given.get() == Some(*partition) || self.owner_of(partition) != self.index
+    }
+
+    /// Waits, where a partition is changing its core just now, until requests may begin again and everybody knows where it
+    /// is. Whoever has waited for something since the request began, and asks an owner now, calls this first.
+    pub async fn until_gate_is_open(&self) {
+        while self.places.closed.get() {
+            let opened = self.places.opened.listen();
+            if self.places.closed.get() {
+                opened.await;
+            }
+        }
+    }
+
+    /// A connection of core `from` asked `partition`, which is on this core.
+    pub fn note_asked(&self, partition: &Partition, from: ShardIndex) {
+        if let Some(requests) = partition.askers.asked_from(from.0) {
+            self.look_for_place(partition, from, requests);
+        }
+    }
+
+    #[cold]
+    fn look_for_place(&self, partition: &Partition, from: ShardIndex, requests: u32) {
+        partition.askers.look_again_in(LOOK_AGAIN);
+        if !self.shared.config.move_partitions || is_internal(&partition.name.topic) || self.is_stopping() {
+            return;
+        }
+        let (id, here) = (partition.id, self.index);
+        let stay = Stay::partition(self.home_of(&id), here, partition.askers.moves);
+        if let Some(to) = stay.next(from, requests, |core| runtime::load_of(core.0)) {
+            self.post(CONTROLLER, move |first| first.relocate(id, here, to));
+        }
+    }
+
+    /// On the first core: lets a partition move, unless another does.
+    fn relocate(self: &Rc<Self>, id: TopicIdPartition, from: ShardIndex, to: ShardIndex) {
+        if self.places.busy.replace(true) {
+            return;
+        }
+        let first = self.clone();
+        runtime::spawn(async move {
+            first.clone().relocate_in_turn(id, from, to).await;
+            runtime::sleep(BETWEEN_MOVES).await;
+            first.places.busy.set(false);
+        })
+        .detach();
+    }
+
+    async fn relocate_in_turn(self: Rc<Self>, id: TopicIdPartition, from: ShardIndex, to: ShardIndex) {
+        let _turn = self.writer.turn.lock().await;
+        if self.is_stopping() {
+            return;
+        }
+        self.on_all_cores(|core| core.places.closed.set(true)).await;
+        let leaving = self.call(from, move |owner| async move { owner.give_away(id).await }).await;
+        let moved = match leaving {
+            Ok(Some(leaving)) => {
+                let taken = self.call(to, move |owner| async move { owner.take_in(id, leaving) });
+                taken.await.unwrap_or(false)
+            }
+            _ => false,
+        };
+        self.on_all_cores(move |core| {
+            if moved {
+                core.settle_at(id, to);
+            }
+            core.places.given.set(None);
+            core.places.closed.set(false);
+            core.places.opened.notify();
+        })
+        .await;
+    }
+
+    async fn on_all_cores(self: &Rc<Self>, act: impl Fn(&Shard) + Clone + Send + 'static) {
+        let acts = (0..self.shard_count()).map(|core| {
+            let act = act.clone();
+            self.call(ShardIndex(core), move |shard| async move { act(&shard) })
+        });
+        join_all(acts.collect()).await;
+    }
+
+    /// On the owner: the partition's log, once nobody uses it.
+    async fn give_away(self: Rc<Self>, id: TopicIdPartition) -> Option<Leaving> {
+        if self.is_stopping() || self.move_of(&id).is_some() || self.has_share_queue(&id) {
+            return None;
+        }
+        if !self.keep_from_cleaner(id) {
+            return None;
+        }
+        let leaving = self.take_apart(id).await;
+        self.leave_to_cleaner(id);
+        leaving
+    }
+
+    async fn take_apart(&self, id: TopicIdPartition) -> Option<Leaving> {
+        for _ in 0..TRIES {
+            // What came before the gates closed is a task of this core: it has its turn first.
+            runtime::yield_now().await;
+            let alone = self.partitions.borrow().get(&id).map(|p| Rc::strong_count(p) == 1 && p.is_at_rest())?;
+            if alone && let Some(partition) = self.partitions.borrow_mut().remove(&id) {
+                match Rc::try_unwrap(partition) {
+                    Ok(partition) => {
+                        let (name, moves) = (partition.name.clone(), partition.askers.moves);
+                        let (log, counts) = partition.into_log_and_counts();
+                        self.places.given.set(Some(id));
+                        return Some(Leaving { log, name, counts, moves });
+                    }
+                    Err(used) => drop(self.partitions.borrow_mut().insert(id, used)),
+                }
+            }
+            runtime::sleep(PAUSE).await;
+        }
+        None
+    }
+
+    /// On the core it comes to: opens the partition on its log.
+    fn take_in(self: &Rc<Self>, id: TopicIdPartition, leaving: Leaving) -> bool {
+        let Leaving { log, name, counts, moves } = leaving;
+        let health = log.health().clone();
+        let askers = Askers::new(moves.saturating_add(1), PARTITION_PATIENCE);
+        let Some(partition) = self.insert_moved(id, log, (counts, askers)) else {
+            // No metadata change is under way, so it is there; were it not, nobody closes this log.
+            self.shared.log_dirs.of_partition(&name).into_iter().for_each(|dir| dir.leave_unclean());
+            return false;
+        };
+        self.stats.partitions_moved.set(self.stats.partitions_moved.get() + 1);
+        self.holds_files(&partition);
+        self.flush_as_asked(&partition);
+        if health.has_failed() {
+            // It was on its way when the directories' partitions were closed.
+            let dir = partition.with_log(|log| log.dir().parent().map(std::path::Path::to_path_buf));
+            drop(partition);
+            dir.into_iter().for_each(|dir| self.take_dir_offline(&dir));
+        }
+        true
+    }
+
+    /// From here on `id` is asked on core `at`.
+    fn settle_at(&self, id: TopicIdPartition, at: ShardIndex) {
+        let mut away = self.places.away.borrow_mut();
+        if at == self.home_of(&id) {
+            away.remove(&id);
+        } else {
+            away.insert(id, at);
+        }
+        drop(away);
+        self.resettle_waits();
+    }
+
+    /// Deleted topics have no place.
+    pub(super) fn forget_places(&self, topics: &[Uuid]) {
+        self.places.away.borrow_mut().retain(|id, _| !topics.contains(&id.topic_id));
+    }
+
+    /// Waits until no partition is between two cores. The broker has begun to stop: none will be.
+    pub async fn until_all_have_a_place(&self) {
+        drop(self.writer.turn.lock().await);
+    }
+}

@@ -1,0 +1,166 @@
+//! Partitions that go to the core of the only connection that asks them: no write is lost, doubled or out of order, their
+//! producers are remembered, and whoever waits for records there gets them.
+
+use crate::admin::{admin_of, get};
+use crate::support::{Broker, Wire, now};
+use corelog::base::{Offset, ProducerEpoch, ProducerId};
+use corelog::protocol::messages::delete_topics_request::DeleteTopicState;
+use corelog::protocol::messages::fetch_request::{FetchPartition, FetchTopic};
+use corelog::protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
+use corelog::protocol::messages::{
+    DeleteTopicsRequest, DeleteTopicsResponse, FetchRequest, FetchResponse, InitProducerIdRequest,
+    InitProducerIdResponse, ProduceRequest, ProduceResponse,
+};
+use corelog::protocol::{Array, Records};
+use corelog::record::BatchBuilder;
+use std::time::Duration;
+
+const TOPIC: &str = "relocated";
+const PARTITIONS: usize = 6;
+/// Each core opens half of them, so this many have to come to the core of the connection.
+const FOREIGN: u64 = PARTITIONS as u64 / 2;
+/// Requests for each partition that are on their way at the same time.
+const AT_ONCE: usize = 24;
+/// 512 requests in a row are needed; more where the cores had no time.
+const ROUNDS_MAX: usize = 400;
+/// A client's pause between its bursts: cores that are busy take nothing.
+const PAUSE: Duration = Duration::from_millis(60);
+
+/// An idempotent producer on one connection.
+struct Producer {
+    wire: Wire,
+    id: i64,
+    sequences: [i32; PARTITIONS],
+}
+
+impl Producer {
+    fn new(broker: &Broker) -> Self {
+        let mut wire = broker.connect();
+        let request =
+            InitProducerIdRequest { transactional_id: None, transaction_timeout_ms: 1000, ..Default::default() };
+        let answer: InitProducerIdResponse = wire.call(&request, 4);
+        assert_eq!(answer.error_code, 0);
+        Self { wire, id: answer.producer_id, sequences: [0; PARTITIONS] }
+    }
+
+    fn write_of(&self, partition: usize, sequence: i32, value_bytes: usize) -> ProduceRequest {
+        let batch = BatchBuilder::new(Offset(0));
+        let mut batch = batch.producer(ProducerId(self.id), ProducerEpoch(0), sequence);
+        batch.append(now(), None, Some(&vec![b'v'; value_bytes]), &[]);
+        let data = PartitionProduceData { index: partition as i32, records: Some(batch.build()) };
+        let topic =
+            TopicProduceData { name: TOPIC.into(), partition_data: Array::from(vec![data]), ..Default::default() };
+        ProduceRequest { acks: -1, timeout_ms: 30_000, topic_data: Array::from(vec![topic]), ..Default::default() }
+    }
+
+    fn post(&mut self, partition: usize, value_bytes: usize) {
+        let request = self.write_of(partition, self.sequences[partition], value_bytes);
+        self.sequences[partition] += 1;
+        self.wire.post(&request, 9);
+    }
+
+    /// The offset of the next write that is answered.
+    fn answer(&mut self) -> (usize, i64) {
+        let answer: ProduceResponse =
+            self.wire.next_answer(&ProduceRequest::default(), 9).expect("an answer, not a closed connection");
+        let partition = &answer.responses[0].partition_responses[0];
+        assert_eq!(partition.error_code, 0, "partition {}", partition.index);
+        (partition.index as usize, partition.base_offset)
+    }
+
+    /// Writes to all partitions in turn, many requests at once: in each partition a write's offset is its sequence.
+    fn burst(&mut self, at_once: usize, value_bytes: usize) {
+        let mut expected = self.sequences.map(i64::from);
+        (0..at_once * PARTITIONS).for_each(|n| self.post(n % PARTITIONS, value_bytes));
+        for _ in 0..at_once * PARTITIONS {
+            let (partition, offset) = self.answer();
+            assert_eq!(offset, expected[partition], "partition {partition}");
+            expected[partition] += 1;
+        }
+    }
+
+    /// Sends the last write of each partition once more: it is known, and gets the offset it got.
+    fn repeat_last(&mut self) {
+        for partition in 0..PARTITIONS {
+            let last = self.sequences[partition] - 1;
+            let again: ProduceResponse = self.wire.call(&self.write_of(partition, last, 10), 9);
+            let answer = &again.responses[0].partition_responses[0];
+            assert_eq!((answer.error_code, answer.base_offset), (0, i64::from(last)), "partition {partition}");
+        }
+    }
+}
+
+fn fetch(min_bytes: i32) -> FetchRequest {
+    let from = |partition| FetchPartition { partition, partition_max_bytes: 64 << 20, ..Default::default() };
+    let partitions = Array::from((0..PARTITIONS as i32).map(from).collect::<Vec<_>>());
+    let topics = Array::from(vec![FetchTopic { topic: TOPIC.into(), partitions, ..Default::default() }]);
+    FetchRequest { max_wait_ms: 60_000, min_bytes, max_bytes: 64 << 20, topics, ..Default::default() }
+}
+
+fn fetched(answer: &FetchResponse) -> usize {
+    assert_eq!(answer.error_code, 0);
+    let partitions = answer.responses.iter().flat_map(|topic| topic.partitions.iter());
+    let bytes = partitions.map(|partition| {
+        assert_eq!(partition.error_code, 0);
+        match &partition.records {
+            Some(Records::Bytes(bytes)) => bytes.len(),
+            _ => 0,
+        }
+    });
+    bytes.sum()
+}
+
+fn moved(broker: &Broker) -> u64 {
+    let (_, _, metrics) = get(admin_of(broker), "/metrics");
+    let counts = metrics.lines().filter(|line| line.starts_with("corelog_partitions_moved_total"));
+    counts.map(|line| line.rsplit(' ').next().and_then(|n| n.parse::<u64>().ok()).expect("a count")).sum()
+}
+
+fn delete(wire: &mut Wire) {
+    let topic = DeleteTopicState { name: Some(TOPIC.into()), ..Default::default() };
+    let request = DeleteTopicsRequest { topics: vec![topic], timeout_ms: 30_000, ..Default::default() };
+    let answer: DeleteTopicsResponse = wire.call(&request, 6);
+    assert_eq!(answer.responses[0].error_code, 0);
+}
+
+#[test]
+fn partitions_go_to_their_only_connection_with_their_producers_and_whoever_waits_for_them() {
+    if std::thread::available_parallelism().map_or(1, usize::from) < 2 {
+        eprintln!("one CPU only: nothing moves");
+        return;
+    }
+    const LARGE: usize = 900_000;
+    const SETTINGS: &[&str] = &["corelog.admin.listener=127.0.0.1:0", "corelog.cores=2"];
+    let mut broker = Broker::start_with(SETTINGS);
+    broker.connect().create_topic_of(TOPIC, PARTITIONS as i32);
+    let mut producer = Producer::new(&broker);
+    producer.burst(1, 10);
+    // More than the small writes are together: it waits until large ones come, long after the partitions moved.
+    let min_bytes = (2 * PARTITIONS * LARGE) as i32;
+    assert!(ROUNDS_MAX * AT_ONCE * PARTITIONS * 100 < 2 * min_bytes as usize, "the reader waits");
+    let mut reader = broker.connect();
+    reader.post(&fetch(min_bytes), 12);
+
+    let mut rounds = 0;
+    while moved(&broker) < FOREIGN {
+        assert!(rounds < ROUNDS_MAX, "{} of {FOREIGN} partitions moved", moved(&broker));
+        producer.burst(AT_ONCE, 10);
+        rounds += 1;
+        std::thread::sleep(PAUSE);
+    }
+    producer.repeat_last();
+    producer.burst(2, LARGE);
+    let answer: FetchResponse = reader.next_answer(&fetch(min_bytes), 12).expect("an answer");
+    assert!(fetched(&answer) >= min_bytes as usize, "{} bytes after {rounds} rounds", fetched(&answer));
+
+    // The logs are closed like all others, and opened where their ids say.
+    broker.stop_and_start_with(SETTINGS);
+    assert!(!broker.log().contains("recovered"), "a clean stop:\n{}", broker.log());
+    producer.wire = broker.connect();
+    producer.repeat_last();
+    producer.burst(2, 10);
+    delete(&mut producer.wire);
+    producer.wire.create_topic_of(TOPIC, PARTITIONS as i32);
+    producer.sequences = [0; PARTITIONS];
+    producer.burst(2, 10);
+}
