@@ -122,6 +122,7 @@ async fn lag(ctx: &RequestContext, id: TopicIdPartition, summary: Summary) -> i6
     if summary.start_offset < 0 || summary.delivery_complete_count < 0 {
         return -1;
     }
+    ctx.shard.until_gate_is_open().await;
     let end = ctx.shard.call(ctx.shard.owner_of(&id), move |owner| async move {
         let partition: Rc<_> = owner.partition(&id)?;
         let ask = OffsetAsk { timestamp: LATEST, current_leader_epoch: LeaderEpoch::UNKNOWN, reader: Reader::Consumer };

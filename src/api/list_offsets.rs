@@ -101,9 +101,11 @@ fn ask(partition: &ListOffsetsPartition, reader: Reader) -> OffsetAsk {
 }
 
 async fn look_up_here(shard: Rc<Shard>, items: Vec<Item<OffsetAsk>>) -> Vec<(usize, OffsetAnswer)> {
+    // Those that are here when the request comes stay until all are answered.
+    let items: Vec<_> = items.into_iter().map(|item| (shard.partition(&item.id), item)).collect();
     let mut answers = Vec::with_capacity(items.len());
-    for item in items {
-        let answer = match shard.partition(&item.id) {
+    for (partition, item) in items {
+        let answer = match partition {
             Some(partition) => {
                 let answer = partition.list_offset(item.ask).await;
                 shard.mend_if_damaged(&partition);

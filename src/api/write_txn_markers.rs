@@ -3,6 +3,7 @@
 
 use super::RequestContext;
 use super::reply::Close;
+use crate::base::local::join_all;
 use crate::base::{ErrorCode, ProducerEpoch, ProducerId, TopicIdPartition};
 use crate::coordinator::group::TxnEnd;
 use crate::coordinator::transaction::bumps_epochs;
@@ -20,12 +21,14 @@ pub async fn handle(ctx: &RequestContext, request: WriteTxnMarkersRequest) -> Re
     let asked: Vec<_> = request
         .markers
         .iter()
-        .map(|marker| ctx.shard.end_transaction_in(end_of(marker), known(&image, marker)))
+        .map(|marker| Box::pin(ctx.shard.end_transaction_in(end_of(marker), known(&image, marker))))
         .collect();
-    let mut markers = Vec::with_capacity(asked.len());
-    for (marker, asked) in request.markers.iter().zip(asked) {
+    // All at once: each core has its part before any has answered.
+    let answers = join_all(asked).await;
+    let mut markers = Vec::with_capacity(answers.len());
+    for (marker, answers) in request.markers.iter().zip(answers) {
         let mut result = unknown(marker);
-        for ((topic, partition), error) in asked.await {
+        for ((topic, partition), error) in answers {
             if let Some(place) = result.topics.get_mut(topic).and_then(|t| t.partitions.get_mut(partition)) {
                 place.error_code = error.code();
             }

@@ -156,16 +156,26 @@ impl Connection {
                 }
                 Step::Large { len, arrived } => self.stream.recv_exact(len, arrived).await.map_err(|e| quiet(&e))?,
             };
-            if !self.pending.has_room().await {
+            if !self.may_start(shard).await {
                 return Ok(End::Closed);
             }
             self.start(shard, frame).await.map_err(|e| e.to_string())?;
         }
     }
 
+    /// Waits until there is room for one more request, and none has to wait for a partition that changes its core.
+    async fn may_start(&self, shard: &Shard) -> bool {
+        while self.pending.has_room().await {
+            if shard.is_gate_open() {
+                return true;
+            }
+            shard.until_gate_is_open().await;
+        }
+        false
+    }
+
     async fn start(&self, shard: &Rc<Shard>, frame: Bytes) -> Result<(), Close> {
         let frame_len = frame.len();
-        shard.until_gate_is_open().await;
         let started = api::start(shard, &self.info, frame)?;
         shard.stats.requests.set(shard.stats.requests.get() + 1);
         self.last_active.set(started.began);

@@ -8,7 +8,7 @@ pub struct Askers {
     core: Cell<usize>,
     requests: Cell<u32>,
     look_at: Cell<u32>,
-    patience: u32,
+    patience: Cell<u32>,
     /// How often the partition has changed its core since it was opened.
     pub moves: u32,
 }
@@ -17,19 +17,31 @@ impl Askers {
     /// Nobody asked yet, on the core where the partition came to after so many `moves`. After `patience` requests in a row
     /// from one core it is worth a look where they come from.
     pub const fn new(moves: u32, patience: u32) -> Self {
-        Self { core: Cell::new(0), requests: Cell::new(0), look_at: Cell::new(patience), patience, moves }
+        Self {
+            core: Cell::new(0),
+            requests: Cell::new(0),
+            look_at: Cell::new(patience),
+            patience: Cell::new(patience),
+            moves,
+        }
     }
 
     /// A request over a connection of `core`. How many that makes in a row, when it is time to look again.
     pub fn asked_from(&self, core: usize) -> Option<u32> {
         if self.core.replace(core) != core {
             self.requests.set(1);
-            self.look_at.set(self.patience);
+            self.look_at.set(self.patience.get());
             return None;
         }
         let requests = self.requests.get().saturating_add(1);
         self.requests.set(requests);
         (requests >= self.look_at.get()).then_some(requests)
+    }
+
+    /// It could not leave: from now on twice as many requests in a row are asked for.
+    pub fn be_more_patient(&self) {
+        self.patience.set(self.patience.get().saturating_mul(2));
+        self.look_again_in(self.patience.get());
     }
 
     /// The next look is due `requests` later.
@@ -51,5 +63,10 @@ mod tests {
         askers.look_again_in(2);
         assert!(ask(&[1]).is_empty());
         assert_eq!(ask(&[1, 1]), [5, 6]);
+        askers.be_more_patient();
+        assert!(ask(&[1; 5]).is_empty());
+        assert_eq!(ask(&[1]), [12]);
+        assert!(ask(&[0; 5]).is_empty());
+        assert_eq!(ask(&[0]), [6]);
     }
 }

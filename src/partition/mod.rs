@@ -203,9 +203,9 @@ impl Partition {
         !busy && committed && !self.has_queued_appends() && state.log.is_idle() && !state.log.is_offline()
     }
 
-    /// The log and what was counted, for another core.
-    pub fn into_log_and_counts(self) -> (Log, Counts) {
-        (self.state.into_inner().log, self.counts)
+    /// For another core the log and what was counted; and who waits for something to read.
+    pub fn into_parts(self) -> (Log, Counts, Watches) {
+        (self.state.into_inner().log, self.counts, self.watches)
     }
 
     /// The log, at the partition's end.

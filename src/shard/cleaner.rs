@@ -160,7 +160,7 @@ impl Shard {
         self.cleaner.uncleanable.borrow().len()
     }
 
-    fn is_left_alone(&self, id: &TopicIdPartition) -> bool {
+    pub(super) fn is_left_alone(&self, id: &TopicIdPartition) -> bool {
         self.cleaner.busy.borrow().contains(id) || self.cleaner.uncleanable.borrow().contains(id)
     }
 

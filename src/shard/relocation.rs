@@ -8,11 +8,11 @@
 //! 2. The owner waits until all that was accepted is committed and nobody uses the partition, takes it apart and gives the log
 //!    away. Where that takes long nothing moves.
 //! 3. The other core opens the partition on that log.
-//! 4. Every core learns the new place, tells its waiting fetches to ask there, and opens its gate.
+//! 4. Every core learns the new place and opens its gate; fetches that wait for the partition are told, and ask there.
 //!
 //! So the order of a connection's requests holds, as without a move. Partitions of internal topics stay with their
-//! coordinators, those in a share group's queue with that, and those that are being moved between log dirs or compacted
-//! where they are until that is over.
+//! coordinators, those in a share group's queue with that, those that are moved between log dirs or compacted where they
+//! are until that is over. Where acknowledgements wait for the device a hop is the least, and a partition is seldom at rest.
 
 use super::stay::{PARTITION_PATIENCE, Stay};
 use super::{CONTROLLER, Shard, ShardIndex};
@@ -20,7 +20,7 @@ use crate::base::local::{Event, join_all};
 use crate::base::topic::is_internal;
 use crate::base::{TopicIdPartition, TopicPartition, Uuid};
 use crate::log::Log;
-use crate::partition::{Askers, Counts, Partition};
+use crate::partition::{Askers, Counts, Partition, Watches};
 use crate::ring::runtime;
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -31,7 +31,7 @@ use std::time::Duration;
 const LOOK_AGAIN: u32 = 32;
 /// Looks at a partition that is still used before it stays where it is, and the pause between them: so long no connection
 /// begins a request.
-const TRIES: u32 = 20;
+const TRIES: u32 = 10;
 const PAUSE: Duration = Duration::from_micros(100);
 /// After a move the next one is not begun for so long.
 const BETWEEN_MOVES: Duration = Duration::from_millis(10);
@@ -43,10 +43,21 @@ pub(super) struct Places {
     away: RefCell<HashMap<TopicIdPartition, ShardIndex>>,
     closed: Cell<bool>,
     opened: Event,
-    /// What this core has given away; the others do not know yet.
-    given: Cell<Option<TopicIdPartition>>,
+    /// What this core has given away, and who waits for it; the others do not know yet.
+    given: RefCell<Option<(TopicIdPartition, Watches)>>,
     /// On the first core: a partition is moving, or one has just moved.
     busy: Cell<bool>,
+    /// On the first core: those for whom partitions stay where they are.
+    held: Cell<u32>,
+}
+
+/// While it lives no partition changes its core.
+pub struct Held<'a>(&'a Cell<u32>);
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        self.0.set(self.0.get() - 1);
+    }
 }
 
 /// A partition on its way to another core.
@@ -77,7 +88,15 @@ impl Shard {
     /// True where a partition is not here because it has just moved to another core. Who asked for it finds out where by
     /// waiting [until its own core's gate is open](Self::until_gate_is_open).
     pub fn has_moved_away(&self, partition: &TopicIdPartition) -> bool {
-        self.places.given.get() == Some(*partition) || self.owner_of(partition) != self.index
+        let given = self.places.given.borrow().as_ref().is_some_and(|(given, _)| given == partition);
+        // Where a topic is being deleted some cores know no place of its partitions any more, and some still do.
+        let is_known = || self.image().partition(partition).is_some();
+        given || (self.owner_of(partition) != self.index && is_known())
+    }
+
+    /// False while a partition is changing its core.
+    pub fn is_gate_open(&self) -> bool {
+        !self.places.closed.get()
     }
 
     /// Waits, where a partition is changing its core just now, until requests may begin again and everybody knows where it
@@ -101,7 +120,7 @@ impl Shard {
     #[cold]
     fn look_for_place(&self, partition: &Partition, from: ShardIndex, requests: u32) {
         partition.askers.look_again_in(LOOK_AGAIN);
-        if !self.shared.config.move_partitions || is_internal(&partition.name.topic) || self.is_stopping() {
+        if !self.shared.config.move_partitions || !self.may_leave(partition) {
             return;
         }
         let (id, here) = (partition.id, self.index);
@@ -109,6 +128,21 @@ impl Shard {
         if let Some(to) = stay.next(from, requests, |core| runtime::load_of(core.0)) {
             self.post(CONTROLLER, move |first| first.relocate(id, here, to));
         }
+    }
+
+    /// Whether nothing binds a partition to this core.
+    fn may_leave(&self, partition: &Partition) -> bool {
+        let id = &partition.id;
+        let bound = self.move_of(id).is_some() || self.has_share_queue(id) || self.is_left_alone(id);
+        let waits_for_device = partition.with_log(|log| log.config().flush_messages < i64::MAX);
+        !bound && !waits_for_device && !is_internal(&partition.name.topic) && !self.is_stopping()
+    }
+
+    /// On the first core: keeps partitions where they are, for a look at all cores.
+    pub async fn hold_partitions(&self) -> Held<'_> {
+        self.until_gate_is_open().await;
+        self.places.held.set(self.places.held.get() + 1);
+        Held(&self.places.held)
     }
 
     /// On the first core: lets a partition move, unless another does.
@@ -127,7 +161,7 @@ impl Shard {
 
     async fn relocate_in_turn(self: Rc<Self>, id: TopicIdPartition, from: ShardIndex, to: ShardIndex) {
         let _turn = self.writer.turn.lock().await;
-        if self.is_stopping() {
+        if self.is_stopping() || self.places.held.get() > 0 {
             return;
         }
         self.on_all_cores(|core| core.places.closed.set(true)).await;
@@ -143,9 +177,10 @@ impl Shard {
             if moved {
                 core.settle_at(id, to);
             }
-            core.places.given.set(None);
+            let given = core.places.given.take();
             core.places.closed.set(false);
             core.places.opened.notify();
+            given.into_iter().for_each(|(_, waiting)| waiting.fire());
         })
         .await;
     }
@@ -160,36 +195,32 @@ impl Shard {
 
     /// On the owner: the partition's log, once nobody uses it.
     async fn give_away(self: Rc<Self>, id: TopicIdPartition) -> Option<Leaving> {
-        if self.is_stopping() || self.move_of(&id).is_some() || self.has_share_queue(&id) {
-            return None;
-        }
-        if !self.keep_from_cleaner(id) {
-            return None;
-        }
-        let leaving = self.take_apart(id).await;
-        self.leave_to_cleaner(id);
-        leaving
-    }
-
-    async fn take_apart(&self, id: TopicIdPartition) -> Option<Leaving> {
         for _ in 0..TRIES {
             // What came before the gates closed is a task of this core: it has its turn first.
             runtime::yield_now().await;
-            let alone = self.partitions.borrow().get(&id).map(|p| Rc::strong_count(p) == 1 && p.is_at_rest())?;
-            if alone && let Some(partition) = self.partitions.borrow_mut().remove(&id) {
+            let partition = self.partition(&id).filter(|partition| self.may_leave(partition))?;
+            // Two: this one and the core's own.
+            if partition.is_at_rest() && Rc::strong_count(&partition) == 2 {
+                self.partitions.borrow_mut().remove(&id);
                 match Rc::try_unwrap(partition) {
-                    Ok(partition) => {
-                        let (name, moves) = (partition.name.clone(), partition.askers.moves);
-                        let (log, counts) = partition.into_log_and_counts();
-                        self.places.given.set(Some(id));
-                        return Some(Leaving { log, name, counts, moves });
-                    }
+                    Ok(alone) => return Some(self.part_with(alone)),
                     Err(used) => drop(self.partitions.borrow_mut().insert(id, used)),
                 }
+            } else {
+                drop(partition);
             }
             runtime::sleep(PAUSE).await;
         }
+        // All connections have waited for it: it is not tried again soon.
+        self.partition(&id)?.askers.be_more_patient();
         None
+    }
+
+    fn part_with(&self, partition: Partition) -> Leaving {
+        let (id, name, moves) = (partition.id, partition.name.clone(), partition.askers.moves);
+        let (log, counts, waiting) = partition.into_parts();
+        *self.places.given.borrow_mut() = Some((id, waiting));
+        Leaving { log, name, counts, moves }
     }
 
     /// On the core it comes to: opens the partition on its log.
@@ -205,6 +236,9 @@ impl Shard {
         self.stats.partitions_moved.set(self.stats.partitions_moved.get() + 1);
         self.holds_files(&partition);
         self.flush_as_asked(&partition);
+        if partition.with_log(|log| log.config().compact) {
+            self.wake_cleaner();
+        }
         if health.has_failed() {
             // It was on its way when the directories' partitions were closed.
             let dir = partition.with_log(|log| log.dir().parent().map(std::path::Path::to_path_buf));
@@ -222,8 +256,6 @@ impl Shard {
         } else {
             away.insert(id, at);
         }
-        drop(away);
-        self.resettle_waits();
     }
 
     /// Deleted topics have no place.

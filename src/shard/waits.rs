@@ -12,7 +12,6 @@ use std::rc::Rc;
 pub struct FetchWait {
     event: Event,
     changed: RefCell<Vec<ShardIndex>>,
-    resettled: Cell<bool>,
 }
 
 impl FetchWait {
@@ -22,17 +21,12 @@ impl FetchWait {
         self.event.notify();
     }
 
-    /// True once a partition has changed its core: who waits has to ask anew, on the cores of now.
-    pub fn is_resettled(&self) -> bool {
-        self.resettled.get()
-    }
-
-    /// Takes the cores on which something changed, waiting for the first; none where a partition changed its core.
+    /// Takes the cores on which something changed, waiting for the first.
     pub async fn changed(&self) -> Vec<ShardIndex> {
         loop {
             let listener = self.event.listen();
             let changed = std::mem::take(&mut *self.changed.borrow_mut());
-            if !changed.is_empty() || self.resettled.get() {
+            if !changed.is_empty() {
                 return changed;
             }
             listener.await;
@@ -100,14 +94,6 @@ impl Shard {
         let wait = self.waits.own.borrow().get(&id).cloned();
         if let Some(wait) = wait {
             wait.wake(owner);
-        }
-    }
-
-    /// A partition has changed its core: fetches of this core that wait look where.
-    pub(super) fn resettle_waits(&self) {
-        for wait in self.waits.own.borrow().values() {
-            wait.resettled.set(true);
-            wait.event.notify();
         }
     }
 

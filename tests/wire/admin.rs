@@ -60,6 +60,13 @@ pub fn get(address: SocketAddr, path: &str) -> (u16, String, String) {
     ask(address, &format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"))
 }
 
+/// What the cores count under `name`, together.
+pub fn sum_of(broker: &Broker, name: &str) -> u64 {
+    let (_, _, metrics) = get(admin_of(broker), "/metrics");
+    let counts = metrics.lines().filter(|line| line.starts_with(name));
+    counts.map(|line| line.rsplit(' ').next().and_then(|n| n.parse::<u64>().ok()).expect("a count")).sum()
+}
+
 fn value(text: &str, sample: &str) -> f64 {
     let line = text.lines().find(|line| line.strip_prefix(sample).is_some_and(|rest| rest.starts_with(' ')));
     let line = line.unwrap_or_else(|| panic!("no {sample} in\n{text}"));

@@ -1,7 +1,7 @@
 //! Connections that go to the core of their partitions: no request and no answer is lost, doubled or out of order, and a
 //! fetch session goes along.
 
-use crate::admin::{admin_of, get};
+use crate::admin::sum_of;
 use crate::support::{Broker, Wire, now};
 use corelog::base::Offset;
 use corelog::protocol::messages::fetch_request::{FetchPartition, FetchTopic};
@@ -31,9 +31,7 @@ fn two_cores() -> Option<Broker> {
 }
 
 fn moved(broker: &Broker) -> u64 {
-    let (_, _, metrics) = get(admin_of(broker), "/metrics");
-    let counts = metrics.lines().filter(|line| line.starts_with("corelog_connections_moved_total"));
-    counts.map(|line| line.rsplit(' ').next().and_then(|n| n.parse::<u64>().ok()).expect("a count")).sum()
+    sum_of(broker, "corelog_connections_moved_total")
 }
 
 fn write_of(partition: usize, value_bytes: usize) -> ProduceRequest {

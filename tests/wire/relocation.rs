@@ -1,15 +1,18 @@
 //! Partitions that go to the core of the only connection that asks them: no write is lost, doubled or out of order, their
 //! producers are remembered, and whoever waits for records there gets them.
 
-use crate::admin::{admin_of, get};
+use crate::admin::sum_of;
 use crate::support::{Broker, Wire, now};
 use corelog::base::{Offset, ProducerEpoch, ProducerId};
 use corelog::protocol::messages::delete_topics_request::DeleteTopicState;
 use corelog::protocol::messages::fetch_request::{FetchPartition, FetchTopic};
+use corelog::protocol::messages::incremental_alter_configs_request::{AlterConfigsResource, AlterableConfig};
+use corelog::protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
 use corelog::protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
 use corelog::protocol::messages::{
-    DeleteTopicsRequest, DeleteTopicsResponse, FetchRequest, FetchResponse, InitProducerIdRequest,
-    InitProducerIdResponse, ProduceRequest, ProduceResponse,
+    DeleteTopicsRequest, DeleteTopicsResponse, FetchRequest, FetchResponse, IncrementalAlterConfigsRequest,
+    IncrementalAlterConfigsResponse, InitProducerIdRequest, InitProducerIdResponse, ListOffsetsRequest,
+    ListOffsetsResponse, ProduceRequest, ProduceResponse,
 };
 use corelog::protocol::{Array, Records};
 use corelog::record::BatchBuilder;
@@ -17,6 +20,9 @@ use std::time::Duration;
 
 const TOPIC: &str = "relocated";
 const PARTITIONS: usize = 6;
+const SETTINGS: &[&str] = &["corelog.admin.listener=127.0.0.1:0", "corelog.cores=2"];
+/// Other connections: that all are on one core would be one in 128.
+const OTHERS: usize = 8;
 /// Each core opens half of them, so this many have to come to the core of the connection.
 const FOREIGN: u64 = PARTITIONS as u64 / 2;
 /// Requests for each partition that are on their way at the same time.
@@ -111,9 +117,7 @@ fn fetched(answer: &FetchResponse) -> usize {
 }
 
 fn moved(broker: &Broker) -> u64 {
-    let (_, _, metrics) = get(admin_of(broker), "/metrics");
-    let counts = metrics.lines().filter(|line| line.starts_with("corelog_partitions_moved_total"));
-    counts.map(|line| line.rsplit(' ').next().and_then(|n| n.parse::<u64>().ok()).expect("a count")).sum()
+    sum_of(broker, "corelog_partitions_moved_total")
 }
 
 fn delete(wire: &mut Wire) {
@@ -123,44 +127,105 @@ fn delete(wire: &mut Wire) {
     assert_eq!(answer.responses[0].error_code, 0);
 }
 
-#[test]
-fn partitions_go_to_their_only_connection_with_their_producers_and_whoever_waits_for_them() {
+/// A broker with two cores and a topic, half of it on each; `None` where the machine has but one CPU.
+fn two_cores() -> Option<Broker> {
     if std::thread::available_parallelism().map_or(1, usize::from) < 2 {
         eprintln!("one CPU only: nothing moves");
-        return;
+        return None;
     }
-    const LARGE: usize = 900_000;
-    const SETTINGS: &[&str] = &["corelog.admin.listener=127.0.0.1:0", "corelog.cores=2"];
-    let mut broker = Broker::start_with(SETTINGS);
+    let broker = Broker::start_with(SETTINGS);
     broker.connect().create_topic_of(TOPIC, PARTITIONS as i32);
-    let mut producer = Producer::new(&broker);
-    producer.burst(1, 10);
-    // More than the small writes are together: it waits until large ones come, long after the partitions moved.
-    let min_bytes = (2 * PARTITIONS * LARGE) as i32;
-    assert!(ROUNDS_MAX * AT_ONCE * PARTITIONS * 100 < 2 * min_bytes as usize, "the reader waits");
-    let mut reader = broker.connect();
-    reader.post(&fetch(min_bytes), 12);
+    Some(broker)
+}
 
+/// Writes until all partitions are on the producer's core.
+fn move_all(broker: &Broker, producer: &mut Producer) {
     let mut rounds = 0;
-    while moved(&broker) < FOREIGN {
-        assert!(rounds < ROUNDS_MAX, "{} of {FOREIGN} partitions moved", moved(&broker));
+    while moved(broker) < FOREIGN {
+        assert!(rounds < ROUNDS_MAX, "{} of {FOREIGN} partitions moved", moved(broker));
         producer.burst(AT_ONCE, 10);
         rounds += 1;
         std::thread::sleep(PAUSE);
     }
+}
+
+/// The ends of all partitions, as this connection is told.
+fn ends(wire: &mut Wire) -> [i64; PARTITIONS] {
+    let latest = |partition_index| ListOffsetsPartition { partition_index, timestamp: -1, ..Default::default() };
+    let partitions = (0..PARTITIONS as i32).map(latest).collect();
+    let topics = vec![ListOffsetsTopic { name: TOPIC.into(), partitions }];
+    let request = ListOffsetsRequest { replica_id: -1, topics, ..Default::default() };
+    let answer: ListOffsetsResponse = wire.call(&request, 5);
+    let mut ends = [-1; PARTITIONS];
+    for partition in &answer.topics[0].partitions {
+        assert_eq!(partition.error_code, 0);
+        ends[partition.partition_index as usize] = partition.offset;
+    }
+    ends
+}
+
+/// Sets `max.message.bytes` of the topic.
+fn bound_messages(wire: &mut Wire, bytes: &str) {
+    let config = AlterableConfig { name: "max.message.bytes".into(), config_operation: 0, value: Some(bytes.into()) };
+    let resource = AlterConfigsResource { resource_type: 2, resource_name: TOPIC.into(), configs: vec![config] };
+    let request = IncrementalAlterConfigsRequest { resources: vec![resource], validate_only: false };
+    let answer: IncrementalAlterConfigsResponse = wire.call(&request, 1);
+    assert_eq!(answer.responses[0].error_code, 0);
+}
+
+#[test]
+fn partitions_go_to_their_only_connection_with_their_producers_and_whoever_waits_for_them() {
+    const LARGE: usize = 900_000;
+    let Some(mut broker) = two_cores() else { return };
+    let mut producer = Producer::new(&broker);
+    producer.burst(1, 10);
+    // More than the small writes are together: they wait until large ones come, long after the partitions moved. Whichever
+    // core serves the one or the other.
+    let min_bytes = (2 * PARTITIONS * LARGE) as i32;
+    assert!(ROUNDS_MAX * AT_ONCE * PARTITIONS * 100 < 2 * min_bytes as usize, "the readers wait");
+    let mut readers: Vec<Wire> = (0..OTHERS).map(|_| broker.connect()).collect();
+    readers.iter_mut().for_each(|reader| reader.post(&fetch(min_bytes), 12));
+    move_all(&broker, &mut producer);
     producer.repeat_last();
     producer.burst(2, LARGE);
-    let answer: FetchResponse = reader.next_answer(&fetch(min_bytes), 12).expect("an answer");
-    assert!(fetched(&answer) >= min_bytes as usize, "{} bytes after {rounds} rounds", fetched(&answer));
+    for reader in &mut readers {
+        let answer: FetchResponse = reader.next_answer(&fetch(min_bytes), 12).expect("an answer");
+        assert!(fetched(&answer) >= min_bytes as usize, "{} bytes", fetched(&answer));
+    }
 
-    // The logs are closed like all others, and opened where their ids say.
+    // The logs are closed like all others, and opened where their ids say: they move once more.
     broker.stop_and_start_with(SETTINGS);
     assert!(!broker.log().contains("recovered"), "a clean stop:\n{}", broker.log());
     producer.wire = broker.connect();
     producer.repeat_last();
+    assert_eq!(moved(&broker), 0);
+    move_all(&broker, &mut producer);
+    // What was away when the broker was killed is recovered where its id says.
+    broker.restart_with(SETTINGS);
+    producer.wire = broker.connect();
+    producer.repeat_last();
     producer.burst(2, 10);
-    delete(&mut producer.wire);
-    producer.wire.create_topic_of(TOPIC, PARTITIONS as i32);
+}
+
+#[test]
+fn what_has_moved_is_listed_configured_and_deleted_like_the_rest() {
+    let Some(broker) = two_cores() else { return };
+    let mut producer = Producer::new(&broker);
+    move_all(&broker, &mut producer);
+    let mut others: Vec<Wire> = (0..OTHERS).map(|_| broker.connect()).collect();
+    others.iter_mut().for_each(|other| assert_eq!(ends(other), producer.sequences.map(i64::from)));
+    bound_messages(&mut others[0], "500");
+    for partition in 0..PARTITIONS {
+        let request = producer.write_of(partition, producer.sequences[partition], 1000);
+        for wire in others.iter_mut().chain([&mut producer.wire]) {
+            let refused: ProduceResponse = wire.call(&request, 9);
+            assert_eq!(refused.responses[0].partition_responses[0].error_code, 10, "partition {partition}");
+        }
+    }
+    producer.burst(2, 10);
+    delete(&mut others[0]);
+    others[1].create_topic_of(TOPIC, PARTITIONS as i32);
+    others.iter_mut().for_each(|other| assert_eq!(ends(other), [0; PARTITIONS]));
     producer.sequences = [0; PARTITIONS];
-    producer.burst(2, 10);
+    producer.burst(2, 1000);
 }

@@ -26,8 +26,10 @@ pub struct Limits {
 /// Reads all `items` under `limits`; one answer per slot.
 pub async fn run(shard: &Rc<Shard>, mut items: Vec<Item<ReadAsk>>, slots: usize, limits: Limits) -> Vec<Fetched> {
     let mut answers = vec![Fetched::failed(ErrorCode::NotLeaderOrFollower); slots];
-    while let Some(again) = attempt(shard, items, limits, &mut answers).await {
+    let mut is_first = true;
+    while let Some(again) = attempt(shard, items, limits, is_first, &mut answers).await {
         items = again;
+        is_first = false;
     }
     answers
 }
@@ -38,14 +40,17 @@ async fn attempt(
     shard: &Rc<Shard>,
     items: Vec<Item<ReadAsk>>,
     limits: Limits,
+    is_first: bool,
     answers: &mut [Fetched],
 ) -> Option<Vec<Item<ReadAsk>>> {
     let owners = router::split(shard, items);
     let at_once = shard.now().mono >= limits.deadline || limits.min_bytes == 0;
     let all_local = owners.iter().all(|share| share.owner == shard.index);
-    if at_once || all_local {
+    let look_first = at_once || all_local;
+    if look_first {
         // Local reads cost no hop, so whether to wait is decided after looking.
-        let found = round(shard, owners.iter().map(copy_share).collect(), limits, None, answers).await;
+        let asking = Asking { home: shard.index, wait: None, is_first };
+        let found = round(shard, owners.iter().map(copy_share).collect(), limits, asking, answers).await;
         if found == Found::Elsewhere {
             return Some(items_again(shard, owners).await);
         }
@@ -56,7 +61,8 @@ async fn attempt(
     let (id, wait) = shard.begin_wait();
     let owners_asked: Vec<ShardIndex> = owners.iter().map(|share| share.owner).collect();
     let _ended = EndWait { shard, id, owners: &owners_asked };
-    let mut found = round(shard, owners.iter().map(copy_share).collect(), limits, Some(id), answers).await;
+    let asking = Asking { home: shard.index, wait: Some(id), is_first: is_first && !look_first };
+    let mut found = round(shard, owners.iter().map(copy_share).collect(), limits, asking, answers).await;
     loop {
         if found == Found::Elsewhere {
             return Some(items_again(shard, owners).await);
@@ -69,16 +75,24 @@ async fn attempt(
             Vec::new()
         };
         let changed = future::or(wait.changed(), timeout).await;
-        if wait.is_resettled() {
-            return Some(items_again(shard, owners).await);
-        }
         // Changes may arrive without end; the time is over all the same.
         if changed.is_empty() || shard.now().mono >= limits.deadline {
             return None;
         }
         let again = owners.iter().filter(|share| changed.contains(&share.owner)).map(copy_share).collect();
-        found = round(shard, again, limits, Some(id), answers).await;
+        found = round(shard, again, limits, Asking { is_first: false, ..asking }, answers).await;
     }
+}
+
+/// Whose round it is.
+#[derive(Clone, Copy)]
+struct Asking {
+    /// The core of the fetch.
+    home: ShardIndex,
+    /// Under which number it waits, if it does.
+    wait: Option<u64>,
+    /// True for the first round of a client's request.
+    is_first: bool,
 }
 
 /// What a round has found.
@@ -124,14 +138,13 @@ async fn round(
     shard: &Rc<Shard>,
     shares: Vec<Share<ReadAsk>>,
     limits: Limits,
-    wait: Option<u64>,
+    asking: Asking,
     answers: &mut [Fetched],
 ) -> Found {
-    let home = shard.index;
     let work = move |owner: Rc<Shard>, items: Vec<Item<ReadAsk>>| {
         // Made when the call arrives, not when its task runs: the end of a given-up fetch comes after it.
-        let watch = wait.map(|id| owner.watch_for(home, id));
-        async move { read_here(&owner, items, limits, (home, watch)).await }
+        let watch = asking.wait.map(|id| owner.watch_for(asking.home, id));
+        async move { read_here(&owner, items, limits, (asking, watch)).await }
     };
     let mut found = Found::All;
     for (read, here) in join_all(router::scatter(shard, shares, work)).await.into_iter().flatten() {
@@ -152,7 +165,7 @@ async fn read_here(
     shard: &Rc<Shard>,
     items: Vec<Item<ReadAsk>>,
     limits: Limits,
-    (home, watch): (ShardIndex, Option<Rc<Watch>>),
+    (asking, watch): (Asking, Option<Rc<Watch>>),
 ) -> (Vec<(usize, Fetched)>, Found) {
     let changed = watch.as_ref().map(|w| w.take_changed());
     let first_round = watch.as_ref().is_none_or(|w| !w.was_read());
@@ -173,8 +186,8 @@ async fn read_here(
             }
             continue;
         };
-        if first_round {
-            shard.note_asked(&partition, home);
+        if asking.is_first {
+            shard.note_asked(&partition, asking.home);
         }
         if let Some(watch) = &watch {
             partition.watches.add(watch, slot);

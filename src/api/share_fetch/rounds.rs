@@ -3,11 +3,15 @@
 
 use crate::base::Instant;
 use crate::ring::runtime;
-use crate::router::{self, Item, Share};
+use crate::router::{self, Item};
 use crate::shard::share::{ShareAsk, ShareBudget, ShareFetched};
 use crate::shard::{Shard, ShardIndex};
 use futures_lite::future;
+use std::cell::RefCell;
 use std::rc::Rc;
+
+/// The owners that a share fetch has asked.
+type Asked = RefCell<Vec<ShardIndex>>;
 
 /// What the partitions of `items` give under `budget`, by slot; at `deadline` nothing.
 pub async fn run(
@@ -17,18 +21,17 @@ pub async fn run(
     budget: ShareBudget,
     deadline: Instant,
 ) -> Vec<(usize, ShareFetched)> {
-    let shares = router::split(shard, items);
-    if shares.is_empty() || budget.records <= 0 {
+    if items.is_empty() || budget.records <= 0 {
         return Vec::new();
     }
+    let asked = RefCell::default();
     if shard.now().mono >= deadline {
-        return round(shard, ask, &shares, budget, None).await;
+        return round(shard, ask, &items, budget, (None, &asked)).await;
     }
     let (id, wait) = shard.begin_wait();
-    let owners: Vec<ShardIndex> = shares.iter().map(|share| share.owner).collect();
-    let _ended = EndWait { shard, id, owners: &owners };
+    let _ended = EndWait { shard, id, asked: &asked };
     loop {
-        let answers = round(shard, ask, &shares, budget, Some(id)).await;
+        let answers = round(shard, ask, &items, budget, (Some(id), &asked)).await;
         if !answers.is_empty() {
             return answers;
         }
@@ -48,27 +51,33 @@ pub async fn run(
 struct EndWait<'a> {
     shard: &'a Rc<Shard>,
     id: u64,
-    owners: &'a [ShardIndex],
+    asked: &'a Asked,
 }
 
 impl Drop for EndWait<'_> {
     fn drop(&mut self) {
-        self.shard.end_wait(self.id, self.owners);
+        self.shard.end_wait(self.id, &self.asked.borrow());
     }
 }
 
 async fn round(
     shard: &Rc<Shard>,
     ask: &ShareAsk,
-    shares: &[Share<()>],
+    items: &[Item<()>],
     mut budget: ShareBudget,
-    wait: Option<u64>,
+    (wait, asked): (Option<u64>, &Asked),
 ) -> Vec<(usize, ShareFetched)> {
     let home = shard.index;
     let mut answers = Vec::new();
-    for share in shares {
-        if budget.records <= 0 || budget.bytes == 0 {
-            break;
+    let mut left: Vec<Item<()>> = items.iter().map(|item| Item { slot: item.slot, id: item.id, ask: () }).collect();
+    while budget.records > 0 && budget.bytes > 0 {
+        // A partition may change its core while the owners before it are asked.
+        shard.until_gate_is_open().await;
+        let mut shares = router::split(shard, left).into_iter();
+        let Some(share) = shares.next() else { break };
+        left = shares.flat_map(|share| share.items).collect();
+        if !asked.borrow().contains(&share.owner) {
+            asked.borrow_mut().push(share.owner);
         }
         let items = share.items.iter().map(|item| (item.slot, item.id)).collect();
         let ask = ask.clone();
@@ -77,9 +86,9 @@ async fn round(
             let watch = wait.map(|id| owner.watch_for(home, id));
             owner.share_fetch(ask, items, budget, watch)
         });
-        if let Ok((found, left)) = call.await {
+        if let Ok((found, rest)) = call.await {
             answers.extend(found);
-            budget = left;
+            budget = rest;
         }
     }
     answers
