@@ -1,7 +1,8 @@
 //! How one core wakes a task of another: the waker is handed over and the owner wakes it on its own thread.
 //!
-//! A busy core finds the wakers in its next turn, without a syscall on either side; only a parked core costs
-//! its waker one eventfd write. glommio's own cross-thread wakes are looked at only when its scheduler comes
+//! A busy core finds the wakers in its next turn, without a syscall on either side; only a parked core costs its waker one
+//! eventfd write, at the end of the waker's own turn: what that turn has for the parked core wakes it once, and is there
+//! together. glommio's own cross-thread wakes are looked at only when its scheduler comes
 //! round to them, which takes milliseconds on a busy core: that is why they are not used.
 
 use nix::sys::eventfd::{EfdFlags, EventFd};
@@ -29,16 +30,21 @@ impl Doorbell {
         &self.event
     }
 
-    /// Called on any core: `waker` is woken by the owner in its next turn.
-    pub(crate) fn post(&self, waker: Waker) {
+    /// Called on any core: `waker` is woken by the owner in its next turn. [`Self::ring`] has to follow.
+    fn post(&self, waker: Waker) {
         self.wakers.lock().unwrap_or_else(PoisonError::into_inner).push(waker);
-        self.ring();
+        self.rung.store(true, Ordering::SeqCst);
     }
 
     /// Called on any core: makes the owner take a turn.
     pub(crate) fn ring(&self) {
         // SeqCst on both flags on both sides: either we see "parked", or the owner sees "rung" before it parks.
         self.rung.store(true, Ordering::SeqCst);
+        self.end_park();
+    }
+
+    /// The second half of ringing: a parked owner is woken.
+    pub(crate) fn end_park(&self) {
         if self.parked.swap(false, Ordering::SeqCst) {
             // The counter does not overflow: at a billion rings a second in five hundred years.
             let _ = self.event.write(1);
@@ -91,9 +97,11 @@ impl RemoteWaker {
             Some(home) => {
                 let here = super::uring::Core::try_with(|core| Arc::ptr_eq(&core.doorbell, &home));
                 if here == Some(true) {
-                    self.waker.wake();
-                } else {
-                    home.post(self.waker);
+                    return self.waker.wake();
+                }
+                home.post(self.waker);
+                if super::uring::Core::try_with(|core| core.ring_later(home.clone())).is_none() {
+                    home.ring();
                 }
             }
             None => self.waker.wake(),

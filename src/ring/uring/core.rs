@@ -38,6 +38,8 @@ pub(crate) struct Core {
     pub(super) slots: RefCell<Slots>,
     pub(crate) timers: RefCell<Timers>,
     pub(crate) doorbell: Arc<Doorbell>,
+    /// Cores for which this one has something; if they are parked they are woken with the next turn.
+    to_ring: RefCell<Vec<Arc<Doorbell>>>,
     pub(crate) config: RingConfig,
     pub(crate) provided: Provided,
     /// Receives that found no buffer, the longest waiting first.
@@ -77,6 +79,7 @@ impl Core {
             slots: RefCell::default(),
             timers: RefCell::default(),
             doorbell,
+            to_ring: RefCell::default(),
             config,
             provided,
             starved: RefCell::default(),
@@ -147,6 +150,24 @@ impl Core {
         self.place.as_ref()?.load_of(index, crate::ring::clock::mono())
     }
 
+    /// Wakes another core with the next turn of this one, if it is parked then.
+    pub(crate) fn ring_later(&self, bell: Arc<Doorbell>) {
+        if self.stopping.get() {
+            return bell.end_park();
+        }
+        let mut to_ring = self.to_ring.borrow_mut();
+        if !to_ring.iter().any(|other| Arc::ptr_eq(other, &bell)) {
+            to_ring.push(bell);
+        }
+    }
+
+    /// Wakes the cores for which there is something.
+    pub(super) fn ring_others(&self) {
+        for bell in self.to_ring.borrow_mut().drain(..) {
+            bell.end_park();
+        }
+    }
+
     /// Makes a pump that waits for background tasks take a turn.
     pub(crate) fn wake_pump(&self) {
         if let Some(waker) = self.waiting_pump.take() {
@@ -172,6 +193,7 @@ impl Core {
     /// One turn: submit, let deferred work run, reap. Returns the number of events found.
     pub(super) fn turn(&self, force_enter: bool) -> io::Result<usize> {
         let mut found = 0;
+        self.ring_others();
         {
             let mut ring = self.ring.borrow_mut();
             if force_enter || Self::has_work(&mut ring) {
@@ -239,6 +261,7 @@ impl Core {
     /// Sleeps until a completion, another core's bell or the earliest timer. Called when nothing is runnable. The order
     /// matters: first "asleep" is said, then the bell is looked at once more: what comes later rings.
     pub(super) fn sleep(&self) -> io::Result<()> {
+        self.ring_others();
         self.release_unused_buffers();
         if !self.bell_is_heard.replace(true) {
             let bell = types::Fd(self.doorbell.event().as_raw_fd());

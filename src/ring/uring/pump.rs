@@ -49,6 +49,7 @@ async fn run(core: Rc<Core>) {
             glommio::executor().yield_now().await;
         }
     }
+    core.ring_others();
 }
 
 fn or_end<T>(outcome: std::io::Result<T>) -> T {
