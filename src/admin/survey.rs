@@ -105,8 +105,8 @@ pub struct CoreFacts {
 
 /// Asks every core once; those that do not answer are missing.
 pub async fn ask_all(shard: &Rc<Shard>) -> Vec<CoreFacts> {
-    // Each partition is seen on one core, and on one alone.
-    let _held = shard.hold_partitions().await;
+    // Each partition is seen on one core, and on one alone; unless a core is stuck with one that moves.
+    let _held = within(CORE_TIME, Box::pin(shard.hold_partitions())).await;
     let asked = (0..shard.shard_count()).map(|core| {
         let facts = shard.call(ShardIndex(core), ask_core);
         Box::pin(async move { within(CORE_TIME, facts).await?.ok() })

@@ -43,9 +43,9 @@ impl Doorbell {
         self.end_park();
     }
 
-    /// The second half of ringing: a parked owner is woken.
+    /// The second half of ringing: a parked owner is woken, unless it has found what was posted before it parked.
     pub(crate) fn end_park(&self) {
-        if self.parked.swap(false, Ordering::SeqCst) {
+        if self.rung.load(Ordering::SeqCst) && self.parked.swap(false, Ordering::SeqCst) {
             // The counter does not overflow: at a billion rings a second in five hundred years.
             let _ = self.event.write(1);
         }

@@ -289,6 +289,8 @@ impl File {
     }
 
     fn plain_write(&self, vectors: &SendParts, pos: u64) -> io::Result<usize> {
+        // It may take long: who waits for this core's turn to end does not wait for it.
+        Core::try_with(|core| core.ring_others());
         let iovecs = vectors.iovecs();
         // SAFETY: the vectors point into `parts`, which `vectors` owns and which outlives the call.
         let n = unsafe { libc::pwritev(self.fd(), iovecs.as_ptr(), iovecs.len() as i32, pos as i64) };

@@ -22,6 +22,7 @@ use crate::base::{TopicIdPartition, TopicPartition, Uuid};
 use crate::log::Log;
 use crate::partition::{Askers, Counts, Partition, Watches};
 use crate::ring::runtime;
+use futures_lite::future::or;
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -33,6 +34,8 @@ const LOOK_AGAIN: u32 = 32;
 /// begins a request.
 const TRIES: u32 = 10;
 const PAUSE: Duration = Duration::from_micros(100);
+/// A core that closes its gate later is busy with something long: the others do not wait for it.
+const CLOSING_MAX: Duration = Duration::from_millis(3);
 /// After a move the next one is not begun for so long.
 const BETWEEN_MOVES: Duration = Duration::from_millis(10);
 
@@ -164,8 +167,19 @@ impl Shard {
         if self.is_stopping() || self.places.held.get() > 0 {
             return;
         }
-        self.on_all_cores(|core| core.places.closed.set(true)).await;
-        let leaving = self.call(from, move |owner| async move { owner.give_away(id).await }).await;
+        let closing = async {
+            self.on_all_cores(|core| core.places.closed.set(true)).await;
+            true
+        };
+        let too_long = async {
+            runtime::sleep(CLOSING_MAX).await;
+            false
+        };
+        let closed = or(closing, too_long).await;
+        let leaving = match closed {
+            true => self.call(from, move |owner| async move { owner.give_away(id).await }).await,
+            false => Ok(self.stays(id, from)),
+        };
         let moved = match leaving {
             Ok(Some(leaving)) => {
                 let taken = self.call(to, move |owner| async move { owner.take_in(id, leaving) });
@@ -191,6 +205,14 @@ impl Shard {
             self.call(ShardIndex(core), move |shard| async move { act(&shard) })
         });
         join_all(acts.collect()).await;
+    }
+
+    /// A gate has not closed in time: nothing moves, and it is not tried again soon.
+    fn stays(&self, id: TopicIdPartition, on: ShardIndex) -> Option<Leaving> {
+        self.post(on, move |owner| {
+            owner.partition(&id).inspect(|partition| partition.askers.be_more_patient());
+        });
+        None
     }
 
     /// On the owner: the partition's log, once nobody uses it.

@@ -3,15 +3,11 @@
 
 use crate::base::Instant;
 use crate::ring::runtime;
-use crate::router::{self, Item};
+use crate::router::{self, Item, Share};
 use crate::shard::share::{ShareAsk, ShareBudget, ShareFetched};
 use crate::shard::{Shard, ShardIndex};
 use futures_lite::future;
-use std::cell::RefCell;
 use std::rc::Rc;
-
-/// The owners that a share fetch has asked.
-type Asked = RefCell<Vec<ShardIndex>>;
 
 /// What the partitions of `items` give under `budget`, by slot; at `deadline` nothing.
 pub async fn run(
@@ -21,18 +17,19 @@ pub async fn run(
     budget: ShareBudget,
     deadline: Instant,
 ) -> Vec<(usize, ShareFetched)> {
-    if items.is_empty() || budget.records <= 0 {
+    let shares = router::split(shard, items);
+    if shares.is_empty() || budget.records <= 0 {
         return Vec::new();
     }
-    let asked = RefCell::default();
     if shard.now().mono >= deadline {
-        return round(shard, ask, &items, budget, (None, &asked)).await;
+        return round(shard, ask, &shares, budget, None).await.answers;
     }
     let (id, wait) = shard.begin_wait();
-    let _ended = EndWait { shard, id, asked: &asked };
+    let owners: Vec<ShardIndex> = shares.iter().map(|share| share.owner).collect();
+    let _ended = EndWait { shard, id, owners: &owners };
     loop {
-        let answers = round(shard, ask, &items, budget, (Some(id), &asked)).await;
-        if !answers.is_empty() {
+        let Round { answers, is_whole } = round(shard, ask, &shares, budget, Some(id)).await;
+        if !answers.is_empty() || !is_whole {
             return answers;
         }
         let timeout = async {
@@ -51,33 +48,39 @@ pub async fn run(
 struct EndWait<'a> {
     shard: &'a Rc<Shard>,
     id: u64,
-    asked: &'a Asked,
+    owners: &'a [ShardIndex],
 }
 
 impl Drop for EndWait<'_> {
     fn drop(&mut self) {
-        self.shard.end_wait(self.id, &self.asked.borrow());
+        self.shard.end_wait(self.id, self.owners);
     }
+}
+
+/// What the owners gave.
+struct Round {
+    answers: Vec<(usize, ShareFetched)>,
+    /// False where a partition changed its core meanwhile, and was not asked: the client asks again.
+    is_whole: bool,
 }
 
 async fn round(
     shard: &Rc<Shard>,
     ask: &ShareAsk,
-    items: &[Item<()>],
+    shares: &[Share<()>],
     mut budget: ShareBudget,
-    (wait, asked): (Option<u64>, &Asked),
-) -> Vec<(usize, ShareFetched)> {
+    wait: Option<u64>,
+) -> Round {
     let home = shard.index;
     let mut answers = Vec::new();
-    let mut left: Vec<Item<()>> = items.iter().map(|item| Item { slot: item.slot, id: item.id, ask: () }).collect();
-    while budget.records > 0 && budget.bytes > 0 {
-        // A partition may change its core while the owners before it are asked.
+    for share in shares {
+        if budget.records <= 0 || budget.bytes == 0 {
+            break;
+        }
+        // While the owners before were asked a partition may have moved.
         shard.until_gate_is_open().await;
-        let mut shares = router::split(shard, left).into_iter();
-        let Some(share) = shares.next() else { break };
-        left = shares.flat_map(|share| share.items).collect();
-        if !asked.borrow().contains(&share.owner) {
-            asked.borrow_mut().push(share.owner);
+        if share.items.iter().any(|item| shard.owner_of(&item.id) != share.owner) {
+            return Round { answers, is_whole: false };
         }
         let items = share.items.iter().map(|item| (item.slot, item.id)).collect();
         let ask = ask.clone();
@@ -86,10 +89,10 @@ async fn round(
             let watch = wait.map(|id| owner.watch_for(home, id));
             owner.share_fetch(ask, items, budget, watch)
         });
-        if let Ok((found, rest)) = call.await {
+        if let Ok((found, left)) = call.await {
             answers.extend(found);
-            budget = rest;
+            budget = left;
         }
     }
-    answers
+    Round { answers, is_whole: true }
 }

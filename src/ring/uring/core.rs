@@ -162,7 +162,7 @@ impl Core {
     }
 
     /// Wakes the cores for which there is something.
-    pub(super) fn ring_others(&self) {
+    pub(crate) fn ring_others(&self) {
         for bell in self.to_ring.borrow_mut().drain(..) {
             bell.end_park();
         }

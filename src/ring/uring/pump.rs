@@ -41,6 +41,7 @@ async fn run(core: Rc<Core>) {
         }
         turns = turns.wrapping_add(1);
         if turns % TURNS_PER_QUEUE == 0 {
+            core.ring_others();
             glommio::executor().yield_task_queue_now().await;
             // A background task may have woken one of this queue, which stands behind the pump: not idle, whatever was
             // counted.

@@ -83,6 +83,8 @@ impl Shard {
         watch: Option<Rc<Watch>>,
     ) -> (Vec<(usize, ShareFetched)>, ShareBudget) {
         let settings = self.share_settings(&ask.group);
+        // What is here when the call comes does not change its core before it is answered.
+        let _here: Vec<_> = items.iter().filter_map(|(_, id)| self.partition(id)).collect();
         let mut answers = Vec::new();
         let changed = watch.as_ref().filter(|watch| watch.was_read()).map(|watch| watch.take_changed());
         for (slot, id) in items {
