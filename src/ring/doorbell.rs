@@ -30,7 +30,7 @@ impl Doorbell {
         &self.event
     }
 
-    /// Called on any core: `waker` is woken by the owner in its next turn. [`Self::ring`] has to follow.
+    /// Called on any core: `waker` is woken by the owner in its next turn. [`Self::end_park`] has to follow.
     fn post(&self, waker: Waker) {
         self.wakers.lock().unwrap_or_else(PoisonError::into_inner).push(waker);
         self.rung.store(true, Ordering::SeqCst);
@@ -101,7 +101,7 @@ impl RemoteWaker {
                 }
                 home.post(self.waker);
                 if super::uring::Core::try_with(|core| core.ring_later(home.clone())).is_none() {
-                    home.ring();
+                    home.end_park();
                 }
             }
             None => self.waker.wake(),

@@ -45,7 +45,7 @@ impl Shard {
     /// A write or fsync failed: the log dir goes offline for good, on all cores. fsync may report
     /// success the second time over lost pages, so nothing is tried again.
     pub fn disk_failed(&self, partition: &Rc<Partition>, error: &io::Error) {
-        let Some(dir) = partition.with_log(|log| log.dir().parent().map(Path::to_path_buf)) else { return };
+        let Some(dir) = dir_of(partition) else { return };
         self.dir_failed(&dir, &partition.name.to_string(), error);
     }
 
@@ -91,4 +91,9 @@ impl Shard {
         }
         self.follow_leadership();
     }
+}
+
+/// The log dir that a partition is in.
+pub(super) fn dir_of(partition: &Partition) -> Option<PathBuf> {
+    partition.with_log(|log| log.dir().parent().map(Path::to_path_buf))
 }

@@ -14,6 +14,7 @@
 //! coordinators, those in a share group's queue with that, those that are moved between log dirs or compacted where they
 //! are until that is over. Where acknowledgements wait for the device a hop is the least, and a partition is seldom at rest.
 
+use super::failure::dir_of;
 use super::stay::{PARTITION_PATIENCE, Stay};
 use super::{CONTROLLER, Shard, ShardIndex};
 use crate::base::local::{Event, join_all};
@@ -106,10 +107,7 @@ impl Shard {
     /// is. Whoever has waited for something since the request began, and asks an owner now, calls this first.
     pub async fn until_gate_is_open(&self) {
         while self.places.closed.get() {
-            let opened = self.places.opened.listen();
-            if self.places.closed.get() {
-                opened.await;
-            }
+            self.places.opened.listen().await;
         }
     }
 
@@ -123,12 +121,11 @@ impl Shard {
     #[cold]
     fn look_for_place(&self, partition: &Partition, from: ShardIndex, requests: u32) {
         partition.askers.look_again_in(LOOK_AGAIN);
-        if !self.shared.config.move_partitions || !self.may_leave(partition) {
-            return;
-        }
         let (id, here) = (partition.id, self.index);
         let stay = Stay::partition(self.home_of(&id), here, partition.askers.moves);
-        if let Some(to) = stay.next(from, requests, |core| runtime::load_of(core.0)) {
+        // Most are asked from the core they are on: nothing else is looked at.
+        let Some(to) = stay.next(from, requests, |core| runtime::load_of(core.0)) else { return };
+        if self.shared.config.move_partitions && self.may_leave(partition) {
             self.post(CONTROLLER, move |first| first.relocate(id, here, to));
         }
     }
@@ -263,7 +260,7 @@ impl Shard {
         }
         if health.has_failed() {
             // It was on its way when the directories' partitions were closed.
-            let dir = partition.with_log(|log| log.dir().parent().map(std::path::Path::to_path_buf));
+            let dir = dir_of(&partition);
             drop(partition);
             dir.into_iter().for_each(|dir| self.take_dir_offline(&dir));
         }

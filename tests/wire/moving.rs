@@ -19,17 +19,6 @@ const REQUESTS_BEFORE_MOVING: usize = 64;
 /// A core that was asked nothing for so long has time for another connection. This is a client's pause.
 const PAUSE: Duration = Duration::from_millis(600);
 
-/// A broker of two cores, each with a partition of the topic; `None` where the machine has but one CPU.
-fn two_cores() -> Option<Broker> {
-    if std::thread::available_parallelism().map_or(1, usize::from) < 2 {
-        eprintln!("one CPU only: nothing moves");
-        return None;
-    }
-    let broker = Broker::start_with(&["corelog.admin.listener=127.0.0.1:0", "corelog.cores=2"]);
-    broker.connect().create_topic_of(TOPIC, 2);
-    Some(broker)
-}
-
 fn moved(broker: &Broker) -> u64 {
     sum_of(broker, "corelog_connections_moved_total")
 }
@@ -50,7 +39,7 @@ fn offset_of(answer: &ProduceResponse) -> i64 {
 
 #[test]
 fn pipelined_writes_large_and_small_stay_whole_and_in_order_while_their_connections_move() {
-    let Some(broker) = two_cores() else { return };
+    let Some(broker) = Broker::of_two_cores(TOPIC, 2) else { return };
     let mut wires: Vec<(Wire, Vec<i64>)> = (0..CONNECTIONS).map(|_| (broker.connect(), Vec::new())).collect();
     for (n, (wire, offsets)) in wires.iter_mut().enumerate() {
         for _ in 0..REQUESTS_BEFORE_MOVING {
@@ -85,7 +74,7 @@ fn pipelined_writes_large_and_small_stay_whole_and_in_order_while_their_connecti
 
 #[test]
 fn a_fetch_session_goes_along_with_its_connection() {
-    let Some(broker) = two_cores() else { return };
+    let Some(broker) = Broker::of_two_cores(TOPIC, 2) else { return };
     let mut writer = broker.connect();
     for partition in 0..2 {
         offset_of(&writer.call(&write_of(partition, 10), 9));

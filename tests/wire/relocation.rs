@@ -2,7 +2,7 @@
 //! producers are remembered, and whoever waits for records there gets them.
 
 use crate::admin::sum_of;
-use crate::support::{Broker, Wire, now};
+use crate::support::{Broker, TWO_CORES, Wire, now};
 use corelog::base::{Offset, ProducerEpoch, ProducerId};
 use corelog::protocol::messages::delete_topics_request::DeleteTopicState;
 use corelog::protocol::messages::fetch_request::{FetchPartition, FetchTopic};
@@ -20,7 +20,6 @@ use std::time::Duration;
 
 const TOPIC: &str = "relocated";
 const PARTITIONS: usize = 6;
-const SETTINGS: &[&str] = &["corelog.admin.listener=127.0.0.1:0", "corelog.cores=2"];
 /// Other connections: that all are on one core would be one in 128.
 const OTHERS: usize = 8;
 /// Each core opens half of them, so this many have to come to the core of the connection.
@@ -127,17 +126,6 @@ fn delete(wire: &mut Wire) {
     assert_eq!(answer.responses[0].error_code, 0);
 }
 
-/// A broker with two cores and a topic, half of it on each; `None` where the machine has but one CPU.
-fn two_cores() -> Option<Broker> {
-    if std::thread::available_parallelism().map_or(1, usize::from) < 2 {
-        eprintln!("one CPU only: nothing moves");
-        return None;
-    }
-    let broker = Broker::start_with(SETTINGS);
-    broker.connect().create_topic_of(TOPIC, PARTITIONS as i32);
-    Some(broker)
-}
-
 /// Writes until all partitions are on the producer's core.
 fn move_all(broker: &Broker, producer: &mut Producer) {
     let mut rounds = 0;
@@ -176,7 +164,7 @@ fn bound_messages(wire: &mut Wire, bytes: &str) {
 #[test]
 fn partitions_go_to_their_only_connection_with_their_producers_and_whoever_waits_for_them() {
     const LARGE: usize = 900_000;
-    let Some(mut broker) = two_cores() else { return };
+    let Some(mut broker) = Broker::of_two_cores(TOPIC, PARTITIONS as i32) else { return };
     let mut producer = Producer::new(&broker);
     producer.burst(1, 10);
     // More than the small writes are together: they wait until large ones come, long after the partitions moved. Whichever
@@ -194,14 +182,14 @@ fn partitions_go_to_their_only_connection_with_their_producers_and_whoever_waits
     }
 
     // The logs are closed like all others, and opened where their ids say: they move once more.
-    broker.stop_and_start_with(SETTINGS);
+    broker.stop_and_start_with(TWO_CORES);
     assert!(!broker.log().contains("recovered"), "a clean stop:\n{}", broker.log());
     producer.wire = broker.connect();
     producer.repeat_last();
     assert_eq!(moved(&broker), 0);
     move_all(&broker, &mut producer);
     // What was away when the broker was killed is recovered where its id says.
-    broker.restart_with(SETTINGS);
+    broker.restart_with(TWO_CORES);
     producer.wire = broker.connect();
     producer.repeat_last();
     producer.burst(2, 10);
@@ -209,7 +197,7 @@ fn partitions_go_to_their_only_connection_with_their_producers_and_whoever_waits
 
 #[test]
 fn what_has_moved_is_listed_configured_and_deleted_like_the_rest() {
-    let Some(broker) = two_cores() else { return };
+    let Some(broker) = Broker::of_two_cores(TOPIC, PARTITIONS as i32) else { return };
     let mut producer = Producer::new(&broker);
     move_all(&broker, &mut producer);
     let mut others: Vec<Wire> = (0..OTHERS).map(|_| broker.connect()).collect();

@@ -20,6 +20,9 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 /// What a broker does within this time it never does.
 pub const DEADLINE: Duration = Duration::from_secs(20);
 
+/// The settings of [`Broker::of_two_cores`].
+pub const TWO_CORES: &[&str] = &["corelog.admin.listener=127.0.0.1:0", "corelog.cores=2"];
+
 /// Starts corelog on `address` over `data`, with further settings; what it says goes to the file `log`.
 pub fn spawn_corelog(address: SocketAddr, data: &Path, settings: &[&str], log: &Path) -> Child {
     let log = std::fs::File::create(log).expect("a log file");
@@ -60,6 +63,17 @@ impl Broker {
         let address = free_address();
         let child = answering(address, directory.path(), settings);
         Self { address, process: Some((child, directory)) }
+    }
+
+    /// A broker of two cores and a topic whose partitions go round them; `None` where the machine has but one CPU.
+    pub fn of_two_cores(topic: &str, partitions: i32) -> Option<Self> {
+        if std::thread::available_parallelism().map_or(1, usize::from) < 2 {
+            eprintln!("one CPU only: nothing moves");
+            return None;
+        }
+        let broker = Self::start_with(TWO_CORES);
+        broker.connect().create_topic_of(topic, partitions);
+        Some(broker)
     }
 
     /// Kills it, where it is ours, and starts it over what it has left, with other settings.
