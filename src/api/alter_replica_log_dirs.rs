@@ -20,17 +20,17 @@ pub async fn handle(
     request: AlterReplicaLogDirsRequest,
 ) -> Result<AlterReplicaLogDirsResponse, Close> {
     let image = ctx.shard.image();
-    let (mut asked, mut items, mut early) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut asked, mut items, mut codes) = (Vec::new(), Vec::new(), Vec::new());
     for dir in &request.dirs {
         let path = PathBuf::from(&*dir.path);
         let target = target(&ctx.shard, &path);
         for topic in &dir.topics {
             let known = image.topic_by_name(&topic.name);
             for &partition in &topic.partitions {
-                let slot = early.len();
+                let slot = codes.len();
                 asked.push((topic.name.clone(), partition));
                 let id = known.map(|t| TopicIdPartition { topic_id: t.id, partition });
-                early.push(match (&target, id.filter(|id| image.partition(id).is_some())) {
+                codes.push(match (&target, id.filter(|id| image.partition(id).is_some())) {
                     _ if is_too_long(&topic.name, partition) => Some(ErrorCode::InvalidTopicException),
                     (Err(error), _) => Some(*error),
                     (Ok(_), None) => Some(ErrorCode::UnknownTopicOrPartition),
@@ -42,9 +42,8 @@ pub async fn handle(
             }
         }
     }
-    let answers = router::ask(&ctx.shard, items, early.len(), move_here).await;
-    let answers = answers.into_iter().zip(early);
-    let codes = answers.map(|(answer, early)| early.or(answer).unwrap_or(ErrorCode::ReplicaNotAvailable));
+    router::ask_into(&ctx.shard, items, &mut codes, move_here).await;
+    let codes = codes.into_iter().map(|code| code.unwrap_or(ErrorCode::ReplicaNotAvailable));
     let mut results: Vec<AlterReplicaLogDirTopicResult> = Vec::new();
     for ((topic_name, partition_index), code) in asked.into_iter().zip(codes) {
         let result = AlterReplicaLogDirPartitionResult { partition_index, error_code: code.code() };

@@ -22,7 +22,7 @@ type Answer = Result<Offset, ErrorCode>;
 pub async fn handle(ctx: &RequestContext, request: DeleteRecordsRequest) -> Result<DeleteRecordsResponse, Close> {
     let image = ctx.shard.image();
     let mut items = Vec::new();
-    let mut early = Vec::new();
+    let mut answers = Vec::new();
     let topics = request.topics.iter().map(|topic| (&topic.name, &topic.partitions[..]));
     let topics = by_topic(topics, |partition| partition.partition_index);
     for (name, partitions) in &topics {
@@ -30,20 +30,17 @@ pub async fn handle(ctx: &RequestContext, request: DeleteRecordsRequest) -> Resu
         for partition in partitions {
             let id = found.map(|t| TopicIdPartition { topic_id: t.id, partition: partition.partition_index });
             match id.filter(|id| image.partition(id).is_some()) {
-                None => early.push(Some(ErrorCode::UnknownTopicOrPartition)),
-                Some(_) if is_internal(name) => early.push(Some(ErrorCode::InvalidTopicException)),
+                None => answers.push(Some(Err(ErrorCode::UnknownTopicOrPartition))),
+                Some(_) if is_internal(name) => answers.push(Some(Err(ErrorCode::InvalidTopicException))),
                 Some(id) => {
-                    items.push(Item { slot: early.len(), id, ask: partition.offset });
-                    early.push(None);
+                    items.push(Item { slot: answers.len(), id, ask: partition.offset });
+                    answers.push(None);
                 }
             }
         }
     }
-    let answers = router::ask(&ctx.shard, items, early.len(), delete_here).await;
-    let mut answers = answers.into_iter().zip(early).map(|(answer, early)| match early {
-        Some(error) => Err(error),
-        None => answer.unwrap_or(Err(ErrorCode::NotLeaderOrFollower)),
-    });
+    router::ask_into(&ctx.shard, items, &mut answers, delete_here).await;
+    let mut answers = answers.into_iter().map(|answer| answer.unwrap_or(Err(ErrorCode::NotLeaderOrFollower)));
     let topics = topics.into_iter().map(|(name, partitions)| DeleteRecordsTopicResult {
         name,
         partitions: partitions.into_iter().zip(&mut answers).map(|(p, a)| result(p.partition_index, a)).collect(),

@@ -7,13 +7,35 @@ use crate::base::Instant;
 use crate::protocol::messages::RequestHeader;
 use crate::protocol::{ApiKey, Decoder, Message};
 use crate::shard::Shard;
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::{BufMut, Bytes};
 use std::rc::Rc;
+
+/// The header of an answer: the request's correlation id and, where flexible, the empty section of tags.
+#[derive(Clone, Copy)]
+pub struct ResponseHeader {
+    correlation_id: i32,
+    flexible: bool,
+}
+
+impl ResponseHeader {
+    /// Bytes it takes.
+    pub fn len(self) -> usize {
+        size_of::<i32>() + usize::from(self.flexible)
+    }
+
+    /// Writes it behind what is in `out`.
+    pub fn put(self, out: &mut impl BufMut) {
+        out.put_i32(self.correlation_id);
+        if self.flexible {
+            out.put_u8(0);
+        }
+    }
+}
 
 /// A request under way: what its answer's header needs, and the handler.
 pub struct Started {
-    /// Size prefix excluded: correlation id and, where flexible, the empty tag section.
-    pub response_header: Bytes,
+    /// What precedes the answer's body.
+    pub response_header: ResponseHeader,
     /// Which API.
     pub key: ApiKey,
     /// When the request was read.
@@ -43,13 +65,9 @@ pub fn start(shard: &Rc<Shard>, connection: &Rc<ConnectionInfo>, frame: Bytes) -
         client_id: header.client_id,
         now,
     });
-    let mut response_header = BytesMut::with_capacity(5);
-    response_header.put_i32(header.correlation_id);
-    if supported && api.key.response_header_version(version) >= 1 {
-        response_header.put_u8(0);
-    }
+    let flexible = supported && api.key.response_header_version(version) >= 1;
     Ok(Started {
-        response_header: response_header.freeze(),
+        response_header: ResponseHeader { correlation_id: header.correlation_id, flexible },
         key: api.key,
         began: now.mono,
         reply: (api.handle)(context, decoder.rest()),

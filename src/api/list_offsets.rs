@@ -28,34 +28,29 @@ pub async fn handle(ctx: &RequestContext, request: ListOffsetsRequest) -> Result
     let twice = named_twice(&request);
     let topics = request.topics.iter().map(|topic| (&topic.name, &topic.partitions[..]));
     let topics = by_topic(topics, |partition| partition.partition_index);
-    let mut early = Vec::new();
+    let mut answers = Vec::new();
     let mut items = Vec::new();
     for (name, partitions) in &topics {
         let found = image.topic_by_name(name);
         for partition in partitions {
-            let slot = early.len();
+            let slot = answers.len();
             let id = found.map(|t| TopicIdPartition { topic_id: t.id, partition: partition.partition_index });
             let known = id.filter(|id| image.partition(id).is_some());
             if twice.contains(&(&**name, partition.partition_index)) {
-                early.push(Some(ErrorCode::InvalidRequest));
+                answers.push(Some(OffsetAnswer::failed(ErrorCode::InvalidRequest)));
             } else if !is_known_in(ctx.api_version, partition.timestamp) {
-                early.push(Some(ErrorCode::UnsupportedVersion));
+                answers.push(Some(OffsetAnswer::failed(ErrorCode::UnsupportedVersion)));
             } else if let Some(id) = known {
                 items.push(Item { slot, id, ask: ask(partition, reader) });
-                early.push(None);
+                answers.push(None);
             } else {
-                early.push(Some(ErrorCode::UnknownTopicOrPartition));
+                answers.push(Some(OffsetAnswer::failed(ErrorCode::UnknownTopicOrPartition)));
             }
         }
     }
-    let slots = early.len();
-    let mut answers =
-        router::ask(&ctx.shard, items, slots, look_up_here).await.into_iter().zip(early).map(|(answer, early)| {
-            match early {
-                Some(error) => OffsetAnswer::failed(error),
-                None => answer.unwrap_or(OffsetAnswer::failed(ErrorCode::NotLeaderOrFollower)),
-            }
-        });
+    router::ask_into(&ctx.shard, items, &mut answers, look_up_here).await;
+    let gone = OffsetAnswer::failed(ErrorCode::NotLeaderOrFollower);
+    let mut answers = answers.into_iter().map(|answer| answer.unwrap_or(gone));
     let topics = topics
         .into_iter()
         .map(|(name, partitions)| ListOffsetsTopicResponse {

@@ -94,6 +94,6 @@ pub mod table;
 pub mod traffic;
 
 pub use context::{ConnectionInfo, RequestContext};
-pub use dispatch::{Started, start};
+pub use dispatch::{ResponseHeader, Started, start};
 pub use reply::{Close, Part, Reply, Response};
 pub use traffic::Traffic;

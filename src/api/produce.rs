@@ -42,16 +42,14 @@ pub async fn handle(ctx: Rc<RequestContext>, body: Bytes) -> Reply {
         return respond(&ctx, &request, &refuse_acks(&ctx, &request));
     };
     let outcomes = match &request.transactional_id {
-        None if has_transactional_records(&request) => {
-            return respond(&ctx, &request, &fail_all(&request, ErrorCode::TransactionalIdAuthorizationFailed));
-        }
         None => append(&ctx, &request, acks, |_| Some(Verification::Off)).await,
         Some(id) => {
             let producers = in_transaction::producers(&request);
             if producers.len() > 1 {
-                return respond(&ctx, &request, &fail_all(&request, ErrorCode::InvalidProducerIdMapping));
+                fail_all(&request, ErrorCode::InvalidProducerIdMapping)
+            } else {
+                append_in_transaction(&ctx, &request, acks, id, producers.first().copied()).await
             }
-            append_in_transaction(&ctx, &request, acks, id, producers.first().copied()).await
         }
     };
     if acks == RequiredAcks::None {
@@ -85,14 +83,9 @@ fn refuse_acks(ctx: &RequestContext, request: &ProduceRequest) -> Vec<AppendOutc
     refused
 }
 
-/// Whether any batch says it is part of a transaction (`RequestUtils.hasTransactionalRecords`): only a request with a
-/// transactional id may hold one.
-fn has_transactional_records(request: &ProduceRequest) -> bool {
-    let transactional = |records: &Option<Bytes>| {
-        let header = records.as_ref().and_then(|records| BatchHeader::of(records));
-        header.is_some_and(|header| header.magic() == MAGIC_V2 && header.is_transactional())
-    };
-    request.topic_data.iter().any(|topic| topic.partition_data.iter().any(|data| transactional(&data.records)))
+/// Whether the batch says it is part of a transaction (`RequestUtils.hasTransactionalRecords`).
+fn is_transactional(records: &[u8]) -> bool {
+    BatchHeader::of(records).is_some_and(|header| header.magic() == MAGIC_V2 && header.is_transactional())
 }
 
 /// As [`append`]; batches that begin a transaction in their partition wait for its coordinator.
@@ -139,7 +132,8 @@ fn unsure(ctx: &RequestContext, request: &ProduceRequest, outcomes: &[AppendOutc
     unsure
 }
 
-/// One outcome per partition, in the request's order, of those that `wanted` gives a verification for.
+/// One outcome per partition, in the request's order, of those that `wanted` gives a verification for. Only a request
+/// with a transactional id may hold batches of a transaction: of another one nothing is appended then.
 async fn append(
     ctx: &RequestContext,
     request: &ProduceRequest,
@@ -148,43 +142,42 @@ async fn append(
 ) -> Vec<AppendOutcome> {
     let image = ctx.shard.image();
     let deadline = ctx.now.mono.plus_ms(i64::from(request.timeout_ms));
-    let mut early: Vec<Option<AppendOutcome>> = Vec::new();
+    let mut outcomes: Vec<Option<AppendOutcome>> = Vec::new();
     let mut items = Vec::new();
     for topic in request.topic_data.iter() {
         let named = resolve(ctx, &image, &topic);
         for partition in topic.partition_data.iter() {
-            let slot = early.len();
+            let slot = outcomes.len();
+            let records = records_of(&partition);
+            if request.transactional_id.is_none() && is_transactional(&records) {
+                return fail_all(request, ErrorCode::TransactionalIdAuthorizationFailed);
+            }
             match &named {
                 Ok(topic_id) => {
                     let id = TopicIdPartition { topic_id: *topic_id, partition: partition.index };
                     let Some(verification) = wanted(slot) else {
-                        early.push(None);
+                        outcomes.push(None);
                         continue;
                     };
                     if image.partition(&id).is_none() {
-                        early.push(Some(AppendOutcome::failed(ErrorCode::UnknownTopicOrPartition)));
+                        outcomes.push(Some(AppendOutcome::failed(ErrorCode::UnknownTopicOrPartition)));
                         continue;
                     }
-                    let (records, version) = (records_of(&partition), ctx.api_version);
+                    let version = ctx.api_version;
                     let ask = AppendAsk { records, acks, deadline, version, verification };
                     items.push(Item { slot, id, ask });
-                    early.push(None);
+                    outcomes.push(None);
                 }
-                Err(error) => early.push(Some(AppendOutcome::failed(*error))),
+                Err(error) => outcomes.push(Some(AppendOutcome::failed(*error))),
             }
         }
     }
     ctx.connection.traffic.produces(&ctx.shard, &items);
     let from = ctx.shard.index;
     let append = move |owner, items| append_here(owner, items, from);
-    let answers = router::ask(&ctx.shard, items, early.len(), append).await;
-    early
-        .into_iter()
-        .zip(answers)
-        .map(|(early, answer)| {
-            early.or(answer).unwrap_or_else(|| AppendOutcome::failed(ErrorCode::NotLeaderOrFollower))
-        })
-        .collect()
+    router::ask_into(&ctx.shard, items, &mut outcomes, append).await;
+    let gone = || AppendOutcome::failed(ErrorCode::NotLeaderOrFollower);
+    outcomes.into_iter().map(|outcome| outcome.unwrap_or_else(gone)).collect()
 }
 
 fn records_of(partition: &PartitionProduceData) -> Bytes {

@@ -16,11 +16,12 @@ pub enum Reply {
     Close(Close),
 }
 
-/// The body of a response after the response header, in the order it leaves.
-#[derive(Default)]
-pub struct Response {
-    /// Memory and file ranges.
-    pub parts: Vec<Part>,
+/// The body of a response after the response header.
+pub enum Response {
+    /// In memory, in one piece.
+    Memory(Bytes),
+    /// Memory and file ranges, in the order in which they leave.
+    Parts(Vec<Part>),
 }
 
 /// A piece of a response.
@@ -98,7 +99,7 @@ impl Response {
     /// Encodes a message without file ranges.
     pub fn of<M: protocol::Message>(message: &M, version: i16) -> Result<Self, Close> {
         let bytes = protocol::encode_to_bytes(message, version).map_err(Close::Unencodable)?;
-        Ok(Self { parts: vec![Part::Bytes(bytes)] })
+        Ok(Self::Memory(bytes))
     }
 
     /// Encodes a message whose records are file ranges, in the order of the message's gaps.
@@ -120,16 +121,19 @@ impl Response {
                 }
             }
         }
-        Ok(Self { parts })
+        Ok(Self::Parts(parts))
     }
 
     /// Length of all parts in bytes.
     pub fn len(&self) -> usize {
-        self.parts.iter().map(Part::len).sum()
+        match self {
+            Self::Memory(bytes) => bytes.len(),
+            Self::Parts(parts) => parts.iter().map(Part::len).sum(),
+        }
     }
 
     /// True when nothing follows the response header.
     pub fn is_empty(&self) -> bool {
-        self.parts.iter().all(Part::is_empty)
+        self.len() == 0
     }
 }

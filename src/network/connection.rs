@@ -3,7 +3,7 @@
 use super::frame::{Assembler, SIZE_BYTES, Step};
 use super::pending::{InFlight, Pending};
 use super::send;
-use crate::api::{self, Close, ConnectionInfo, Part, Reply, Started};
+use crate::api::{self, Close, ConnectionInfo, Reply, ResponseHeader, Started};
 use crate::base::Instant;
 use crate::config;
 use crate::protocol::ApiKey;
@@ -12,7 +12,7 @@ use crate::ring::net::{Detached, FetchPath, Stream};
 use crate::ring::runtime;
 use crate::shard::stay::{CONNECTION_PATIENCE, Stay};
 use crate::shard::{Shard, ShardIndex};
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::Bytes;
 use std::cell::Cell;
 use std::rc::Rc;
 
@@ -234,16 +234,12 @@ impl Connection {
         end
     }
 
-    fn add_reply(batch: &mut send::Batch, header: Bytes, reply: Reply) -> Option<Close> {
+    fn add_reply(batch: &mut send::Batch, header: ResponseHeader, reply: Reply) -> Option<Close> {
         match reply {
             Reply::Silent => None,
             Reply::Close(why) => Some(why),
             Reply::Send(response) => {
-                let mut prefix = BytesMut::with_capacity(4 + header.len());
-                prefix.put_i32((header.len() + response.len()) as i32);
-                prefix.put_slice(&header);
-                batch.push(Part::Bytes(prefix.freeze()));
-                response.parts.into_iter().for_each(|part| batch.push(part));
+                batch.push(header, response);
                 None
             }
         }

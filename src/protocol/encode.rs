@@ -84,6 +84,24 @@ impl Encoder {
         self.parts
     }
 
+    /// All in one piece.
+    ///
+    /// # Errors
+    /// [`EncodeError::Gap`] where it has a gap.
+    pub fn into_bytes(self) -> Result<Bytes, EncodeError> {
+        if self.parts.is_empty() {
+            return Ok(self.out.freeze());
+        }
+        let mut whole = BytesMut::with_capacity(self.length);
+        for part in self.finish() {
+            match part {
+                Part::Bytes(bytes) => whole.extend_from_slice(&bytes),
+                Part::Gap(_) => return Err(EncodeError::Gap),
+            }
+        }
+        Ok(whole.freeze())
+    }
+
     /// True inside a message whose version has compact lengths and tagged fields.
     pub fn flexible(&self) -> bool {
         self.flexible

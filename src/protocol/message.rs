@@ -2,10 +2,10 @@
 
 use std::ops::RangeInclusive;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 
 use super::decode::Decoder;
-use super::encode::{Encoder, Part};
+use super::encode::Encoder;
 use super::error::{DecodeError, EncodeError};
 use super::str::Str;
 use crate::base::Uuid;
@@ -82,18 +82,7 @@ pub fn encode_to_bytes<M: Message>(message: &M, version: i16) -> Result<Bytes, E
     let size = message.size(version)?;
     let mut encoder = Encoder::with_capacity(size);
     message.encode(&mut encoder, version)?;
-    let mut parts = encoder.finish();
-    if let [Part::Bytes(bytes)] = &mut parts[..] {
-        return Ok(std::mem::take(bytes));
-    }
-    let mut whole = BytesMut::with_capacity(size);
-    for part in parts {
-        match part {
-            Part::Bytes(bytes) => whole.extend_from_slice(&bytes),
-            Part::Gap(_) => return Err(EncodeError::Gap),
-        }
-    }
-    Ok(whole.freeze())
+    encoder.into_bytes()
 }
 
 /// The kind of a message, as the schema says it.

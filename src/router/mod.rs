@@ -56,8 +56,29 @@ where
         .collect()
 }
 
-/// Asks every item's owner and returns the answers under the items' slots. `None` where a core
+/// Asks every item's owner and puts the answers into `answers`, under the items' slots. What is there stays where a core
 /// went away before it answered.
+pub async fn ask_into<T, R, F, Fut>(shard: &Rc<Shard>, items: Vec<Item<T>>, answers: &mut [Option<R>], work: F)
+where
+    T: Send + 'static,
+    R: Send + 'static,
+    F: Fn(Rc<Shard>, Vec<Item<T>>) -> Fut + Clone + Send + 'static,
+    Fut: Future<Output = Vec<(usize, R)>> + 'static,
+{
+    let mut put = |slot: usize, answer: R| {
+        if let Some(place) = answers.get_mut(slot) {
+            *place = Some(answer);
+        }
+    };
+    if items.iter().all(|item| shard.owner_of(&item.id) == shard.index) {
+        return work(shard.clone(), items).await.into_iter().for_each(|(slot, answer)| put(slot, answer));
+    }
+    // All at once: the owners' ordered steps happen in the order of the requests, not of the answers.
+    let shares = join_all(scatter(shard, split(shard, items), work)).await;
+    shares.into_iter().filter_map(Result::ok).flatten().for_each(|(slot, answer)| put(slot, answer));
+}
+
+/// [`ask_into`] so many empty slots: `None` where a core went away before it answered.
 pub async fn ask<T, R, F, Fut>(shard: &Rc<Shard>, items: Vec<Item<T>>, slots: usize, work: F) -> Vec<Option<R>>
 where
     T: Send + 'static,
@@ -66,12 +87,6 @@ where
     Fut: Future<Output = Vec<(usize, R)>> + 'static,
 {
     let mut answers: Vec<Option<R>> = std::iter::repeat_with(|| None).take(slots).collect();
-    // All at once: the owners' ordered steps happen in the order of the requests, not of the answers.
-    let shares = join_all(scatter(shard, split(shard, items), work)).await;
-    for (slot, answer) in shares.into_iter().filter_map(Result::ok).flatten() {
-        if let Some(place) = answers.get_mut(slot) {
-            *place = Some(answer);
-        }
-    }
+    ask_into(shard, items, &mut answers, work).await;
     answers
 }

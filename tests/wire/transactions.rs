@@ -240,10 +240,18 @@ fn what_is_in_no_transaction_is_refused() {
     let mut batch = BatchBuilder::new(Offset(0)).producer(ProducerId(id), ProducerEpoch(epoch), 0).transactional();
     batch.append(now(), None, Some(b"v"), &[]);
     let records: Bytes = batch.build();
-    let data = PartitionProduceData { index: 0, records: Some(records) };
-    let topic = TopicProduceData { name: TOPIC.into(), partition_data: Array::from(vec![data]), ..Default::default() };
-    let request =
+    let mut plain = BatchBuilder::new(Offset(0));
+    plain.append(now(), None, Some(b"v"), &[]);
+    let data = |records| PartitionProduceData { index: 0, records: Some(records) };
+    let partition_data = Array::from(vec![data(plain.build()), data(records)]);
+    let topic = TopicProduceData { name: TOPIC.into(), partition_data, ..Default::default() };
+    let mut request =
         ProduceRequest { acks: -1, timeout_ms: 30_000, topic_data: Array::from(vec![topic]), ..Default::default() };
     let answer: ProduceResponse = client.wire.call(&request, 9);
-    assert_eq!(answer.responses[0].partition_responses[0].error_code, 53);
+    let codes: Vec<i16> = answer.responses[0].partition_responses.iter().map(|p| p.error_code).collect();
+    assert_eq!(codes, [53, 53], "also the batch before it");
+    assert_eq!(client.fetch().1, 0, "nothing was written");
+    request.acks = 0;
+    client.wire.post(&request, 9);
+    assert_eq!(client.wire.frame().expect("closed in time"), None, "who waits for no answer gets none");
 }

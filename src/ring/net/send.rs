@@ -10,12 +10,11 @@ use std::io;
 /// No SIGPIPE, and the kernel itself goes on after a short send.
 const FLAGS: i32 = libc::MSG_NOSIGNAL | libc::MSG_WAITALL;
 
-/// So little is copied into one buffer: that costs less than describing the parts to the kernel.
-const COPIED_TOGETHER_BYTES_MAX: usize = 2048;
+/// So little is sent by a plain call, ahead of a file.
+const SENT_AT_ONCE_BYTES_MAX: usize = 2048;
 
 impl Stream {
-    /// Sends all of `parts`, one behind the other, straight from their memory unless they are
-    /// tiny. One send at a time per connection.
+    /// Sends all of `parts`, one behind the other, straight from their memory. One send at a time per connection.
     ///
     /// # Errors
     /// Of the connection; some of the bytes may have gone out.
@@ -23,32 +22,36 @@ impl Stream {
         self.send_with(parts, 0).await
     }
 
-    /// [`Self::send`] of what a file range follows at once: they leave in the same packets, and what is tiny leaves
+    /// [`Self::send`] of one buffer.
+    ///
+    /// # Errors
+    /// As that.
+    pub async fn send_one(&self, bytes: Bytes) -> io::Result<()> {
+        self.send_buffer(bytes, 0).await
+    }
+
+    /// [`Self::send`] of what a file range follows at once: they leave in the same packets, and one small buffer leaves
     /// with a plain call, so that the range need not wait for the ring's next turn.
     ///
     /// # Errors
     /// As that.
     pub async fn send_ahead_of_file(&self, parts: Vec<Bytes>) -> io::Result<()> {
-        let bytes: usize = parts.iter().map(Bytes::len).sum();
-        if bytes > COPIED_TOGETHER_BYTES_MAX {
-            return self.send_with(parts, libc::MSG_MORE).await;
+        match &parts[..] {
+            [head] if head.len() <= SENT_AT_ONCE_BYTES_MAX => {
+                let sent = self.send_now(head, libc::MSG_MORE)?;
+                if sent < head.len() { self.send_buffer(head.slice(sent..), libc::MSG_MORE).await } else { Ok(()) }
+            }
+            _ => self.send_with(parts, libc::MSG_MORE).await,
         }
-        let head = Bytes::from(parts.concat());
-        let sent = self.send_now(&head, libc::MSG_MORE)?;
-        if sent < head.len() { self.send_one(head.slice(sent..), libc::MSG_MORE).await } else { Ok(()) }
     }
 
     async fn send_with(&self, mut parts: Vec<Bytes>, flags: i32) -> io::Result<()> {
         parts.retain(|part| !part.is_empty());
         if parts.len() > 1 {
-            let bytes: usize = parts.iter().map(Bytes::len).sum();
-            if bytes > COPIED_TOGETHER_BYTES_MAX {
-                return self.send_vectored(parts, flags).await;
-            }
-            return self.send_one(parts.concat().into(), flags).await;
+            return self.send_vectored(parts, flags).await;
         }
         match parts.pop() {
-            Some(part) => self.send_one(part, flags).await,
+            Some(part) => self.send_buffer(part, flags).await,
             None => Ok(()),
         }
     }
@@ -62,7 +65,7 @@ impl Stream {
     }
 
     /// Sends one buffer; `flags` are added to the send's.
-    pub(super) async fn send_one(&self, mut part: Bytes, flags: i32) -> io::Result<()> {
+    pub(super) async fn send_buffer(&self, mut part: Bytes, flags: i32) -> io::Result<()> {
         let core = Core::with(Clone::clone);
         loop {
             let fd = types::Fd(self.socket().fd());

@@ -96,7 +96,7 @@ impl Stream {
             left -= chunk as u64;
             position += chunk as u64;
             let more = if left > 0 { libc::MSG_MORE } else { 0 };
-            self.send_one(buffer.freeze(), more).await?;
+            self.send_buffer(buffer.freeze(), more).await?;
         }
         Ok(())
     }
@@ -113,7 +113,7 @@ impl Stream {
                 }
                 position += bytes.len() as u64;
                 left -= bytes.len() as u64;
-                self.send_one(bytes, if left > 0 { libc::MSG_MORE } else { 0 }).await?;
+                self.send_buffer(bytes, if left > 0 { libc::MSG_MORE } else { 0 }).await?;
                 continue;
             };
             match self.sendfile_now(file, position, chunk) {
