@@ -1,7 +1,7 @@
 //! Making a partition durable: one flush at a time, and what is written while it runs shares the next one.
 
 use super::Partition;
-use crate::base::ErrorCode;
+use crate::base::{ErrorCode, Instant};
 use std::io;
 use std::rc::Rc;
 
@@ -47,13 +47,22 @@ impl Partition {
         }
     }
 
-    /// True once, until [`Self::flush_timer_fired`]: a flush by `flush.ms` is to be planned.
-    pub fn plan_timed_flush(&self) -> bool {
-        !self.flush_timer.replace(true)
+    /// When what was written first and is not flushed yet has to be, by `flush.ms`; `None` where nothing is planned.
+    pub fn timed_flush(&self) -> Option<Instant> {
+        self.flush_at.get()
+    }
+
+    /// True once, until [`Self::flush_timer_fired`]: a flush by `flush.ms` is to be planned, for `due`.
+    pub fn plan_timed_flush(&self, due: Instant) -> bool {
+        let is_first = self.flush_at.get().is_none();
+        if is_first {
+            self.flush_at.set(Some(due));
+        }
+        is_first
     }
 
     /// The planned time has come.
     pub fn flush_timer_fired(&self) {
-        self.flush_timer.set(false);
+        self.flush_at.set(None);
     }
 }

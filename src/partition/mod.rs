@@ -72,8 +72,8 @@ pub struct Partition {
     flushing: Cell<bool>,
     /// Somebody asked for another meanwhile.
     flush_wanted: Cell<bool>,
-    /// A flush by `flush.ms` is planned.
-    flush_timer: Cell<bool>,
+    /// For when a flush by `flush.ms` is planned.
+    flush_at: Cell<Option<Instant>>,
     unreadable: unreadable::Unreadable,
     /// A compacted segment took the place of others, or failed to.
     replaced: Event,
@@ -103,7 +103,7 @@ impl Partition {
             flush_due: Cell::new(false),
             flushing: Cell::new(false),
             flush_wanted: Cell::new(false),
-            flush_timer: Cell::new(false),
+            flush_at: Cell::new(None),
             unreadable: unreadable::Unreadable::default(),
             replaced: Event::default(),
         }

@@ -6,6 +6,7 @@
 //! spawned; where it waits, the flusher goes on with the next partition.
 
 use super::Shard;
+use crate::base::Instant;
 use crate::partition::Partition;
 use crate::ring::runtime;
 use std::future::poll_fn;
@@ -85,7 +86,13 @@ impl Shard {
     }
 
     async fn flush(self: Rc<Self>, partition: Rc<Partition>) {
-        match partition.clone().flush_written().await {
+        let flushed_offset = || partition.with_log(|log| log.flushed_offset());
+        let before = flushed_offset();
+        let flushed = partition.clone().flush_written().await;
+        if flushed_offset() > before {
+            self.stats.flushes.set(self.stats.flushes.get() + 1);
+        }
+        match flushed {
             Ok(true) => self.checkpoint_soon(&partition),
             Ok(false) => {}
             Err(e) => self.disk_failed(&partition, &e),
@@ -98,11 +105,20 @@ impl Shard {
             let unflushed = log.flushed_offset() < log.written_offset();
             Some(log.config().flush_ms).filter(|ms| unflushed && *ms < i64::MAX)
         });
-        let Some(ms) = after.filter(|_| partition.plan_timed_flush()) else { return };
+        if let Some(ms) = after {
+            self.flush_at(partition, self.now().mono.plus_ms(ms));
+        }
+    }
+
+    /// Plans a flush for `due`, unless one is planned.
+    pub(super) fn flush_at(self: &Rc<Self>, partition: &Rc<Partition>, due: Instant) {
+        if !partition.plan_timed_flush(due) {
+            return;
+        }
         // Whoever closes or deletes the partition does not wait for the timer.
         let (shard, partition) = (self.clone(), Rc::downgrade(partition));
         runtime::spawn_background(async move {
-            runtime::sleep(Duration::from_millis(ms.unsigned_abs())).await;
+            runtime::sleep_until(due).await;
             if let Some(partition) = Weak::upgrade(&partition) {
                 partition.flush_timer_fired();
                 shard.flush(partition).await;

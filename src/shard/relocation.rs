@@ -19,7 +19,7 @@ use super::stay::{PARTITION_PATIENCE, Stay};
 use super::{CONTROLLER, Shard, ShardIndex};
 use crate::base::local::{Event, join_all};
 use crate::base::topic::is_internal;
-use crate::base::{TopicIdPartition, TopicPartition, Uuid};
+use crate::base::{Instant, TopicIdPartition, TopicPartition, Uuid};
 use crate::log::Log;
 use crate::partition::{Askers, Counts, Partition, Watches};
 use crate::ring::runtime;
@@ -70,6 +70,8 @@ struct Leaving {
     name: TopicPartition,
     counts: Counts,
     moves: u32,
+    /// When what is not flushed yet has to be, by `flush.ms`: on the way no time is won.
+    flush_at: Option<Instant>,
 }
 
 impl Shard {
@@ -182,7 +184,10 @@ impl Shard {
                 let taken = self.call(to, move |owner| async move { owner.take_in(id, leaving) });
                 taken.await.unwrap_or(false)
             }
-            _ => false,
+            _ => {
+                self.stats.moves_in_vain.set(self.stats.moves_in_vain.get() + 1);
+                false
+            }
         };
         self.on_all_cores(move |core| {
             if moved {
@@ -237,14 +242,15 @@ impl Shard {
 
     fn part_with(&self, partition: Partition) -> Leaving {
         let (id, name, moves) = (partition.id, partition.name.clone(), partition.askers.moves);
+        let flush_at = partition.timed_flush();
         let (log, counts, waiting) = partition.into_parts();
         *self.places.given.borrow_mut() = Some((id, waiting));
-        Leaving { log, name, counts, moves }
+        Leaving { log, name, counts, moves, flush_at }
     }
 
     /// On the core it comes to: opens the partition on its log.
     fn take_in(self: &Rc<Self>, id: TopicIdPartition, leaving: Leaving) -> bool {
-        let Leaving { log, name, counts, moves } = leaving;
+        let Leaving { log, name, counts, moves, flush_at } = leaving;
         let health = log.health().clone();
         let askers = Askers::new(moves.saturating_add(1), PARTITION_PATIENCE);
         let Some(partition) = self.insert_moved(id, log, (counts, askers)) else {
@@ -254,6 +260,7 @@ impl Shard {
         };
         self.stats.partitions_moved.set(self.stats.partitions_moved.get() + 1);
         self.holds_files(&partition);
+        flush_at.into_iter().for_each(|due| self.flush_at(&partition, due));
         self.flush_as_asked(&partition);
         if partition.with_log(|log| log.config().compact) {
             self.wake_cleaner();

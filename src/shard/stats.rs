@@ -28,6 +28,8 @@ pub struct ShardStats {
     pub batches_appended: Cell<u64>,
     /// Vectored writes that carried them.
     pub writes: Cell<u64>,
+    /// Flushes that put something of a log on its device, while the broker ran.
+    pub flushes: Cell<u64>,
     /// Connections open now.
     pub connections: Cell<usize>,
     /// Connections ever taken.
@@ -36,6 +38,8 @@ pub struct ShardStats {
     pub connections_moved: Cell<u64>,
     /// Partitions that came from another core, whose connections here ask them.
     pub partitions_moved: Cell<u64>,
+    /// On the first core: times all cores closed their gates for a partition that stayed all the same.
+    pub moves_in_vain: Cell<u64>,
     /// Connections refused by a limit.
     pub connections_refused: Cell<u64>,
     /// Bytes of batches that partitions of this core took.

@@ -29,11 +29,18 @@ const OF_CORE: &[OfCore] = &[
         "Partitions that moved to the core whose connections ask them.",
         |c| c.partitions_moved,
     ),
+    (
+        "corelog_partition_moves_in_vain_total",
+        Kind::Counter,
+        "Times all connections waited for a partition that did not move after all.",
+        |c| c.moves_in_vain,
+    ),
     ("corelog_connections_refused_total", Kind::Counter, "Connections refused by a limit.", |c| c.connections_refused),
     ("corelog_core_requests_total", Kind::Counter, "Requests begun on the core.", |c| c.requests),
     ("corelog_core_hops_total", Kind::Counter, "Jobs sent to other cores.", |c| c.hops),
     ("corelog_core_batches_total", Kind::Counter, "Batches appended.", |c| c.batches),
     ("corelog_core_writes_total", Kind::Counter, "Writes that carried them.", |c| c.writes),
+    ("corelog_core_flushes_total", Kind::Counter, "Flushes of logs to their devices.", |c| c.flushes),
     ("corelog_core_waiting_fetches", Kind::Gauge, "Fetches that wait for records.", |c| c.waiting_fetches as u64),
     ("corelog_uring_in_flight", Kind::Gauge, "Operations the kernel works on (queue depth).", |c| {
         c.runtime.in_flight as u64
