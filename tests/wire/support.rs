@@ -67,11 +67,16 @@ impl Broker {
 
     /// A broker of two cores and a topic whose partitions go round them; `None` where the machine has but one CPU.
     pub fn of_two_cores(topic: &str, partitions: i32) -> Option<Self> {
+        Self::of_two_cores_with(&[], topic, partitions)
+    }
+
+    /// The same with further settings.
+    pub fn of_two_cores_with(settings: &[&str], topic: &str, partitions: i32) -> Option<Self> {
         if std::thread::available_parallelism().map_or(1, usize::from) < 2 {
             eprintln!("one CPU only: nothing moves");
             return None;
         }
-        let broker = Self::start_with(TWO_CORES);
+        let broker = Self::start_with(&[TWO_CORES, settings].concat());
         broker.connect().create_topic_of(topic, partitions);
         Some(broker)
     }
@@ -85,11 +90,35 @@ impl Broker {
 
     /// Stops it cleanly, where it is ours, and starts it again.
     pub fn stop_and_start_with(&mut self, settings: &[&str]) {
-        let Some((child, directory)) = &mut self.process else { return };
+        self.tell_to_stop();
+        self.wait_for_end();
+        self.start_again_with(settings);
+    }
+
+    /// Asks it to stop cleanly, where it is ours.
+    pub fn tell_to_stop(&self) {
+        let Some((child, _)) = &self.process else { return };
         let pid = Pid::from_raw(i32::try_from(child.id()).expect("a process id"));
         signal::kill(pid, Signal::SIGTERM).expect("it is told to stop");
-        let ended = child.wait().expect("it ends");
-        assert!(ended.success(), "{ended}");
+    }
+
+    /// Waits until it has ended well, where it is ours and was told to stop.
+    pub fn wait_for_end(&mut self) {
+        let began = Instant::now();
+        let Some((child, _)) = &mut self.process else { return };
+        let ended = loop {
+            match child.try_wait().expect("its state") {
+                Some(ended) => break ended,
+                None => assert!(began.elapsed() < DEADLINE, "it does not end"),
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        };
+        assert!(ended.success(), "{ended}\n{}", self.log());
+    }
+
+    /// Starts it, where it is ours and has ended, over what it has left.
+    pub fn start_again_with(&mut self, settings: &[&str]) {
+        let Some((child, directory)) = &mut self.process else { return };
         *child = answering(self.address, directory.path(), settings);
     }
 

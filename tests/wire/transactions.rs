@@ -19,7 +19,7 @@ const TOPIC: &str = "transactions";
 const DEADLINE: Duration = Duration::from_secs(60);
 
 /// Asked again while the broker says "later": no coordinator yet, loading, or the transaction before.
-fn asked(mut ask: impl FnMut() -> i16) -> i16 {
+pub fn asked(mut ask: impl FnMut() -> i16) -> i16 {
     let began = Instant::now();
     loop {
         match ask() {
@@ -29,15 +29,17 @@ fn asked(mut ask: impl FnMut() -> i16) -> i16 {
     }
 }
 
-struct Client {
-    wire: Wire,
-    id: String,
+/// A transactional producer, and its consumer group.
+pub struct Client {
+    pub wire: Wire,
+    pub id: String,
     group: String,
-    producer: (i64, i16),
+    /// Id and epoch.
+    pub producer: (i64, i16),
 }
 
 impl Client {
-    fn new(broker: &Broker, name: &str) -> Self {
+    pub fn new(broker: &Broker, name: &str) -> Self {
         let mut wire = broker.connect();
         for (key_type, key) in [(0, "g"), (1, name)] {
             let request = FindCoordinatorRequest { key_type, key: key.into(), ..Default::default() };
@@ -46,7 +48,7 @@ impl Client {
         Self { wire, id: name.to_owned(), group: format!("group-{name}"), producer: (-1, -1) }
     }
 
-    fn init(&mut self, version: i16) -> i16 {
+    pub fn init(&mut self, version: i16) -> i16 {
         let id = Some(self.id.as_str().into());
         let request =
             InitProducerIdRequest { transactional_id: id, transaction_timeout_ms: 60_000, ..Default::default() };
@@ -111,7 +113,7 @@ impl Client {
         asked(|| self.wire.call::<_, TxnOffsetCommitResponse>(&request, version).topics[0].partitions[0].error_code)
     }
 
-    fn end(&mut self, committed: bool, version: i16) -> i16 {
+    pub fn end(&mut self, committed: bool, version: i16) -> i16 {
         let request = EndTxnRequest {
             transactional_id: self.id.as_str().into(),
             producer_id: self.producer.0,
