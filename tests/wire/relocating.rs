@@ -17,6 +17,7 @@ use corelog::protocol::messages::{
 use corelog::protocol::{Array, Records};
 use corelog::record::BatchBuilder;
 use std::ops::Range;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 pub const TOPIC: &str = "relocated";
@@ -33,6 +34,13 @@ const ROUNDS_MAX: usize = 400;
 const PAUSE: Duration = Duration::from_millis(60);
 /// Records have one of so many keys.
 pub const KEYS: i32 = 10;
+
+/// Held by each of these tests: cores that share their CPUs with the brokers of others are late with their gates, and each
+/// try in vain doubles what the next one asks for.
+pub fn alone() -> MutexGuard<'static, ()> {
+    static ONE: Mutex<()> = Mutex::new(());
+    ONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// An idempotent producer on one connection.
 pub struct Producer {

@@ -2,7 +2,7 @@
 //! producers are remembered, and whoever waits for records there gets them.
 
 use crate::relocating::{
-    AT_ONCE, PARTITIONS, Producer, TOPIC, bytes_of, configure, ends, fetch, move_all, moved, partitions_of,
+    AT_ONCE, PARTITIONS, Producer, TOPIC, alone, bytes_of, configure, ends, fetch, move_all, moved, partitions_of,
 };
 use crate::support::{Broker, TWO_CORES, Wire};
 use corelog::protocol::messages::delete_topics_request::DeleteTopicState;
@@ -28,6 +28,7 @@ fn delete(wire: &mut Wire) {
 
 #[test]
 fn partitions_go_to_their_only_connection_with_their_producers_and_whoever_waits_for_them() {
+    let _alone = alone();
     const LARGE: usize = 900_000;
     let Some(mut broker) = Broker::of_two_cores(TOPIC, PARTITIONS as i32) else { return };
     let mut producer = Producer::new(&broker);
@@ -65,6 +66,7 @@ fn partitions_go_to_their_only_connection_with_their_producers_and_whoever_waits
 
 #[test]
 fn what_has_moved_is_listed_configured_and_deleted_like_the_rest() {
+    let _alone = alone();
     let Some(broker) = Broker::of_two_cores(TOPIC, PARTITIONS as i32) else { return };
     let mut producer = Producer::new(&broker);
     move_all(&broker, &mut producer);

@@ -2,7 +2,7 @@
 
 use crate::admin::{admin_of, get, sum_of};
 use crate::relocating::{
-    AT_ONCE, ENOUGH, FOREIGN, PARTITIONS, Producer, TOPIC, configure, configure_broker, fetch, move_all, moved,
+    AT_ONCE, ENOUGH, FOREIGN, PARTITIONS, Producer, TOPIC, alone, configure, configure_broker, fetch, move_all, moved,
     none_moves, offsets, until_moved,
 };
 use crate::support::{Broker, Wire};
@@ -20,6 +20,7 @@ const SYNCED: &str = "synced";
 
 #[test]
 fn what_waits_for_its_device_stays_until_it_waits_no_more() {
+    let _alone = alone();
     let Some(broker) = Broker::of_two_cores(TOPIC, PARTITIONS as i32) else { return };
     let mut producer = Producer::new(&broker);
     configure(&mut producer.wire, TOPIC, "flush.messages", Some("1"));
@@ -33,6 +34,7 @@ fn what_waits_for_its_device_stays_until_it_waits_no_more() {
 
 #[test]
 fn partitions_of_coordinators_stay_with_them() {
+    let _alone = alone();
     const OFFSETS: &str = "__consumer_offsets";
     let settings = [format!("offsets.topic.num.partitions={PARTITIONS}")];
     let settings: Vec<&str> = settings.iter().map(String::as_str).collect();
@@ -75,6 +77,7 @@ fn move_logs(wire: &mut Wire, dirs: &[&Path], targets: &[usize]) {
 
 #[test]
 fn what_is_on_its_way_to_another_log_dir_stays_until_that_is_over() {
+    let _alone = alone();
     let directories = [(); 2].map(|()| tempfile::tempdir().expect("a directory"));
     let dirs = directories.each_ref().map(tempfile::TempDir::path);
     let log_dirs = format!("log.dirs={},{}", dirs[0].display(), dirs[1].display());
@@ -117,6 +120,7 @@ fn connect_to(broker: &Broker, core: usize) -> Wire {
 
 #[test]
 fn partitions_go_back_to_the_core_that_asks_them_again() {
+    let _alone = alone();
     /// Fewer requests than a connection makes for one other core before it goes there itself.
     const IN_A_ROW: usize = 8;
     let Some(broker) = Broker::of_two_cores(TOPIC, PARTITIONS as i32) else { return };
@@ -172,6 +176,7 @@ fn flushed_in_time(flush_ms: u64) -> Option<()> {
 
 #[test]
 fn the_time_of_flush_ms_goes_on_while_partitions_move() {
+    let _alone = alone();
     if std::thread::available_parallelism().map_or(1, usize::from) < 2 {
         return;
     }

@@ -3,8 +3,8 @@
 
 use crate::admin::sum_of;
 use crate::relocating::{
-    AT_ONCE, FOREIGN, KEYS, PARTITIONS, Producer, TOPIC, bytes_of, configure, fetch, moved, offsets, partitions_of,
-    produce, until_moved,
+    AT_ONCE, FOREIGN, KEYS, PARTITIONS, Producer, TOPIC, alone, bytes_of, configure, fetch, moved, offsets,
+    partitions_of, produce, until_moved,
 };
 use crate::support::{Broker, DEADLINE, TWO_CORES, Wire};
 use corelog::protocol::messages::delete_records_request::{DeleteRecordsPartition, DeleteRecordsTopic};
@@ -73,6 +73,7 @@ fn stop_while_moving(broker: &mut Broker, producer: &mut Producer, foreign: u64)
 
 #[test]
 fn a_clean_stop_while_partitions_move_keeps_all_that_was_acknowledged() {
+    let _alone = alone();
     const MANY: usize = 16;
     const STOPS: usize = 3;
     let directory = tempfile::tempdir().expect("a directory");
@@ -137,6 +138,7 @@ fn errors(producer: &mut Producer) -> Vec<i16> {
 
 #[test]
 fn a_log_dir_that_fails_while_partitions_move_takes_along_its_own_only() {
+    let _alone = alone();
     const MANY: usize = 18;
     let directories = [(); 3].map(|()| tempfile::tempdir().expect("a directory"));
     let dirs = directories.each_ref().map(|dir| dir.path().join("logs"));
@@ -222,6 +224,7 @@ fn oldest_segments(dir: &Path) -> Vec<i64> {
 
 #[test]
 fn logs_are_shortened_and_compacted_while_they_move_and_where_they_come_to() {
+    let _alone = alone();
     /// A segment of the least size holds eight of them, with the small ones between.
     const LARGE: usize = 120_000;
     let directory = tempfile::tempdir().expect("a directory");

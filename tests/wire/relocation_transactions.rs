@@ -1,7 +1,8 @@
 //! Transactions that are open in partitions while these go to another core, and markers that come meanwhile.
 
 use crate::relocating::{
-    AT_ONCE, FOREIGN, PARTITIONS, Producer, TOPIC, bytes_of, fetch, move_all, partitions_of, produce, until_moved,
+    AT_ONCE, FOREIGN, PARTITIONS, Producer, TOPIC, alone, bytes_of, fetch, move_all, partitions_of, produce,
+    until_moved,
 };
 use crate::support::{Broker, DEADLINE, Wire, now};
 use crate::transactions::{Client, asked};
@@ -72,6 +73,7 @@ fn batches_of(partition: &PartitionData, producer: i64) -> (usize, usize) {
 
 #[test]
 fn open_transactions_go_along_and_markers_find_their_partitions() {
+    let _alone = alone();
     let Some(broker) = Broker::of_two_cores(TOPIC, PARTITIONS as i32) else { return };
     let mut open = [begun(&broker, "stays-open"), begun(&broker, "stays-open-too")];
     let mut ending: Vec<Client> = (0..ENDING).map(|n| begun(&broker, &format!("ends-{n}"))).collect();
@@ -128,6 +130,7 @@ fn open_transactions_go_along_and_markers_find_their_partitions() {
 /// What is asked of the coordinator in between does not hold up a partition, nor the partition it.
 #[test]
 fn transactions_begin_and_end_in_partitions_that_have_moved() {
+    let _alone = alone();
     let Some(broker) = Broker::of_two_cores(TOPIC, PARTITIONS as i32) else { return };
     let mut producer = Producer::new(&broker);
     move_all(&broker, &mut producer);
