@@ -18,6 +18,11 @@ pub struct ResponseHeader {
 }
 
 impl ResponseHeader {
+    /// For the request of this id.
+    pub const fn new(correlation_id: i32, flexible: bool) -> Self {
+        Self { correlation_id, flexible }
+    }
+
     /// Bytes it takes.
     pub fn len(self) -> usize {
         size_of::<i32>() + usize::from(self.flexible)
@@ -67,7 +72,7 @@ pub fn start(shard: &Rc<Shard>, connection: &Rc<ConnectionInfo>, frame: Bytes) -
     });
     let flexible = supported && api.key.response_header_version(version) >= 1;
     Ok(Started {
-        response_header: ResponseHeader { correlation_id: header.correlation_id, flexible },
+        response_header: ResponseHeader::new(header.correlation_id, flexible),
         key: api.key,
         began: now.mono,
         reply: (api.handle)(context, decoder.rest()),

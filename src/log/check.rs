@@ -9,7 +9,7 @@ use super::produced::one_batch;
 use super::validate::{Refusal, Terms, validate};
 use super::verification::Verification;
 use crate::base::{LeaderEpoch, TimestampMs};
-use crate::record::batches;
+use crate::record::{BatchView, batches};
 use bytes::Bytes;
 
 /// Records that were found good, for [`Log::append_checked`].
@@ -67,17 +67,18 @@ impl Log {
 
 /// Checks every batch of a leader's append.
 pub(super) fn check(records: Bytes, terms: Terms, config: &LogConfig) -> Result<Checked, Refusal> {
-    let all = match terms.origin {
-        AppendOrigin::Client => vec![one_batch(&records)?],
-        _ => batches(&records).collect::<Result<_, _>>().map_err(AppendError::from)?,
-    };
-    let mut incoming = Vec::with_capacity(all.len());
-    for batch in all {
+    let mut incoming = Vec::with_capacity(1);
+    let mut take = |batch: BatchView<'_>| -> Result<(), Refusal> {
         let validated = validate(&batch, terms, config)?;
         let bytes = records.slice_ref(batch.bytes());
         let marker = if terms.origin == AppendOrigin::Client { None } else { marker_of(&batch) };
         let header = validated.rebuilt.as_ref().map_or(*batch.header(), |(header, _)| *header);
         incoming.push(Incoming { bytes, header, validated, marker });
+        Ok(())
+    };
+    match terms.origin {
+        AppendOrigin::Client => take(one_batch(&records)?)?,
+        _ => batches(&records).try_for_each(|batch| take(batch.map_err(AppendError::from)?))?,
     }
     if incoming.is_empty() {
         return Err(AppendError::NotOneBatch(0).into());

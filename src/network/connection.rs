@@ -159,7 +159,7 @@ impl Connection {
             if !self.may_start(shard).await {
                 return Ok(End::Closed);
             }
-            self.start(shard, frame).await.map_err(|e| e.to_string())?;
+            self.start(shard, frame).map_err(|e| e.to_string())?;
         }
     }
 
@@ -174,12 +174,12 @@ impl Connection {
         false
     }
 
-    async fn start(&self, shard: &Rc<Shard>, frame: Bytes) -> Result<(), Close> {
+    fn start(&self, shard: &Rc<Shard>, frame: Bytes) -> Result<(), Close> {
         let frame_len = frame.len();
         let started = api::start(shard, &self.info, frame)?;
         shard.stats.requests.set(shard.stats.requests.get() + 1);
         self.last_active.set(started.began);
-        self.pending.push(InFlight { started, frame_len }).await;
+        self.pending.push(InFlight { started, frame_len });
         Ok(())
     }
 

@@ -2,6 +2,9 @@
 
 use std::cell::Cell;
 
+/// Patience grows to so many times what it was at first: a partition that was busy for long leaves all the same.
+const MORE_PATIENT_MAX: u32 = 64;
+
 /// Whose connections read from a partition and write to it.
 #[derive(Debug)]
 pub struct Askers {
@@ -9,6 +12,7 @@ pub struct Askers {
     requests: Cell<u32>,
     look_at: Cell<u32>,
     patience: Cell<u32>,
+    patience_max: u32,
     /// How often the partition has changed its core since it was opened.
     pub moves: u32,
 }
@@ -22,6 +26,7 @@ impl Askers {
             requests: Cell::new(0),
             look_at: Cell::new(patience),
             patience: Cell::new(patience),
+            patience_max: patience.saturating_mul(MORE_PATIENT_MAX),
             moves,
         }
     }
@@ -38,9 +43,9 @@ impl Askers {
         (requests >= self.look_at.get()).then_some(requests)
     }
 
-    /// It could not leave: from now on twice as many requests in a row are asked for.
+    /// It could not leave: from now on twice as many requests in a row are asked for, up to a bound.
     pub fn be_more_patient(&self) {
-        self.patience.set(self.patience.get().saturating_mul(2));
+        self.patience.set(self.patience.get().saturating_mul(2).min(self.patience_max));
         self.look_again_in(self.patience.get());
     }
 
@@ -68,5 +73,13 @@ mod tests {
         assert_eq!(ask(&[1]), [12]);
         assert!(ask(&[0; 5]).is_empty());
         assert_eq!(ask(&[0]), [6]);
+    }
+
+    #[test]
+    fn patience_has_a_bound() {
+        let askers = Askers::new(0, 3);
+        (0..40).for_each(|_| askers.be_more_patient());
+        let look = (0..).find(|_| askers.asked_from(1).is_some());
+        assert_eq!(look, Some(3 * 64 - 1));
     }
 }

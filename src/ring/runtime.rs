@@ -109,6 +109,11 @@ pub async fn yield_now() {
     glommio::executor().yield_task_queue_now().await;
 }
 
+/// Lets the tasks of this queue run that are runnable now, and the ring turn at most once.
+pub async fn let_others_run() {
+    glommio::executor().yield_now().await;
+}
+
 /// The part of a CPU that core `index` of [`run_cores`] used in the last fifth of a second, as it told last. `None` where
 /// there is only one core, or no such one.
 pub fn load_of(index: usize) -> Option<f64> {

@@ -34,11 +34,13 @@ impl Shard {
     pub async fn flush_dirty(self: Rc<Self>) {
         loop {
             let listener = self.dirty_event.listen();
-            let dirty = std::mem::take(&mut *self.dirty.borrow_mut());
-            if dirty.is_empty() {
+            if self.dirty.borrow().is_empty() {
                 listener.await;
                 continue;
             }
+            // Requests that were read in the same turn, or arrived since, go with these: fewer writes, fuller answers.
+            runtime::let_others_run().await;
+            let dirty = std::mem::take(&mut *self.dirty.borrow_mut());
             for partition in dirty {
                 self.write_begins().await;
                 partition.set_dirty(false);
