@@ -12,18 +12,18 @@ impl Partition {
     }
 
     /// Puts all that is written on the device, and goes on as long as `flush.messages` ask for more: everybody who
-    /// waits is told after one fdatasync that they share. Where a flush is under way already this returns at once, and
+    /// waits is told after one fdatasync that they share, of which `flushed` is told each time. Where a flush is under way already this returns at once, and
     /// that one is followed by another. True when closed segments were among it: the recovery point is worth a
     /// checkpoint.
     ///
     /// # Errors
     /// The disk's. The log takes no more appends, everybody who waits was told, and the log dir must go offline.
-    pub async fn flush_written(self: Rc<Self>) -> Result<bool, io::Error> {
+    pub async fn flush_written(self: Rc<Self>, flushed: impl Fn()) -> Result<bool, io::Error> {
         if self.flushing.replace(true) {
             self.flush_wanted.set(true);
             return Ok(false);
         }
-        let result = self.flush_all().await;
+        let result = self.flush_all(flushed).await;
         self.flushing.set(false);
         if result.is_err() {
             self.close(ErrorCode::KafkaStorageError);
@@ -31,7 +31,7 @@ impl Partition {
         result
     }
 
-    async fn flush_all(&self) -> Result<bool, io::Error> {
+    async fn flush_all(&self, flushed: impl Fn()) -> Result<bool, io::Error> {
         let mut closed = false;
         loop {
             self.flush_wanted.set(false);
@@ -40,6 +40,7 @@ impl Partition {
             let result = job.run().await;
             closed |= job.closes_segments();
             self.state.borrow_mut().log.complete_flush(job, result)?;
+            flushed();
             self.committed();
             if !self.flush_wanted.get() && !self.state.borrow().log.must_flush() {
                 return Ok(closed);

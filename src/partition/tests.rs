@@ -73,7 +73,7 @@ fn who_writes_while_a_flush_runs_shares_the_next_one() {
             assert_eq!(told(one).await, (ErrorCode::None, offset as i64));
         }
         assert!(partition.must_flush());
-        partition.clone().flush_written().await.unwrap();
+        partition.clone().flush_written(|| {}).await.unwrap();
         assert_eq!(partition.high_watermark(), Offset(4));
         for (offset, one) in late.into_iter().enumerate() {
             assert_eq!(told(one).await, (ErrorCode::None, offset as i64 + 2));
@@ -88,12 +88,12 @@ fn a_flush_that_is_wanted_while_one_runs_follows_it() {
         let partition = partition(dir.path(), i64::MAX);
         produce(&partition, RequiredAcks::All);
         partition.clone().write_accepted().await.unwrap();
-        let first = spawn(partition.clone().flush_written());
+        let first = spawn(partition.clone().flush_written(|| {}));
         crate::ring::runtime::yield_now().await;
         produce(&partition, RequiredAcks::All);
         partition.clone().write_accepted().await.unwrap();
         assert_eq!(partition.high_watermark(), Offset(2), "in the parity class nobody waits for the device");
-        partition.clone().flush_written().await.unwrap();
+        partition.clone().flush_written(|| {}).await.unwrap();
         first.await.unwrap();
         assert_eq!(partition.with_log(|log| log.flushed_offset()), Offset(2));
     });
@@ -107,9 +107,9 @@ fn after_a_failed_fsync_nobody_is_acknowledged() {
         let waiting = produce(&partition, RequiredAcks::All);
         partition.clone().write_accepted().await.unwrap();
         fault::inject(dir.path(), Op::Sync, libc::EIO, 1);
-        assert!(partition.clone().flush_written().await.is_err());
+        assert!(partition.clone().flush_written(|| {}).await.is_err());
         assert_eq!(told(waiting).await, (ErrorCode::KafkaStorageError, -1));
-        assert!(!partition.must_flush() || partition.clone().flush_written().await.is_ok());
+        assert!(!partition.must_flush() || partition.clone().flush_written(|| {}).await.is_ok());
         assert_eq!(partition.high_watermark(), Offset(0));
     });
 }

@@ -18,7 +18,7 @@ use std::time::Duration;
 const ACK_SWEEP: Duration = Duration::from_millis(200);
 
 impl Shard {
-    /// `partition` accepted something: it is written before this turn of the loop ends.
+    /// `partition` accepted something: it is written once what is runnable now has run.
     pub(super) fn mark_dirty(&self, partition: &Rc<Partition>) {
         if partition.set_dirty(true) {
             return;
@@ -88,13 +88,8 @@ impl Shard {
     }
 
     async fn flush(self: Rc<Self>, partition: Rc<Partition>) {
-        let flushed_offset = || partition.with_log(|log| log.flushed_offset());
-        let before = flushed_offset();
-        let flushed = partition.clone().flush_written().await;
-        if flushed_offset() > before {
-            self.stats.flushes.set(self.stats.flushes.get() + 1);
-        }
-        match flushed {
+        let count = || self.stats.flushes.set(self.stats.flushes.get() + 1);
+        match partition.clone().flush_written(count).await {
             Ok(true) => self.checkpoint_soon(&partition),
             Ok(false) => {}
             Err(e) => self.disk_failed(&partition, &e),

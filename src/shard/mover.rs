@@ -344,7 +344,7 @@ impl Shard {
     ) -> Result<(), Ended> {
         let delay = old.config().file_delete_delay_ms.max(0).unsigned_abs();
         if let Some(partition) = partition.upgrade() {
-            partition.clone().flush_written().await.map_err(Ended::Target)?;
+            partition.clone().flush_written(|| {}).await.map_err(Ended::Target)?;
             let high_watermark = partition.high_watermark();
             partition.with_log(|log| self.shared.log_dirs.set_checkpoint(log, high_watermark));
         }

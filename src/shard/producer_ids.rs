@@ -2,9 +2,10 @@
 //! left of a block at the end of the process is never used: ids are unique, not dense.
 
 use super::Shard;
-use crate::base::local::Lock;
+use crate::base::local::{Lock, oneshot};
 use crate::base::{ErrorCode, ProducerId};
 use crate::controller::{ProducerIdRange, allocate_producer_ids};
+use crate::ring::runtime;
 use std::cell::Cell;
 use std::rc::Rc;
 
@@ -33,6 +34,14 @@ impl Shard {
         if let Some(id) = self.producer_ids.take() {
             return Ok(id);
         }
+        // A task of its own: a handler behind another that waits is not looked after, and would keep the turn meanwhile.
+        let (tell, told) = oneshot();
+        let shard = self.clone();
+        runtime::spawn(async move { tell.send(shard.producer_id_of_new_block().await) }).detach();
+        told.await.unwrap_or(Err(ErrorCode::NotController))
+    }
+
+    async fn producer_id_of_new_block(self: Rc<Self>) -> Result<ProducerId, ErrorCode> {
         let _turn = self.producer_ids.turn.lock().await;
         // Whoever had the turn before may have brought a block.
         if let Some(id) = self.producer_ids.take() {

@@ -39,6 +39,8 @@ const PAUSE: Duration = Duration::from_micros(100);
 const CLOSING_MAX: Duration = Duration::from_millis(3);
 /// After a move the next one is not begun for so long.
 const BETWEEN_MOVES: Duration = Duration::from_millis(10);
+/// Doubled so often at most, where moves are in vain: a broker that has no time for them waits a second.
+const PAUSE_DOUBLINGS_MAX: u32 = 7;
 
 /// Where this core believes partitions to be, and whether requests may begin.
 #[derive(Default)]
@@ -51,6 +53,8 @@ pub(super) struct Places {
     given: RefCell<Option<(TopicIdPartition, Watches)>>,
     /// On the first core: a partition is moving, or one has just moved.
     busy: Cell<bool>,
+    /// On the first core: moves in a row for which all waited in vain.
+    in_vain: Cell<u32>,
     /// On the first core: those for whom partitions stay where they are.
     held: Cell<u32>,
 }
@@ -155,7 +159,8 @@ impl Shard {
         let first = self.clone();
         runtime::spawn(async move {
             first.clone().relocate_in_turn(id, from, to).await;
-            runtime::sleep(BETWEEN_MOVES).await;
+            let doublings = first.places.in_vain.get().min(PAUSE_DOUBLINGS_MAX);
+            runtime::sleep(BETWEEN_MOVES * (1 << doublings)).await;
             first.places.busy.set(false);
         })
         .detach();
@@ -184,11 +189,14 @@ impl Shard {
                 let taken = self.call(to, move |owner| async move { owner.take_in(id, leaving) });
                 taken.await.unwrap_or(false)
             }
-            _ => {
-                self.stats.moves_in_vain.set(self.stats.moves_in_vain.get() + 1);
-                false
-            }
+            _ => false,
         };
+        if moved {
+            self.places.in_vain.set(0);
+        } else {
+            self.places.in_vain.set(self.places.in_vain.get().saturating_add(1));
+            self.stats.moves_in_vain.set(self.stats.moves_in_vain.get() + 1);
+        }
         self.on_all_cores(move |core| {
             if moved {
                 core.settle_at(id, to);
@@ -220,7 +228,8 @@ impl Shard {
     /// On the owner: the partition's log, once nobody uses it.
     async fn give_away(self: Rc<Self>, id: TopicIdPartition) -> Option<Leaving> {
         for _ in 0..TRIES {
-            // What came before the gates closed is a task of this core: it has its turn first.
+            // What came before the gates closed is a task of this core: it has its turn first, and who writes it after it.
+            runtime::yield_now().await;
             runtime::yield_now().await;
             let partition = self.partition(&id).filter(|partition| self.may_leave(partition))?;
             // Two: this one and the core's own.

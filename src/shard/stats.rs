@@ -28,7 +28,7 @@ pub struct ShardStats {
     pub batches_appended: Cell<u64>,
     /// Vectored writes that carried them.
     pub writes: Cell<u64>,
-    /// Flushes that put something of a log on its device, while the broker ran.
+    /// Flushes of logs to their devices, while the broker ran.
     pub flushes: Cell<u64>,
     /// Connections open now.
     pub connections: Cell<usize>,

@@ -6,7 +6,9 @@ use corelog::base::{Offset, Uuid};
 use corelog::protocol::messages::fetch_request::{FetchPartition, FetchTopic};
 use corelog::protocol::messages::fetch_response::PartitionData;
 use corelog::protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
-use corelog::protocol::messages::{FetchRequest, FetchResponse, ProduceRequest, ProduceResponse};
+use corelog::protocol::messages::{
+    FetchRequest, FetchResponse, InitProducerIdRequest, InitProducerIdResponse, ProduceRequest, ProduceResponse,
+};
 use corelog::protocol::{Array, Records};
 use corelog::record::builder::BatchBuilder;
 use std::time::Instant;
@@ -262,4 +264,23 @@ fn pipelined_requests_are_answered_in_their_order() {
             assert_eq!(i32::from_be_bytes(frame[..4].try_into().expect("an id")), n + 1);
         }
     });
+}
+
+#[test]
+fn a_request_that_stands_behind_a_waiting_fetch_holds_up_no_other_connection() {
+    let broker = Broker::start_with(&["corelog.admin.listener=127.0.0.1:0", "corelog.cores=1"]);
+    let mut client = Client::new(&broker, "behind-a-wait", 12);
+    let fetch = client.request(vec![from(0, 0)]);
+    client.wire.post(&fetch, 12);
+    // The first to ask for a producer id brings the block from which all others get theirs.
+    let init = InitProducerIdRequest { transactional_id: None, transaction_timeout_ms: 1000, ..Default::default() };
+    client.wire.post(&init, 4);
+    let mut other = broker.connect();
+    while other.call::<_, InitProducerIdResponse>(&init, 4).error_code != NONE {}
+    let mut third = Client { wire: broker.connect(), topic: client.topic.clone(), ..client };
+    third.produce(0, b"v");
+    let answer: FetchResponse = client.wire.next_answer(&fetch, 12).expect("an answer");
+    assert_eq!(answer.responses[0].partitions[0].error_code, NONE);
+    let answer: InitProducerIdResponse = client.wire.next_answer(&init, 4).expect("an answer");
+    assert_eq!(answer.error_code, NONE);
 }

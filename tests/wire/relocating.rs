@@ -29,7 +29,7 @@ pub const AT_ONCE: usize = 24;
 /// Bursts after which a partition would have moved: 512 requests in a row are needed, and somewhat more.
 pub const ENOUGH: usize = 30;
 /// More are needed where the cores had no time.
-const ROUNDS_MAX: usize = 400;
+pub const ROUNDS_MAX: usize = 1_400;
 /// A client's pause between its bursts: cores that are busy take nothing.
 const PAUSE: Duration = Duration::from_millis(60);
 /// Records have one of so many keys.

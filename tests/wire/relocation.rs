@@ -2,7 +2,8 @@
 //! producers are remembered, and whoever waits for records there gets them.
 
 use crate::relocating::{
-    AT_ONCE, PARTITIONS, Producer, TOPIC, alone, bytes_of, configure, ends, fetch, move_all, moved, partitions_of,
+    AT_ONCE, PARTITIONS, Producer, ROUNDS_MAX, TOPIC, alone, bytes_of, configure, ends, fetch, move_all, moved,
+    partitions_of,
 };
 use crate::support::{Broker, TWO_CORES, Wire};
 use corelog::protocol::messages::delete_topics_request::DeleteTopicState;
@@ -13,10 +14,12 @@ use corelog::protocol::messages::{
 /// Other connections: that all are on one core would be one in 128.
 const OTHERS: usize = 8;
 /// More than all small writes until the partitions have moved.
-const SMALL_MAX: usize = 400 * AT_ONCE * PARTITIONS * 100;
+const SMALL_MAX: usize = ROUNDS_MAX * AT_ONCE * PARTITIONS * 100;
+/// Large ones to each partition, thereafter.
+const LARGE_ONES: usize = 4;
 
 fn waiting_fetch(min_bytes: i32) -> FetchRequest {
-    FetchRequest { max_wait_ms: 60_000, min_bytes, ..fetch(TOPIC, 0..PARTITIONS, 0) }
+    FetchRequest { max_wait_ms: 600_000, min_bytes, ..fetch(TOPIC, 0..PARTITIONS, 0) }
 }
 
 fn delete(wire: &mut Wire) {
@@ -35,13 +38,13 @@ fn partitions_go_to_their_only_connection_with_their_producers_and_whoever_waits
     producer.burst(1, 10);
     // More than the small writes are together: they wait until large ones come, long after the partitions moved. Whichever
     // core serves the one or the other.
-    let min_bytes = (2 * PARTITIONS * LARGE) as i32;
-    assert!(SMALL_MAX < 2 * min_bytes as usize, "the readers wait");
+    let min_bytes = (LARGE_ONES * PARTITIONS * LARGE) as i32;
+    assert!(SMALL_MAX < min_bytes as usize, "the readers wait");
     let mut readers: Vec<Wire> = (0..OTHERS).map(|_| broker.connect()).collect();
     readers.iter_mut().for_each(|reader| reader.post(&waiting_fetch(min_bytes), 12));
     move_all(&broker, &mut producer);
     producer.repeat_last();
-    producer.burst(2, LARGE);
+    producer.burst(LARGE_ONES, LARGE);
     for reader in &mut readers {
         let answer: FetchResponse = reader.next_answer(&waiting_fetch(min_bytes), 12).expect("an answer");
         let partitions = partitions_of(&answer);

@@ -51,7 +51,7 @@ impl Client {
     pub fn init(&mut self, version: i16) -> i16 {
         let id = Some(self.id.as_str().into());
         let request =
-            InitProducerIdRequest { transactional_id: id, transaction_timeout_ms: 60_000, ..Default::default() };
+            InitProducerIdRequest { transactional_id: id, transaction_timeout_ms: 600_000, ..Default::default() };
         asked(|| {
             let answer: InitProducerIdResponse = self.wire.call(&request, version);
             self.producer = (answer.producer_id, answer.producer_epoch);

@@ -263,7 +263,9 @@ fn a_file_leaves_with_equal_bytes_on_each_path() {
         let content = pattern(2_500_000);
         file.write_at(&content, 0).unwrap();
         for path in [FetchPath::Auto, FetchPath::Sendfile, FetchPath::ReadSend, FetchPath::Splice] {
-            for (position, len, head) in [(0, 2_500_000, 100), (4097, 1_000_003, 5000), (17, 1, 1), (2_499_999, 1, 0)] {
+            for (position, len, head) in
+                [(0, 2_500_000, 100), (4097, 1_000_003, 5000), (17, 1, 1), (18, 2, 1024), (2_499_999, 1, 0)]
+            {
                 let (received, receiver) = std::sync::mpsc::channel();
                 let (stream, client) = accept_from(move |mut socket| {
                     let mut all = Vec::new();
@@ -271,12 +273,14 @@ fn a_file_leaves_with_equal_bytes_on_each_path() {
                     received.send(all).unwrap();
                 })
                 .await;
-                let head = vec![Bytes::from(vec![0xA5; head]), Bytes::from(vec![0x5A; head])];
-                stream.send_ahead_of_file(head.clone()).await.unwrap();
+                let heads = [Bytes::from(vec![0xA5; head]), Bytes::from(vec![0x5A; head])];
+                // In one part, and in two.
+                let head = if position % 2 == 0 { vec![Bytes::from(heads.concat())] } else { heads.to_vec() };
+                stream.send_ahead_of_file(head).await.unwrap();
                 stream.send_file(&file, position as u64, len as u64, path).await.unwrap();
                 stream.shutdown();
                 client.await;
-                let expected = [&head[0], &head[1], &content[position..position + len]].concat();
+                let expected = [&heads[0], &heads[1], &content[position..position + len]].concat();
                 assert!(receiver.recv().unwrap() == expected, "{path:?} {position} {len}");
             }
         }
