@@ -2,6 +2,7 @@
 //! limits; while nobody has anything the fetch waits for new records, or for old ones that come free.
 
 use crate::base::Instant;
+use crate::base::local::oneshot;
 use crate::ring::runtime;
 use crate::router::{self, Item, Share};
 use crate::shard::share::{ShareAsk, ShareBudget, ShareFetched};
@@ -89,7 +90,11 @@ async fn round(
             let watch = wait.map(|id| owner.watch_for(home, id));
             owner.share_fetch(ask, items, budget, watch)
         });
-        if let Ok((found, left)) = call.await {
+        // A task of its own here too: it has the turn to read of each queue, which others wait for, and a handler behind
+        // another that waits is not looked after.
+        let (tell, told) = oneshot();
+        runtime::spawn(async move { tell.send(call.await) }).detach();
+        if let Ok(Ok((found, left))) = told.await {
             answers.extend(found);
             budget = left;
         }
